@@ -1,0 +1,223 @@
+package datastructs
+
+import (
+	"fmt"
+	"iter"
+	"sync/atomic"
+)
+
+// A Keyspace is one numbered database: keys, their values and deadlines. The
+// zero value is ready.
+//
+// It knows no clock: whoever holds it hands in the time, in milliseconds since
+// 1970. A key whose deadline has passed reads as absent from then on, but
+// stays in memory, and in Len, At, All and Scan, until the holder deletes it:
+// reads change nothing but the mark of the last use, which is atomic, so any
+// number of them may run at once.
+type Keyspace struct {
+	keys      table[record]
+	deadlines deadlines
+}
+
+// A record is what is known of a key. There are millions: it has 24 bytes, and
+// of a deadline, which few keys have, only its number.
+type record struct {
+	value    Value
+	used     uint32 // seconds since 1970, as fine as Redis keeps it; atomic
+	deadline uint32 // within deadlines; 0: never
+}
+
+func (r *record) touch(now int64) {
+	if s := seconds(now); atomic.LoadUint32(&r.used) != s { // spare the other readers a write
+		atomic.StoreUint32(&r.used, s)
+	}
+}
+
+func seconds(now int64) uint32 { return uint32(now / 1000) }
+
+// Len is the number of keys. Expired ones that nobody deleted yet are included.
+func (k *Keyspace) Len() int { return k.keys.len() }
+
+// Get returns the value of key, nil if it is absent or expired, and marks its use.
+func (k *Keyspace) Get(key []byte, now int64) Value {
+	r := k.live(key, now)
+	if r == nil {
+		return nil
+	}
+	r.touch(now)
+	return r.value
+}
+
+// Peek is Get without marking the use.
+func (k *Keyspace) Peek(key []byte, now int64) Value {
+	if r := k.live(key, now); r != nil {
+		return r.value
+	}
+	return nil
+}
+
+// Put gives key a value, new or in place of another, and marks its use. A
+// deadline is kept, unless it has passed: then the old key is gone, and this
+// is a new one. Put reports whether it is. Nobody may put an empty value, or nil.
+func (k *Keyspace) Put(key []byte, v Value, now int64) (added bool) {
+	r, added := k.keys.put(key)
+	if !added && k.expired(r, now) {
+		k.deadlines.remove(r, key)
+		added = true
+	}
+	r.value = v
+	r.touch(now)
+	return added
+}
+
+// Delete removes key with its deadline and reports whether it was there,
+// expired or not.
+func (k *Keyspace) Delete(key []byte) bool {
+	r, ok := k.keys.get(key)
+	if !ok {
+		return false
+	}
+	k.deadlines.remove(r, key)
+	return k.keys.delete(key)
+}
+
+// Deadline returns the last millisecond of key's life, if it has one.
+func (k *Keyspace) Deadline(key []byte) (at int64, ok bool) {
+	r, ok := k.keys.get(key)
+	if !ok || r.deadline == 0 {
+		return 0, false
+	}
+	return k.deadlines.at(r), true
+}
+
+// SetDeadline gives key a deadline in place of any other. The key is expired
+// once the time is greater than at. An absent key gets none.
+func (k *Keyspace) SetDeadline(key []byte, at int64) {
+	r, ok := k.keys.get(key)
+	if !ok {
+		return
+	}
+	name, had := k.deadlines.remove(r, key)
+	if !had {
+		name = k.name(key)
+	}
+	k.deadlines.set(r, name, at)
+}
+
+// name returns key as a string to keep. The key put last, the usual one to get
+// a deadline, lends its own.
+func (k *Keyspace) name(key []byte) string {
+	if last, _ := k.keys.at(k.keys.len() - 1); last == string(key) {
+		return last
+	}
+	return string(key)
+}
+
+// ClearDeadline lets key live for ever and reports whether it had a deadline.
+func (k *Keyspace) ClearDeadline(key []byte) bool {
+	r, ok := k.keys.get(key)
+	if !ok {
+		return false
+	}
+	_, had := k.deadlines.remove(r, key)
+	return had
+}
+
+// Expired reports whether key is still here although its deadline has passed.
+func (k *Keyspace) Expired(key []byte, now int64) bool {
+	r, ok := k.keys.get(key)
+	return ok && k.expired(r, now)
+}
+
+// NextDeadline returns the key that expires first, and when; not ok if no key
+// ever does. Of equal deadlines it is the one of the smallest key.
+func (k *Keyspace) NextDeadline() (key string, at int64, ok bool) {
+	return k.deadlines.next()
+}
+
+// Volatile is the number of keys with a deadline.
+func (k *Keyspace) Volatile() int { return k.deadlines.len() }
+
+// AverageTTL estimates the milliseconds that the keys with a deadline have
+// left, from a few of them spread evenly over the order of deadlines; 0 if
+// there are none.
+func (k *Keyspace) AverageTTL(now int64) int64 { return k.deadlines.average(now) }
+
+// Idle returns the whole seconds since key was last used; not ok if it is
+// absent or expired.
+func (k *Keyspace) Idle(key []byte, now int64) (int64, bool) {
+	r := k.live(key, now)
+	if r == nil {
+		return 0, false
+	}
+	return max(0, int64(seconds(now))-int64(atomic.LoadUint32(&r.used))), true
+}
+
+// At returns the i-th key, 0 <= i < Len, in an order that only changes when
+// keys come or go: a random i makes a uniform pick. It may be expired.
+func (k *Keyspace) At(i int) (key string, v Value) {
+	key, r := k.keys.at(i)
+	return key, r.value
+}
+
+// All walks all keys, expired ones included. The keyspace must not change meanwhile.
+func (k *Keyspace) All() iter.Seq2[string, Value] {
+	return func(yield func(string, Value) bool) {
+		for i := range k.keys.len() {
+			if !yield(k.At(i)) {
+				return
+			}
+		}
+	}
+}
+
+// Scan visits some count keys, expired ones included, and returns the cursor
+// for the next call; it starts and ends at 0. A key present from the first
+// call to the last is visited at least once, whatever happens in between. The
+// keyspace must not change during visit.
+func (k *Keyspace) Scan(cursor uint64, count int, visit func(key string, v Value)) uint64 {
+	return k.keys.scan(cursor, count, func(key string, r *record) { visit(key, r.value) })
+}
+
+// Clear removes everything.
+func (k *Keyspace) Clear() { *k = Keyspace{} }
+
+// live returns the record of a key that is present and not expired, or nil.
+func (k *Keyspace) live(key []byte, now int64) *record {
+	r, ok := k.keys.get(key)
+	if !ok || k.expired(r, now) {
+		return nil
+	}
+	return r
+}
+
+// expired is Redis's keyIsExpired: a key still lives in the millisecond of its deadline.
+func (k *Keyspace) expired(r *record, now int64) bool {
+	return r.deadline != 0 && now > k.deadlines.at(r)
+}
+
+// Check reports a broken invariant, of the values too, for tests.
+func (k *Keyspace) Check() error {
+	volatile := 0
+	for i := range k.keys.len() {
+		key, r := k.keys.at(i)
+		switch {
+		case r.value == nil:
+			return fmt.Errorf("keyspace: %q has no value", key)
+		case r.value.Empty():
+			return fmt.Errorf("keyspace: %q holds an empty %s", key, r.value.Kind())
+		}
+		if v, ok := r.value.(interface{ Check() error }); ok {
+			if err := v.Check(); err != nil {
+				return fmt.Errorf("keyspace: %q: %w", key, err)
+			}
+		}
+		if r.deadline != 0 {
+			volatile++
+			if err := k.deadlines.checkOne(r, key); err != nil {
+				return err
+			}
+		}
+	}
+	return k.deadlines.check(volatile)
+}
