@@ -1,0 +1,132 @@
+package commands
+
+import (
+	"bytes"
+	"math"
+	"math/big"
+	"strconv"
+	"time"
+
+	"github.com/parley-chat/parley/datastructs"
+)
+
+// ParseInt reads an integer as Redis does.
+func ParseInt(p []byte) (int64, bool) { return datastructs.ParseInt(p) }
+
+// ParseFloat reads a double as Redis does: what strtod of C reads, but no
+// leading space, neither NaN nor a number that is too large for a double, or so
+// small that it would become zero.
+func ParseFloat(p []byte) (float64, bool) {
+	f, inRange, ok := strtod(p)
+	return f, ok && inRange
+}
+
+// strtod reads a double as C does: decimal or hexadecimal, "inf" and
+// "infinity" with a sign or without; nothing may be behind it, and NaN is
+// refused. inRange is false where f is infinite or zero in place of a number
+// that no double comes near.
+func strtod(p []byte) (f float64, inRange, ok bool) {
+	if len(p) == 0 || bytes.ContainsRune(p, '_') {
+		return 0, false, false
+	}
+	text := string(p)
+	if isHex(p) && !bytes.ContainsAny(p, "pP") {
+		text += "p0" // C does without the exponent
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(f) {
+		return f, false, math.IsInf(f, 0)
+	}
+	return f, f != 0 || isZero(p), true
+}
+
+// isZero reports whether a number that C reads as zero is one.
+func isZero(p []byte) bool {
+	digits, exponent := "123456789", "eE"
+	if isHex(p) {
+		digits, exponent = "123456789abcdefABCDEF", "pP"
+	}
+	if i := bytes.IndexAny(p, exponent); i >= 0 {
+		p = p[:i]
+	}
+	return !bytes.ContainsAny(p, digits)
+}
+
+func isHex(p []byte) bool {
+	if p[0] == '-' || p[0] == '+' {
+		p = p[1:]
+	}
+	return len(p) > 2 && p[0] == '0' && (p[1] == 'x' || p[1] == 'X')
+}
+
+// Is reports whether an argument is the given option, in any case. option is
+// in upper case.
+func Is(arg []byte, option string) bool {
+	if len(arg) != len(option) {
+		return false
+	}
+	for i, b := range arg {
+		if 'a' <= b && b <= 'z' {
+			b -= 'a' - 'A'
+		}
+		if b != option[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// IntArg reads argument i; the error is the one most commands give.
+func (c *Context) IntArg(i int) (int64, error) {
+	n, ok := ParseInt(c.Args[i])
+	if !ok {
+		return 0, ErrNotInteger
+	}
+	return n, nil
+}
+
+// DBArg reads argument i as the number of a database.
+func (c *Context) DBArg(i int) (int, error) {
+	n, err := c.IntArg(i)
+	switch {
+	case err != nil:
+		return 0, err
+	case n != int64(int32(n)):
+		return 0, Errorf("ERR value is out of range, value must between %d and %d", math.MinInt32, math.MaxInt32)
+	case n < 0 || n >= int64(len(c.Databases)):
+		return 0, ErrDBIndex
+	}
+	return int(n), nil
+}
+
+// FloatArg reads argument i; the error is the one most commands give.
+func (c *Context) FloatArg(i int) (float64, error) {
+	f, ok := ParseFloat(c.Args[i])
+	if !ok {
+		return 0, ErrNotFloat
+	}
+	return f, nil
+}
+
+// BlockTimeout reads argument i as the timeout of a blocking command: seconds
+// as a long double of C, 0 for ever. The result is in milliseconds, rounded up
+// as Redis does, which takes what 64 bits do not hold for negative. What is
+// longer than a time.Duration, some 292 years, is for ever too.
+func (c *Context) BlockTimeout(i int) (ms int64, err error) {
+	seconds, ok := parseLong(c.Args[i])
+	if !ok {
+		return 0, ErrTimeoutFloat
+	}
+	exact := new(big.Float).SetPrec(longMantissa).Mul(seconds, big.NewFloat(1000))
+	ms, side := exact.Int64()
+	if side == big.Below && ms < math.MaxInt64 {
+		ms, side = ms+1, big.Exact
+	}
+	switch {
+	case ms < 0 || side == big.Below:
+		return 0, ErrTimeoutSign
+	case ms > math.MaxInt64/int64(time.Millisecond):
+		return 0, nil
+	}
+	return ms, nil
+}

@@ -1,0 +1,153 @@
+package commands
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/parley-chat/parley/commands/resp"
+)
+
+// A Client is what commands know of one caller: a connection, or code in the
+// same process. The engine's lock guards it. Beyond that a client's own calls,
+// of which one runs at a time, may read all of it, write Active and Last while
+// they share the lock, and look at Multi without it: nobody else changes that.
+type Client struct {
+	ID        int64
+	Addr      string // of the other side; "" for a caller in the process
+	LocalAddr string
+	Peer      Peer
+
+	Name       string
+	LibName    string
+	LibVersion string
+	DB         int
+	Protocol   int // 2 or 3
+	User       string
+	Authed     bool  // may run commands without AUTH
+	Created    int64 // Unix ms
+	Active     int64 // Unix ms of the last command
+	Last       *Command
+	Multi      *Multi // nil outside MULTI
+	Blocked    bool   // waiting for a key
+	NoEvict    bool   // asked not to be closed for what it takes of the memory
+
+	// Direct is a caller without a connection (Server.Do): no message can
+	// reach it, so it cannot subscribe.
+	Direct bool
+
+	subscriptions [subscriptionKinds]map[string]struct{}
+	watching      map[watchedKey]struct{}
+	namesSize     int  // bytes in the names of both
+	spoilt        bool // a watched key was changed: EXEC answers null
+}
+
+// A Peer is what a connection offers to commands. All methods may be called
+// under the engine's lock: none of them blocks or calls back.
+type Peer interface {
+	// Push queues a message behind all that was queued before.
+	Push(*Message)
+
+	// Finish closes the connection once the replies so far are sent; nothing
+	// that the client sends after the current command runs.
+	Finish()
+
+	// Kill closes the connection as soon as possible, unsent replies or not.
+	Kill()
+
+	// Usage tells what the connection holds in memory.
+	Usage() Usage
+}
+
+// Usage is the memory of a connection, in the terms of CLIENT LIST; bytes if
+// not said otherwise.
+type Usage struct {
+	Query        int // received, not yet run
+	QueryFree    int // room behind it
+	Output       int // replies and pushes not yet sent
+	OutputPieces int // number of pieces Output is in
+}
+
+// peer is the client's connection; one that does nothing for a caller without.
+func (l *Client) peer() Peer {
+	if l.Peer == nil {
+		return nobody{}
+	}
+	return l.Peer
+}
+
+type nobody struct{}
+
+func (nobody) Push(*Message) {}
+func (nobody) Finish()       {}
+func (nobody) Kill()         {}
+func (nobody) Usage() Usage  { return Usage{} }
+
+// Subscribed is the number of subscriptions that keep a RESP2 client from
+// other commands.
+func (l *Client) Subscribed() int {
+	n := 0
+	for _, s := range l.subscriptions {
+		n += len(s)
+	}
+	return n
+}
+
+// Subscriptions counts the client's subscriptions of one kind.
+func (l *Client) Subscriptions(kind SubscriptionKind) int { return len(l.subscriptions[kind]) }
+
+// A Message is a push in both encodings, each made when the first receiver
+// needs it and shared by all. It is made and handed out under the engine's lock.
+type Message struct {
+	compose func(*resp.Writer)
+	encoded [2][]byte
+}
+
+// NewMessage returns a message that compose writes.
+func NewMessage(compose func(*resp.Writer)) *Message { return &Message{compose: compose} }
+
+// In returns the message in RESP 2 or 3. The result is shared: read only.
+func (m *Message) In(protocol int) []byte {
+	i := 0
+	if protocol >= 3 {
+		i = 1
+	}
+	if m.encoded[i] == nil {
+		var w resp.Writer
+		w.SetProtocol(protocol)
+		m.compose(&w)
+		m.encoded[i] = w.Bytes()
+	}
+	return m.encoded[i]
+}
+
+// Clients finds the connected clients of a server.
+type Clients struct {
+	byID map[int64]*Client
+}
+
+// Add enters a client that has connected.
+func (s *Clients) Add(l *Client) {
+	if s.byID == nil {
+		s.byID = make(map[int64]*Client)
+	}
+	s.byID[l.ID] = l
+}
+
+// Remove forgets a client that is gone.
+func (s *Clients) Remove(l *Client) { delete(s.byID, l.ID) }
+
+// Get returns the client of that id, or nil.
+func (s *Clients) Get(id int64) *Client { return s.byID[id] }
+
+// Len counts the connected clients.
+func (s *Clients) Len() int { return len(s.byID) }
+
+// All lists the clients in the order in which they connected.
+func (s *Clients) All() []*Client {
+	list := make([]*Client, 0, len(s.byID))
+	for _, l := range s.byID {
+		list = append(list, l)
+	}
+	slices.SortFunc(list, func(a, b *Client) int { return cmp.Compare(a.ID, b.ID) })
+	return list
+}

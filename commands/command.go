@@ -1,0 +1,299 @@
+// Package commands is the contract between a server and the commands it runs,
+// and the commands themselves.
+//
+// A command is one row of data and one function; all that is true of a command
+// stands in its row. What clients are told about commands (COMMAND, COMMAND
+// DOCS, arity errors, key positions, ACL categories) derives from the rows, so
+// that adding a command touches one family file and one transcript.
+//
+// The contract, on which all rest, is in command.go, key.go, syntax.go,
+// standard.go (the table), context.go, args.go, errors.go, events.go, floats.go,
+// deadline.go, sample.go (what handlers work with), client.go, channels.go,
+// config.go and stats.go (what they share). The other files are the families:
+// each holds the rows of some commands, or what these rows run.
+package commands
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+)
+
+// A Command is one row of the table.
+//
+// Redis has a second level for some (CLIENT LIST, CONFIG GET): those rows hold
+// Subs and, but for COMMAND, no Run.
+type Command struct {
+	Name       string            // lower case; a row in Subs has its own word only
+	Syntax     string            // the words behind the name, in the manual's notation; see syntax.go
+	Types      map[string]string // of arguments whose names do not tell theirs
+	Summary    string
+	Since      string // the version of Redis that brought it
+	Group      string // the manual's chapter: "string", "hash", "sorted-set", ...
+	Complexity string
+	Arity      int // n: exactly n words, the name included; -n: at least n
+	Flags      Flags
+	Keys       Keys
+	ACL        Category // 0: the category that Group and Flags imply
+	Tips       []string // hints for proxies and cluster clients
+	Deprecated string   // the version since which ReplacedBy is preferred, or ""
+	ReplacedBy string
+	Subs       []Command
+	Run        func(*Context) error
+
+	id     int // place among all rows and sub-rows of a table
+	parent *Command
+	subs   map[string]*Command
+
+	arguments func() []Argument // Syntax, parsed by the first who asks
+}
+
+// FullName is the name that clients see: "get", "client|list".
+func (m *Command) FullName() string {
+	if m.parent == nil {
+		return m.Name
+	}
+	return m.parent.Name + "|" + m.Name
+}
+
+// Accepts reports whether a call of n words, the names included, has as many
+// as the row asks for.
+func (m *Command) Accepts(n int) bool {
+	if m.Arity >= 0 {
+		return n == m.Arity
+	}
+	return n >= -m.Arity
+}
+
+// Has reports whether all of the given flags are set.
+func (m *Command) Has(f Flags) bool { return m.Flags&f == f }
+
+// Flags are properties of a command. Those up to AllowBusy are Redis's and
+// are told to clients; the others are ours.
+type Flags uint32
+
+// The flags, in the order in which COMMAND INFO lists them.
+const (
+	Write           Flags = 1 << iota // may change data
+	ReadOnly                          // reads data and changes nothing, so that it may run beside other reads
+	DenyOOM                           // refused when memory is full
+	Admin                             // for operators
+	PubSub                            // about channels
+	NoScript                          // not from scripts
+	Blocking                          // may wait
+	Loading                           // allowed while data is being loaded
+	Stale                             // allowed on a replica without its master
+	SkipMonitor                       // not shown to MONITOR
+	SkipSlowlog                       // not kept in the slow log
+	Asking                            // cluster: accepts an importing slot
+	Fast                              // takes constant or logarithmic time
+	NoAuth                            // allowed before authentication
+	MayReplicate                      // may have effects without being a write
+	NoMandatoryKeys                   // has keys in some forms only
+	NoAsyncLoading                    // not while a replica loads in the background
+	NoMulti                           // not inside MULTI
+	MovableKeys                       // key positions depend on the arguments; set by NewTable
+	AllowBusy                         // allowed while a script hangs
+
+	Immediate    // runs at once inside MULTI instead of being queued
+	OfConnection // about the connection that it is sent on: not for callers without one
+	Subscribed   // allowed while a RESP2 client is subscribed
+	EndsMulti    // ends a transaction even if it is refused
+)
+
+var flagNames = [...]string{
+	"write", "readonly", "denyoom", "admin", "pubsub", "noscript", "blocking",
+	"loading", "stale", "skip_monitor", "skip_slowlog", "asking", "fast",
+	"no_auth", "may_replicate", "no_mandatory_keys", "no_async_loading",
+	"no_multi", "movablekeys", "allow_busy",
+}
+
+// Names lists the flags in Redis's words.
+func (f Flags) Names() []string { return bitNames(f, flagNames[:]) }
+
+func bitNames[T ~uint32](bits T, names []string) []string {
+	list := make([]string, 0, 4)
+	for i, name := range names {
+		if bits&(1<<i) != 0 {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// A Category is a set of ACL categories.
+type Category uint32
+
+// The categories, in the order in which COMMAND INFO lists them.
+const (
+	CatKeyspace Category = 1 << iota
+	CatRead
+	CatWrite
+	CatSet
+	CatSortedSet
+	CatList
+	CatHash
+	CatString
+	CatBitmap
+	CatHyperLogLog
+	CatGeo
+	CatStream
+	CatPubSub
+	CatAdmin
+	CatFast
+	CatSlow
+	CatBlocking
+	CatDangerous
+	CatConnection
+	CatTransaction
+	CatScripting
+)
+
+var categoryNames = [...]string{
+	"keyspace", "read", "write", "set", "sortedset", "list", "hash", "string",
+	"bitmap", "hyperloglog", "geo", "stream", "pubsub", "admin", "fast", "slow",
+	"blocking", "dangerous", "connection", "transaction", "scripting",
+}
+
+// Names lists the categories without the @ that ACL rules put before them.
+func (c Category) Names() []string { return bitNames(c, categoryNames[:]) }
+
+var groupCategories = map[string]Category{
+	"generic":      CatKeyspace,
+	"string":       CatString,
+	"hash":         CatHash,
+	"set":          CatSet,
+	"sorted-set":   CatSortedSet,
+	"pubsub":       CatPubSub,
+	"connection":   CatConnection,
+	"transactions": CatTransaction,
+}
+
+// Categories returns the row's ACL categories: those its flags imply, and those
+// of its group unless the row names its own. A row that only holds others has
+// none of a group.
+func (m *Command) Categories() Category {
+	c := m.ACL
+	if c == 0 && len(m.Subs) == 0 {
+		c = groupCategories[m.Group]
+	}
+	implied := []struct {
+		flag     Flags
+		category Category
+	}{
+		{Write, CatWrite}, {ReadOnly, CatRead}, {Admin, CatAdmin | CatDangerous},
+		{PubSub, CatPubSub}, {Fast, CatFast}, {Blocking, CatBlocking},
+	}
+	for _, i := range implied {
+		if m.Has(i.flag) {
+			c |= i.category
+		}
+	}
+	if !m.Has(Fast) {
+		c |= CatSlow
+	}
+	return c
+}
+
+// A Table is rows found by name. It does not change, so servers share it.
+type Table struct {
+	rows   []*Command // in the order given
+	byName map[string]*Command
+	size   int // rows and sub-rows
+}
+
+// NewTable makes a table of the given families. A row that contradicts itself
+// or another panics: the table is wrong, not the input.
+func NewTable(families ...[]Command) *Table {
+	t := &Table{byName: make(map[string]*Command)}
+	for _, family := range families {
+		for i := range family {
+			row := t.adopt(&family[i], nil)
+			if t.byName[row.Name] != nil {
+				panic(fmt.Sprintf("commands: two rows for %q", row.Name))
+			}
+			t.rows = append(t.rows, row)
+			t.byName[row.Name] = row
+		}
+	}
+	return t
+}
+
+func (t *Table) adopt(m, parent *Command) *Command {
+	row := *m
+	row.parent = parent
+	row.arguments = sync.OnceValue(row.parseArguments)
+	row.id = t.size
+	t.size++
+	if row.Run == nil && len(row.Subs) == 0 || row.Arity == 0 || row.Name != strings.ToLower(row.Name) {
+		panic(fmt.Sprintf("commands: row %q is incomplete", row.FullName()))
+	}
+	if row.Keys.movable() {
+		row.Flags |= MovableKeys
+	}
+	if len(row.Subs) > 0 {
+		row.subs = make(map[string]*Command, len(row.Subs))
+		for i := range row.Subs {
+			sub := t.adopt(&row.Subs[i], &row)
+			if row.subs[sub.Name] != nil {
+				panic(fmt.Sprintf("commands: two rows for %q", sub.FullName()))
+			}
+			row.subs[sub.Name] = sub
+		}
+	}
+	return &row
+}
+
+// Rows lists the table in its order; Children do the same for a row's Subs.
+func (t *Table) Rows() []*Command { return t.rows }
+
+// Children lists the rows below this one.
+func (m *Command) Children() []*Command {
+	list := make([]*Command, 0, len(m.Subs))
+	for i := range m.Subs {
+		list = append(list, m.subs[m.Subs[i].Name])
+	}
+	return list
+}
+
+// Find returns the row that a call names, a row of Subs where there are any.
+// Errors are those of Redis for an unknown command or subcommand.
+func (t *Table) Find(args [][]byte) (*Command, error) {
+	m := lookup(t.byName, args[0])
+	switch {
+	case m == nil:
+		return nil, unknownCommand(args)
+	case m.subs == nil || len(args) < 2:
+		return m, nil
+	}
+	sub := lookup(m.subs, args[1])
+	if sub == nil {
+		return nil, unknownSubcommand(m, args[1])
+	}
+	return sub, nil
+}
+
+// Named returns the row of a full name ("get", "client|list") in any case, or nil.
+func (t *Table) Named(name []byte) *Command {
+	first, second, nested := strings.Cut(string(name), "|")
+	m := lookup(t.byName, []byte(first))
+	if m == nil || !nested {
+		return m
+	}
+	return lookup(m.subs, []byte(second))
+}
+
+// lookup finds a name in any case without allocating.
+func lookup(rows map[string]*Command, name []byte) *Command {
+	var lower [64]byte
+	if len(name) > len(lower) {
+		return nil
+	}
+	for i, b := range name {
+		if 'A' <= b && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		lower[i] = b
+	}
+	return rows[string(lower[:len(name)])]
+}

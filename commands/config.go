@@ -1,0 +1,57 @@
+package commands
+
+// Config is what CONFIG reads and sets, and the limits that sessions obey. The
+// engine's lock guards it.
+type Config struct {
+	Bind         string
+	MaxClients   int
+	Password     string // "" lets everyone in
+	LogLevel     string // as redis-server names them
+	Events       Event  // keyspace notifications that are sent
+	ProtoMaxBulk int64  // bytes of one argument
+	QueryBuffer  int64  // bytes a client may have sent ahead of what has run
+	OutputLimits [OutputClasses]OutputLimit
+	SetLogLevel  func(level string) // nil where nothing logs
+}
+
+// An OutputClass is a kind of client that has limits of its own for what it
+// leaves unread.
+type OutputClass int
+
+// The classes of client-output-buffer-limit.
+const (
+	OutputNormal OutputClass = iota
+	OutputReplica
+	OutputPubSub
+	OutputClasses = iota
+)
+
+// An OutputLimit bounds what a client may leave unread: it is closed at once
+// past Hard bytes, and when it has been past Soft bytes for Seconds. 0: no limit.
+type OutputLimit struct {
+	Hard, Soft int64
+	Seconds    int64
+}
+
+// DefaultConfig is Redis's, where Redis has one.
+func DefaultConfig() Config {
+	return Config{
+		Bind:         "127.0.0.1",
+		MaxClients:   10000,
+		LogLevel:     "notice",
+		ProtoMaxBulk: 512 << 20,
+		QueryBuffer:  1 << 30,
+		OutputLimits: [...]OutputLimit{
+			OutputReplica: {256 << 20, 64 << 20, 60},
+			OutputPubSub:  {32 << 20, 8 << 20, 60},
+		},
+	}
+}
+
+// OutputClass tells which limits a client is under: a subscriber's are tighter.
+func (l *Client) OutputClass() OutputClass {
+	if l.Subscribed() > 0 {
+		return OutputPubSub
+	}
+	return OutputNormal
+}

@@ -1,0 +1,489 @@
+package commands
+
+import (
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+
+	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/datastructs"
+)
+
+// A Context is all that a handler may see of the world during one call.
+//
+// A handler runs alone, unless its row is ReadOnly: then other reads run beside
+// it and it must change nothing. It takes no lock, starts no goroutine, never
+// waits and never asks for the time. It checks everything first, then changes;
+// when it returns an error, what it wrote is cut off and the error is the reply.
+//
+// Args alias the client's input: what outlives the call must be copied. The
+// methods of State, Keyspace and the structures copy what they store.
+type Context struct {
+	*resp.Writer
+	*State
+
+	Args   [][]byte // the whole call; Args[0] is the name
+	Client *Client  // nil when the server itself acts, as when keys expire
+	DB     *datastructs.Keyspace
+	Now    int64 // Unix ms; the same throughout one call, and throughout EXEC
+	Micros int64 // Now in Unix µs
+	Rand   *rand.Rand
+
+	// Final forbids waiting: the call is made within EXEC or by a caller that
+	// cannot wait, or its time is up.
+	Final bool
+
+	// Woken is the key whose change makes a call that waited run again; such a
+	// call looks at no other key. nil otherwise.
+	Woken []byte
+
+	// Command is the row that runs.
+	Command *Command
+
+	index   int // of DB
+	backlog bool
+	call    call
+	depth   int      // of calls within calls
+	unit    []Effect // of the outermost call so far
+}
+
+// call is what a handler has done so far.
+type call struct {
+	changes int
+	logged  bool // it told its effects itself
+	wait    *Wait
+}
+
+// State is what all calls of a server share. The engine's lock guards it.
+type State struct {
+	Table     *Table
+	Databases []*datastructs.Keyspace
+	Clients   Clients
+	Channels  Channels
+	Config    Config
+	Stats     Stats
+	Host      Host
+
+	// Run runs a row in the context of a call under way: how EXEC goes through
+	// the same door as everyone.
+	Run func(c *Context, m *Command, args [][]byte)
+
+	// Ready is called for each key that has come to be, for those who wait for
+	// it. As in Redis, a key that gets another value, even one that would do, is
+	// nothing to them.
+	Ready func(db int, key []byte)
+
+	// Effects receives what calls amount to, a unit at a time: what one call
+	// from outside has done, the whole of an EXEC included. A unit is all or
+	// nothing. It and its words are valid until Effects returns. nil when nobody
+	// listens.
+	Effects func(unit []Effect)
+
+	watchers      map[watchedKey]map[*Client]struct{}
+	sinterWarning sync.Once // that SINTER met a sorted set, which Redis refuses
+}
+
+// An Effect is a plain deterministic command. Effects that are run in their
+// order on an empty server, a real Redis among them, give the same data.
+type Effect struct {
+	DB    int
+	Words [][]byte
+}
+
+// Host is what a server tells the commands about the process around them.
+type Host struct {
+	Version    string // of parley
+	Pid        int
+	Executable string
+	OS         string // as in INFO: "Linux 6.1 x86_64"
+	Port       int    // 0 without TCP
+	Socket     string // path of the unix socket, or ""
+	Started    int64  // Unix ms
+	RunID      string // 40 hexadecimal digits
+	Strict     bool   // refuse what Redis refuses: no extensions
+
+	// CPU tells the seconds that the process has run, in the system and itself;
+	// nil where that is not known.
+	CPU func() (sys, user float64)
+
+	// Shutdown ends the server after the current call; nil where clients may not.
+	Shutdown func()
+
+	// Warn logs a line for the operator.
+	Warn func(message string, args ...any)
+}
+
+// Begin points the context at a client's next call, which happens at a time in
+// Unix µs.
+func (c *Context) Begin(l *Client, micros int64) {
+	c.Client, c.Now, c.Micros = l, micros/1000, micros
+	c.Select(l.DB)
+}
+
+// Select makes a database the one that the call works on. It does not check i.
+func (c *Context) Select(i int) {
+	c.index, c.DB = i, c.Databases[i]
+}
+
+// Index is the number of the database that the call works on.
+func (c *Context) Index() int { return c.index }
+
+// In runs f with another database in DB.
+func (c *Context) In(db int, f func()) {
+	before := c.index
+	c.Select(db)
+	f()
+	c.Select(before)
+}
+
+// An Outcome is what a call came to.
+type Outcome struct {
+	Err  error // the error that was the reply, if it was one
+	Wait *Wait // not nil: nothing was replied, the call is to be made again
+}
+
+// Perform runs the row's handler on args. It is the part of the door that the
+// handler sees; the engine does everything else around it.
+func (c *Context) Perform(m *Command, args [][]byte) (o Outcome) {
+	defer c.leave(c.enter(m, args))
+	mark := c.Len()
+	err := m.Run(c)
+	switch {
+	case errors.Is(err, errWaits):
+		c.Truncate(mark)
+		err = nil
+	case err != nil:
+		c.Truncate(mark)
+		c.Error(err)
+	case c.call.changes > 0 && !c.call.logged:
+		c.add(Effect{c.index, args})
+	}
+	if c.Full() {
+		err = c.breakOff(mark)
+	}
+	return Outcome{err, c.call.wait}
+}
+
+// breakOff ends the connection of a client that has asked for more than a reply
+// may hold. A change that the call has made stays.
+func (c *Context) breakOff(mark int) error {
+	if c.Client != nil && c.Client.Peer != nil {
+		c.Client.Peer.Kill()
+	}
+	c.Truncate(mark)
+	c.Error(errReplyTooLarge)
+	return errReplyTooLarge
+}
+
+// A frame is the call that another one, within EXEC, has taken the place of.
+type frame struct {
+	call    call
+	command *Command
+	args    [][]byte
+}
+
+// enter makes a call the current one.
+func (c *Context) enter(m *Command, args [][]byte) (outer frame) {
+	outer = frame{c.call, c.Command, c.Args}
+	c.call, c.Command, c.Args = call{}, m, args
+	c.depth++
+	return outer
+}
+
+// leave gives the outer call its place back, should the handler have panicked
+// even, and tells what the outermost has done.
+func (c *Context) leave(outer frame) {
+	c.call, c.Command, c.Args = outer.call, outer.command, outer.args
+	c.depth--
+	c.tell()
+}
+
+// Read returns the value of a key for reading. An absent key gives nil, which
+// all structures read as empty; a value of another kind gives ErrWrongType.
+func Read[T datastructs.Value](c *Context, key []byte) (T, error) {
+	return as[T](c.Lookup(key))
+}
+
+// Open returns the value of a key for changing. An absent key gives a fresh
+// value that Save stores; a value of another kind gives ErrWrongType.
+func Open[T interface {
+	*E
+	datastructs.Value
+}, E any](c *Context, key []byte) (T, error) {
+	v, err := as[T](c.DB.Get(key, c.Now)) // no hit and no miss: Redis counts reads
+	if err == nil && v == nil {
+		v = new(E)
+	}
+	return v, err
+}
+
+// Find is Open for those to whom an absent key is not an empty value: it gives nil.
+func Find[T datastructs.Value](c *Context, key []byte) (T, error) {
+	return as[T](c.DB.Get(key, c.Now))
+}
+
+func as[T datastructs.Value](v datastructs.Value) (T, error) {
+	var none T
+	if v == nil {
+		return none, nil
+	}
+	t, ok := v.(T)
+	if !ok {
+		return none, ErrWrongType
+	}
+	return t, nil
+}
+
+// Lookup returns the value of a key for reading, nil if there is none, and
+// records its use.
+func (c *Context) Lookup(key []byte) datastructs.Value {
+	return c.looked(key, c.DB.Get(key, c.Now))
+}
+
+// Peek is Lookup without recording the use, for questions about the key itself.
+func (c *Context) Peek(key []byte) datastructs.Value {
+	return c.looked(key, c.DB.Peek(key, c.Now))
+}
+
+// looked counts a read, and tells subscribers of one that found nothing.
+func (c *Context) looked(key []byte, v datastructs.Value) datastructs.Value {
+	c.Stats.lookup(v != nil)
+	if v == nil {
+		c.Notify(EventMiss, "keymiss", key)
+	}
+	return v
+}
+
+// Save stores a changed value, marks the change and tells the event. The key
+// keeps its deadline. A value that has become empty deletes the key, which is
+// told with the event "del" after the other.
+func (c *Context) Save(key []byte, v datastructs.Value, class Event, event string) {
+	c.Store(key, v)
+	c.Notify(class, event, key)
+	if v.Empty() {
+		c.Notify(EventGeneric, "del", key)
+	}
+}
+
+// Store is Save without the events but "new", for those who reply before they
+// tell the others.
+func (c *Context) Store(key []byte, v datastructs.Value) {
+	c.settle(key)
+	if v.Empty() {
+		c.DB.Delete(key)
+		c.touch(key)
+		return
+	}
+	added := c.DB.Put(key, v, c.Now)
+	if added && c.Ready != nil {
+		c.Ready(c.index, key)
+	}
+	c.touch(key)
+	if added {
+		c.Notify(EventNew, "new", key)
+	}
+}
+
+// Replace stores a value in place of whatever was there: the old deadline is
+// gone. Of events it tells what Store does. An empty value leaves no key.
+func (c *Context) Replace(key []byte, v datastructs.Value) {
+	c.settle(key)
+	c.DB.ClearDeadline(key)
+	c.Store(key, v)
+}
+
+// Delete removes a key and reports whether it was there.
+func (c *Context) Delete(key []byte) bool {
+	c.settle(key)
+	if c.DB.Peek(key, c.Now) == nil {
+		return false
+	}
+	c.DB.Delete(key)
+	c.touch(key)
+	return true
+}
+
+// SetDeadline makes a key expire at a Unix time in ms.
+func (c *Context) SetDeadline(key []byte, at int64) {
+	c.DB.SetDeadline(key, at)
+	c.touch(key)
+}
+
+// ClearDeadline makes a key stay and reports whether it had a deadline.
+func (c *Context) ClearDeadline(key []byte) bool {
+	if !c.DB.ClearDeadline(key) {
+		return false
+	}
+	c.touch(key)
+	return true
+}
+
+// Flush empties the current database and returns how many keys it held.
+func (c *Context) Flush() int {
+	n := c.DB.Len()
+	c.touchAll(c.index, c.DB)
+	c.DB.Clear()
+	c.call.changes += n
+	return n
+}
+
+// Swap exchanges two databases, for all who watch, wait for or use their keys.
+func (c *Context) Swap(a, b int) {
+	x, y := c.Databases[a], c.Databases[b]
+	if a == b || x.Len()+y.Len() == 0 {
+		return
+	}
+	for k := range c.watchers {
+		if k.db == a || k.db == b {
+			if key := []byte(k.key); x.Peek(key, c.Now) != nil || y.Peek(key, c.Now) != nil {
+				c.spoil(k)
+			}
+		}
+	}
+	c.Databases[a], c.Databases[b] = y, x
+	c.Select(c.index)
+	c.call.changes += x.Len() + y.Len()
+	c.offer(a)
+	c.offer(b)
+}
+
+// offer tells those who wait for keys of a database what it now holds.
+func (c *Context) offer(db int) {
+	if c.Ready == nil {
+		return
+	}
+	for key := range c.Databases[db].All() {
+		c.Ready(db, []byte(key))
+	}
+}
+
+// touch records that a key was changed, for all who want to know.
+func (c *Context) touch(key []byte) {
+	c.call.changes++
+	if len(c.watchers) > 0 {
+		c.spoil(watchedKey{c.index, string(key)})
+	}
+}
+
+// Expire deletes keys whose deadline has passed, at most limit of them, in
+// order of their deadlines, with the effects and events of a deletion. It
+// reports whether all are done; those that are not read as absent all the same.
+func (c *Context) Expire(limit int) (done bool) {
+	before := c.index
+	defer c.Select(before)
+	for i, db := range c.Databases {
+		if db.Volatile() == 0 {
+			continue
+		}
+		c.Select(i)
+		for {
+			key, at, ok := db.NextDeadline()
+			if !ok || at >= c.Now {
+				break
+			}
+			if limit == 0 {
+				c.backlog = true
+				return false
+			}
+			limit--
+			c.expire([]byte(key))
+		}
+	}
+	c.backlog = false
+	return true
+}
+
+// settle deletes a key that Expire had no time for, before it is written to.
+func (c *Context) settle(key []byte) {
+	if c.backlog && c.DB.Expired(key, c.Now) {
+		c.expire(key)
+	}
+}
+
+func (c *Context) expire(key []byte) {
+	c.DB.Delete(key)
+	changes := c.call.changes
+	c.touch(key)
+	c.call.changes = changes // it is not the call's doing
+	c.Stats.Expired.Add(1)
+	c.emit("DEL", key)
+	c.Notify(EventExpired, "expired", key)
+}
+
+// LogAs tells what the call amounts to where that is not the call itself: a
+// random pick, a relative time, a float sum. It may be called several times;
+// each is one command. Words are strings, []byte, or integers.
+func (c *Context) LogAs(words ...any) {
+	c.call.logged = true
+	c.emit(words...)
+}
+
+func (c *Context) emit(words ...any) {
+	if c.Effects == nil {
+		return
+	}
+	effect := make([][]byte, len(words))
+	for i, w := range words {
+		effect[i] = word(w)
+	}
+	c.add(Effect{c.index, effect})
+	c.tell()
+}
+
+func (c *Context) add(e Effect) {
+	if c.Effects != nil {
+		c.unit = append(c.unit, e)
+	}
+}
+
+// tell hands over a unit that is complete.
+func (c *Context) tell() {
+	if c.depth == 0 && len(c.unit) > 0 {
+		c.Effects(c.unit)
+		c.unit = nil
+	}
+}
+
+func word(w any) []byte {
+	switch w := w.(type) {
+	case []byte:
+		return w
+	case string:
+		return []byte(w)
+	case int:
+		return strconv.AppendInt(nil, int64(w), 10)
+	case int64:
+		return strconv.AppendInt(nil, w, 10)
+	case float64:
+		return resp.AppendDouble(nil, w)
+	}
+	panic("commands: an effect's words are strings, []byte or numbers")
+}
+
+// A Wait is a call that goes on when one of its keys changes.
+type Wait struct {
+	Keys    [][]byte // in the call's order
+	Timeout int64    // ms; 0: for ever
+}
+
+const errReplyTooLarge = resp.Error("ERR the reply would be too large")
+
+// errWaits makes the engine park the call. It reaches no client.
+var errWaits = errors.New("commands: the call waits")
+
+// Wait ends a call that has found nothing to do: it is to be made again when
+// one of the keys changes, and for the last time, with Final set, when the time
+// in ms is up (0: never). In a Final call Wait writes a null array instead.
+func (c *Context) Wait(timeout int64, keys ...[]byte) error {
+	if c.Final {
+		c.NullArray()
+		return nil
+	}
+	c.call.wait = &Wait{keys, timeout}
+	return errWaits
+}
+
+// arityError is the reply of a handler that finds the number of its arguments
+// wrong though the row's arity allows it.
+func (c *Context) arityError() error { return ArityError(c.Command) }

@@ -1,0 +1,143 @@
+package commands
+
+import "slices"
+
+// Keys says where a call holds its keys and what is done to them.
+type Keys []KeySpec
+
+// A KeySpec finds one run of keys in a call and says what happens to them. It
+// is Redis's key specification (https://redis.io/docs/latest/develop/reference/key-specs/).
+//
+// The run starts at word First (the command's name is word 0) and goes to Last:
+// relative to its start if >= 0, to the end of the call if negative (-1 is the
+// last word). With Count, the word at the start is instead the number of keys
+// that follow it.
+type KeySpec struct {
+	First int
+	Last  int
+	Step  int // 0 means 1
+	Count bool
+	Flags KeyFlags
+}
+
+// KeyFlags say what a command does with a key and with the data behind it.
+type KeyFlags uint32
+
+// The flags of a key, in the order in which COMMAND INFO lists them.
+const (
+	RO            KeyFlags = 1 << iota // reads the value
+	RW                                 // reads and changes it
+	OW                                 // overwrites it unread
+	RM                                 // removes the key
+	Access                             // returns, copies or compares user data
+	Update                             // the new value depends on the old
+	Insert                             // adds data
+	Delete                             // removes data
+	VariableFlags                      // as given with the option GET, else OW | Update
+)
+
+var keyFlagNames = [...]string{
+	"RO", "RW", "OW", "RM", "access", "update", "insert", "delete",
+	"variable_flags",
+}
+
+// Names lists the flags in Redis's words.
+func (f KeyFlags) Names() []string { return bitNames(f, keyFlagNames[:]) }
+
+// movable reports whether first, last and step cannot say it all.
+func (k Keys) movable() bool {
+	return slices.ContainsFunc(k, func(s KeySpec) bool { return s.Count })
+}
+
+// Range returns the positions of the keys in the old form: the first, the last
+// (negative: from the end) and the step; zeros where that form cannot say it.
+func (k Keys) Range() (first, last, step int) {
+	if len(k) == 0 || k[0].Count {
+		return 0, 0, 0
+	}
+	first, last, step = k[0].First, k[0].Last, k[0].step()
+	if last >= 0 {
+		last += first
+	}
+	for _, s := range k[1:] {
+		if s.Count || s.step() != 1 {
+			continue
+		}
+		// Runs that touch are one range in the old form (RENAME: 1 to 2).
+		end := s.Last
+		if end >= 0 {
+			end += s.First
+		}
+		if last >= 0 && s.First == last+1 {
+			last = end
+		}
+	}
+	return first, last, step
+}
+
+func (s KeySpec) step() int {
+	if s.Step == 0 {
+		return 1
+	}
+	return s.Step
+}
+
+// A KeyUse is one key of a call and what the call does with it.
+type KeyUse struct {
+	Key   []byte
+	Flags KeyFlags
+}
+
+// In returns the keys of a call that has passed the arity check. ok is false
+// where the call names a number of keys that it does not have.
+func (k Keys) In(args [][]byte) (uses []KeyUse, ok bool) {
+	for _, s := range k {
+		first, last, found := s.span(args)
+		if !found {
+			continue
+		}
+		if first < 0 || last >= len(args) {
+			return nil, false
+		}
+		flags := s.flagsIn(args, last)
+		for i := first; i <= last; i += s.step() {
+			uses = append(uses, KeyUse{args[i], flags})
+		}
+	}
+	return uses, true
+}
+
+// span returns the first and last position of a run; first is -1 for a number of
+// keys that makes no sense.
+func (s KeySpec) span(args [][]byte) (first, last int, found bool) {
+	first = s.First
+	if first >= len(args) {
+		return 0, 0, false
+	}
+	switch {
+	case s.Count:
+		n, ok := ParseInt(args[first])
+		n = int64(int32(n)) // an int of C
+		if !ok || n < 1 || n > int64(len(args)-first-1) {
+			return -1, -1, true
+		}
+		return first + 1, first + int(n), true
+	case s.Last < 0:
+		return first, len(args) + s.Last, true
+	}
+	return first, first + s.Last, true
+}
+
+// flagsIn decides what VariableFlags leaves open, by the words behind the key
+// and its value.
+func (s KeySpec) flagsIn(args [][]byte, key int) KeyFlags {
+	if s.Flags&VariableFlags == 0 {
+		return s.Flags
+	}
+	for _, word := range args[min(key+2, len(args)):] {
+		if Is(word, "GET") {
+			return s.Flags &^ VariableFlags
+		}
+	}
+	return OW | Update
+}

@@ -1,0 +1,198 @@
+package commands
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+
+	"github.com/parley-chat/parley/datastructs"
+)
+
+var configRows = []Command{
+	{
+		Name: "config", Syntax: "",
+		Summary: "Holds the commands about the server's parameters.",
+		Since:   "2.0.0", Group: "server", Complexity: "That of the subcommand",
+		Arity: -2,
+		Subs: []Command{
+			{
+				Name: "get", Syntax: "parameter [parameter ...]",
+				Summary: "Tells the values of parameters, which may be named by patterns.",
+				Since:   "2.0.0", Group: "server", Complexity: "O(N), N being the number of names given",
+				Arity: -3, Flags: Admin | NoScript | Loading | Stale,
+				Run: configGet,
+			},
+			{
+				Name: "help", Syntax: "",
+				Summary: "Lists these subcommands.",
+				Since:   "5.0.0", Group: "server", Complexity: "O(1)",
+				Arity: 2, Flags: Loading | Stale,
+				Run: help,
+			},
+			{
+				Name: "resetstat", Syntax: "",
+				Summary: "Sets the counters of INFO to zero.",
+				Since:   "2.0.0", Group: "server", Complexity: "O(1)",
+				Arity: 2, Flags: Admin | NoScript | Loading | Stale,
+				Run: configResetStat,
+			},
+			{
+				Name: "rewrite", Syntax: "",
+				Summary: "Writes the parameters to the configuration file, which this server does not have.",
+				Since:   "2.8.0", Group: "server", Complexity: "O(1)",
+				Arity: 2, Flags: Admin | NoScript | Loading | Stale,
+				Run: configRewrite,
+			},
+			{
+				Name: "set", Syntax: "parameter value [parameter value ...]",
+				Summary: "Changes parameters, all of them or none.",
+				Since:   "2.0.0", Group: "server", Complexity: "O(N), N being the number of parameters given",
+				Arity: -4, Flags: Admin | NoScript | Loading | Stale,
+				Tips: []string{"request_policy:all_nodes", "response_policy:all_succeeded"},
+				Run:  configSet,
+			},
+		},
+	},
+}
+
+// A parameter is what CONFIG GET and SET know by a name. Only what is true of
+// this server has a row.
+type parameter struct {
+	name string
+	get  func(*Context) string
+	set  func(*Config, string) error // into a draft; nil: fixed when the server starts
+}
+
+var parameters = []parameter{
+	constant("activedefrag", "no"),
+	constant("appendonly", "no"),
+	{"bind", func(c *Context) string { return c.Config.Bind }, nil},
+	{"client-output-buffer-limit", outputLimitsText, setOutputLimits},
+	memoryParameter("client-query-buffer-limit", func(c *Config) *int64 { return &c.QueryBuffer }),
+	fixed("cluster-enabled", "no"),
+	{"databases", func(c *Context) string { return strconv.Itoa(len(c.Databases)) }, nil},
+	// The limits at which Redis changes an encoding also have their former names.
+	limit("hash-max-listpack-entries", datastructs.HashListpackEntries),
+	limit("hash-max-listpack-value", datastructs.HashListpackValue),
+	limit("hash-max-ziplist-entries", datastructs.HashListpackEntries),
+	limit("hash-max-ziplist-value", datastructs.HashListpackValue),
+	fixed("io-threads", "1"),
+	constant("latency-tracking", "no"),
+	{"loglevel", func(c *Context) string { return c.Config.LogLevel }, setLogLevel},
+	{"maxclients", func(c *Context) string { return strconv.Itoa(c.Config.MaxClients) }, setMaxClients},
+	constant("maxmemory", "0"),
+	constant("maxmemory-clients", "0"),
+	constant("maxmemory-policy", "noeviction"),
+	{"notify-keyspace-events", func(c *Context) string { return c.Config.Events.String() }, setEvents},
+	{"port", func(c *Context) string { return strconv.Itoa(c.Host.Port) }, nil},
+	memoryParameter("proto-max-bulk-len", func(c *Config) *int64 { return &c.ProtoMaxBulk }),
+	{"requirepass", func(c *Context) string { return c.Config.Password }, setPassword},
+	constant("save", ""),
+	limit("set-max-intset-entries", datastructs.SetIntsetEntries),
+	constant("timeout", "0"),
+	constant("tls-port", "0"),
+	{"unixsocket", func(c *Context) string { return c.Host.Socket }, nil},
+	limit("zset-max-listpack-entries", datastructs.SortedSetListpackEntries),
+	limit("zset-max-listpack-value", datastructs.SortedSetListpackValue),
+	limit("zset-max-ziplist-entries", datastructs.SortedSetListpackEntries),
+	limit("zset-max-ziplist-value", datastructs.SortedSetListpackValue),
+}
+
+// parameterNamed returns the place of a parameter, named in any case, or -1.
+func parameterNamed(name []byte) int {
+	for i := range parameters {
+		if Is(name, strings.ToUpper(parameters[i].name)) {
+			return i
+		}
+	}
+	return -1
+}
+
+// configGet lists each parameter once, whichever names and patterns match it.
+func configGet(c *Context) error {
+	mark, n := c.Mark(), 0
+	given := make([]bool, len(parameters))
+	give := func(i int, name string) {
+		if !given[i] {
+			given[i] = true
+			c.BulkString(name)
+			c.BulkString(parameters[i].get(c))
+			n++
+		}
+	}
+	for _, pattern := range c.Args[2:] {
+		if !bytes.ContainsAny(pattern, "[*?") {
+			if i := parameterNamed(pattern); i >= 0 {
+				give(i, string(pattern)) // as the client writes it, like Redis
+			}
+			continue
+		}
+		for i := range parameters {
+			if datastructs.Match(pattern, []byte(parameters[i].name), true) {
+				give(i, parameters[i].name)
+			}
+		}
+	}
+	c.CloseMap(mark, n)
+	return nil
+}
+
+// configSet works on a draft, so that after an error nothing has changed.
+func configSet(c *Context) error {
+	pairs := c.Args[2:]
+	if len(pairs)%2 != 0 {
+		return ErrSyntax
+	}
+	chosen, err := chooseParameters(pairs)
+	if err != nil {
+		return err
+	}
+	draft := c.Config
+	for i, p := range chosen {
+		if err := p.set(&draft, string(pairs[2*i+1])); err != nil {
+			return configSetError(p.name, err)
+		}
+	}
+	before := c.Config.LogLevel
+	c.Config = draft
+	if draft.LogLevel != before {
+		draft.SetLogLevel(draft.LogLevel)
+	}
+	c.OK()
+	return nil
+}
+
+// chooseParameters finds what is to be set; each may be named once.
+func chooseParameters(pairs [][]byte) ([]*parameter, error) {
+	chosen := make([]*parameter, 0, min(len(pairs)/2, len(parameters)))
+	taken := make([]bool, len(parameters))
+	for i := 0; i < len(pairs); i += 2 {
+		name := string(cut(pairs[i], len(pairs[i])))
+		switch at := parameterNamed(pairs[i]); {
+		case at < 0:
+			return nil, Errorf("ERR Unknown option or number of arguments for CONFIG SET - '%s'", name)
+		case parameters[at].set == nil:
+			return nil, configSetError(name, errImmutable)
+		case taken[at]:
+			return nil, configSetError(name, errDuplicate)
+		default:
+			taken[at] = true
+			chosen = append(chosen, &parameters[at])
+		}
+	}
+	return chosen, nil
+}
+
+func configSetError(name string, err error) error {
+	return Errorf("ERR CONFIG SET failed (possibly related to argument '%s') - %v", name, err)
+}
+
+func configResetStat(c *Context) error {
+	c.Stats.Reset(c.Table)
+	c.OK()
+	return nil
+}
+
+func configRewrite(*Context) error {
+	return Errorf("ERR The server is running without a config file")
+}

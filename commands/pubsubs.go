@@ -1,0 +1,159 @@
+package commands
+
+import (
+	"github.com/parley-chat/parley/datastructs"
+)
+
+var pubsubRows = []Command{
+	{
+		Name: "psubscribe", Syntax: "pattern [pattern ...]",
+		Summary: "Starts receiving what is published to channels that match a pattern.",
+		Since:   "2.0.0", Group: "pubsub", Complexity: "O(N), N being the patterns given",
+		Arity: -2, Flags: PubSub | NoScript | Loading | Stale | Subscribed | OfConnection,
+		Run: subscribing(ToPattern),
+	},
+	{
+		Name: "publish", Syntax: "channel message",
+		Summary: "Sends a message to all who are subscribed to a channel.",
+		Since:   "2.0.0", Group: "pubsub", Complexity: "O(N+M), N being the channel's subscribers and M all subscribed patterns",
+		Arity: 3, Flags: PubSub | Loading | Stale | Fast,
+		Run: publish,
+	},
+	{
+		Name: "pubsub", Syntax: "",
+		Summary: "Holds the commands that tell who is subscribed to what.",
+		Since:   "2.8.0", Group: "pubsub", Complexity: "That of the subcommand",
+		Arity: -2,
+		Subs: []Command{
+			{
+				Name: "channels", Syntax: "[pattern]",
+				Summary: "Lists the channels that have subscribers.",
+				Since:   "2.8.0", Group: "pubsub", Complexity: "O(N), N being the channels that have subscribers",
+				Arity: -2, Flags: PubSub | Loading | Stale,
+				Run: pubsubChannels,
+			},
+			{
+				Name: "numpat", Syntax: "",
+				Summary: "Counts the different patterns that anyone is subscribed to.",
+				Since:   "2.8.0", Group: "pubsub", Complexity: "O(1)",
+				Arity: 2, Flags: PubSub | Loading | Stale,
+				Run: pubsubNumPat,
+			},
+			{
+				Name: "numsub", Syntax: "[channel [channel ...]]",
+				Summary: "Counts the subscribers of channels, patterns left aside.",
+				Since:   "2.8.0", Group: "pubsub", Complexity: "O(N), N being the channels given",
+				Arity: -2, Flags: PubSub | Loading | Stale,
+				Run: pubsubNumSub,
+			},
+			{
+				Name: "help", Syntax: "",
+				Summary: "Lists these subcommands.",
+				Since:   "6.2.0", Group: "pubsub", Complexity: "O(1)",
+				Arity: 2, Flags: Loading | Stale,
+				ACL: CatSlow,
+				Run: help,
+			},
+		},
+	},
+	{
+		Name: "punsubscribe", Syntax: "[pattern [pattern ...]]",
+		Summary: "Ends subscriptions to patterns: the given ones, or all.",
+		Since:   "2.0.0", Group: "pubsub", Complexity: "O(N), N being the patterns that end",
+		Arity: -1, Flags: PubSub | NoScript | Loading | Stale | Subscribed | OfConnection,
+		Run: unsubscribing(ToPattern),
+	},
+	{
+		Name: "subscribe", Syntax: "channel [channel ...]",
+		Summary: "Starts receiving what is published to channels.",
+		Since:   "2.0.0", Group: "pubsub", Complexity: "O(N), N being the channels given",
+		Arity: -2, Flags: PubSub | NoScript | Loading | Stale | Subscribed | OfConnection,
+		Run: subscribing(ToChannel),
+	},
+	{
+		Name: "unsubscribe", Syntax: "[channel [channel ...]]",
+		Summary: "Ends subscriptions to channels: the given ones, or all.",
+		Since:   "2.0.0", Group: "pubsub", Complexity: "O(N), N being the channels that end",
+		Arity: -1, Flags: PubSub | NoScript | Loading | Stale | Subscribed | OfConnection,
+		Run: unsubscribing(ToChannel),
+	},
+}
+
+// subscribing makes the handler that subscribes the caller. The answer is one
+// push for each name, new or not, and no reply besides.
+func subscribing(kind SubscriptionKind) func(*Context) error {
+	return func(c *Context) error {
+		for _, name := range c.Args[1:] {
+			c.Channels.Subscribe(c.Client, kind, string(name))
+			tellSubscription(c, name, true)
+		}
+		return nil
+	}
+}
+
+// unsubscribing makes the handler that ends subscriptions: those named, held or
+// not, or all. Redis gives "all" in no defined order.
+func unsubscribing(kind SubscriptionKind) func(*Context) error {
+	return func(c *Context) error {
+		for _, name := range c.Args[1:] {
+			c.Channels.Unsubscribe(c.Client, kind, string(name))
+			tellSubscription(c, name, true)
+		}
+		if len(c.Args) > 1 {
+			return nil
+		}
+		held := c.Channels.Of(c.Client, kind)
+		for _, name := range held {
+			c.Channels.Unsubscribe(c.Client, kind, name)
+			tellSubscription(c, []byte(name), true)
+		}
+		if len(held) == 0 {
+			tellSubscription(c, nil, false)
+		}
+		return nil
+	}
+}
+
+// tellSubscription tells that one subscription has begun or ended, and how many the
+// client now has of all kinds. named is false where it had none to end.
+func tellSubscription(c *Context, name []byte, named bool) {
+	c.Push(3)
+	c.BulkString(c.Command.Name)
+	c.BulkOrNull(name, named)
+	c.Int(c.Client.Subscriptions(ToChannel) + c.Client.Subscriptions(ToPattern))
+}
+
+func publish(c *Context) error {
+	c.Int(c.Publish(c.Args[1], c.Args[2]))
+	return nil
+}
+
+func pubsubChannels(c *Context) error {
+	if len(c.Args) > 3 {
+		return c.subcommandError()
+	}
+	mark, n := c.Mark(), 0
+	for _, name := range c.Channels.Names(ToChannel) {
+		if len(c.Args) == 2 || datastructs.Match(c.Args[2], []byte(name), false) {
+			c.BulkString(name)
+			n++
+		}
+	}
+	c.CloseArray(mark, n)
+	return nil
+}
+
+func pubsubNumPat(c *Context) error {
+	c.Int(c.Channels.Len(ToPattern))
+	return nil
+}
+
+func pubsubNumSub(c *Context) error {
+	channels := c.Args[2:]
+	c.Array(2 * len(channels))
+	for _, name := range channels {
+		c.Bulk(name)
+		c.Int(c.Channels.Subscribers(ToChannel, name))
+	}
+	return nil
+}

@@ -1,0 +1,9 @@
+package commands
+
+import "sync"
+
+// Standard is the table of all commands. It is made once: a table does not change.
+var Standard = sync.OnceValue(func() *Table {
+	return NewTable(stringRows, hashRows, setRows, sortedSetRows, keyRows, scanRows,
+		transactionRows, pubsubRows, connectionRows, serverRows)
+})

@@ -1,0 +1,216 @@
+package commands
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/parley-chat/parley/datastructs"
+)
+
+// Multi is a transaction that a client has opened: the calls it has queued.
+type Multi struct {
+	queue   []queued
+	size    int  // bytes of the words in queue
+	aborted bool // a call could not be queued: EXEC refuses
+}
+
+type queued struct {
+	command *Command
+	args    [][]byte
+}
+
+// Queue keeps a copy of a call for EXEC, unless it is known already that EXEC
+// will not run it.
+func (l *Client) Queue(command *Command, args [][]byte) {
+	if m := l.Multi; !m.aborted && !l.spoilt {
+		m.queue = append(m.queue, queued{command, CloneArgs(args)})
+		m.size += sizeOf(args)
+	}
+}
+
+// Refuse notes that a call may not run, and returns the error to tell. Within
+// a transaction that makes EXEC refuse; an EXEC that may not run itself ends
+// the transaction. m is nil for an unknown command.
+func (s *State) Refuse(l *Client, m *Command, err error) error {
+	switch {
+	case m != nil && m.Has(EndsMulti):
+		s.EndMulti(l)
+		return Errorf("EXECABORT Transaction discarded because of: %s", strings.TrimPrefix(err.Error(), "ERR "))
+	case l.Multi != nil:
+		l.Multi.aborted = true
+	}
+	return err
+}
+
+// CloneArgs copies a call out of the client's input, in two allocations.
+func CloneArgs(args [][]byte) [][]byte {
+	size := 0
+	for _, a := range args {
+		size += len(a)
+	}
+	block, words := make([]byte, 0, size), make([][]byte, len(args))
+	for i, a := range args {
+		start := len(block)
+		block = append(block, a...)
+		words[i] = slices.Clip(block[start:])
+	}
+	return words
+}
+
+var transactionRows = []Command{
+	{
+		Name: "discard", Syntax: "",
+		Summary: "Drops the queued calls and ends the transaction.",
+		Since:   "2.0.0", Group: "transactions", Complexity: "O(N), when N is the number of queued commands",
+		Arity: 1, Flags: NoScript | Loading | Stale | Fast | AllowBusy | Immediate | OfConnection,
+		Run: discard,
+	},
+	{
+		Name: "exec", Syntax: "",
+		Summary: "Runs the queued calls with nothing in between.",
+		Since:   "1.2.0", Group: "transactions", Complexity: "Depends on commands in the transaction",
+		Arity: 1, Flags: NoScript | Loading | Stale | SkipSlowlog | Immediate | EndsMulti | OfConnection,
+		Run: exec,
+	},
+	{
+		Name: "multi", Syntax: "",
+		Summary: "Opens a transaction: calls are queued until EXEC.",
+		Since:   "1.2.0", Group: "transactions", Complexity: "O(1)",
+		Arity: 1, Flags: NoScript | Loading | Stale | Fast | AllowBusy | Immediate | OfConnection,
+		Run: multi,
+	},
+	{
+		Name: "unwatch", Syntax: "",
+		Summary: "Forgets all watched keys.",
+		Since:   "2.2.0", Group: "transactions", Complexity: "O(1)",
+		Arity: 1, Flags: NoScript | Loading | Stale | Fast | AllowBusy | OfConnection,
+		Run: unwatch,
+	},
+	{
+		Name: "watch", Syntax: "key [key ...]",
+		Summary: "Makes the next EXEC depend on these keys staying as they are.",
+		Since:   "2.2.0", Group: "transactions", Complexity: "O(1) for every key.",
+		Arity: -2, Flags: NoScript | Loading | Stale | Fast | AllowBusy | Immediate | OfConnection,
+		Keys: Keys{{First: 1, Last: -1, Flags: RO}},
+		Run:  watch,
+	},
+}
+
+func multi(c *Context) error {
+	if c.Client.Multi != nil {
+		return Errorf("ERR MULTI calls can not be nested")
+	}
+	c.Client.Multi = new(Multi)
+	c.OK()
+	return nil
+}
+
+func discard(c *Context) error {
+	if c.Client.Multi == nil {
+		return Errorf("ERR DISCARD without MULTI")
+	}
+	c.EndMulti(c.Client)
+	c.OK()
+	return nil
+}
+
+// exec replies with an array of what each call replies. An error of one call
+// is its reply and does not stop the others.
+func exec(c *Context) error {
+	m, spoilt := c.Client.Multi, c.Client.spoilt
+	if m == nil {
+		return Errorf("ERR EXEC without MULTI")
+	}
+	defer c.EndMulti(c.Client)
+	switch {
+	case m.aborted:
+		return ErrExecAbort
+	case spoilt:
+		c.NullArray()
+		return nil
+	}
+	c.Unwatch(c.Client) // the transaction's own changes are no reason to fail
+	final := c.Final
+	c.Final = true
+	c.Array(len(m.queue))
+	for _, q := range m.queue {
+		c.State.Run(c, q.command, q.args)
+	}
+	c.Final = final
+	return nil
+}
+
+func watch(c *Context) error {
+	if c.Client.Multi != nil {
+		return Errorf("ERR WATCH inside MULTI is not allowed")
+	}
+	if !c.Client.spoilt {
+		for _, key := range c.Args[1:] {
+			c.watchKey(c.Client, watchedKey{c.index, string(key)})
+		}
+	}
+	c.OK()
+	return nil
+}
+
+func unwatch(c *Context) error {
+	c.Unwatch(c.Client)
+	c.OK()
+	return nil
+}
+
+// EndMulti closes a client's transaction and forgets its watched keys.
+func (s *State) EndMulti(l *Client) {
+	l.Multi = nil
+	s.Unwatch(l)
+}
+
+type watchedKey struct {
+	db  int
+	key string
+}
+
+func (s *State) watchKey(l *Client, k watchedKey) {
+	if s.watchers == nil {
+		s.watchers = make(map[watchedKey]map[*Client]struct{})
+	}
+	if s.watchers[k] == nil {
+		s.watchers[k] = make(map[*Client]struct{})
+	}
+	if l.watching == nil {
+		l.watching = make(map[watchedKey]struct{})
+	}
+	if _, watched := l.watching[k]; !watched {
+		s.watchers[k][l] = struct{}{}
+		l.watching[k] = struct{}{}
+		l.namesSize += len(k.key)
+	}
+}
+
+// Unwatch forgets a client's watched keys.
+func (s *State) Unwatch(l *Client) {
+	for k := range l.watching {
+		l.namesSize -= len(k.key)
+		delete(s.watchers[k], l)
+		if len(s.watchers[k]) == 0 {
+			delete(s.watchers, k)
+		}
+	}
+	l.watching, l.spoilt = nil, false
+}
+
+// spoil makes the transactions fail that depend on a key.
+func (s *State) spoil(k watchedKey) {
+	for l := range s.watchers[k] {
+		l.spoilt = true
+	}
+}
+
+// touchAll spoils what is watched in a database before it is emptied.
+func (c *Context) touchAll(index int, db *datastructs.Keyspace) {
+	for k := range c.watchers {
+		if k.db == index && db.Peek([]byte(k.key), c.Now) != nil {
+			c.spoil(k)
+		}
+	}
+}
