@@ -1,0 +1,133 @@
+package oracle_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/server"
+	"github.com/parley-chat/parley/server/servertest/oracle"
+	"github.com/parley-chat/parley/server/servertest/redistest"
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	calls    = flag.Int("oracle.n", 2000, "how many random calls are compared, in each protocol")
+	seed     = flag.Uint64("oracle.seed", 0, "seed of the random calls; 0: a random one")
+	failures = flag.Int("oracle.failures", 1, "differences after which to stop")
+)
+
+// segment is how many calls run on the same data.
+const segment = 5000
+
+// shrinking is how long a difference is made smaller.
+const shrinking = 40 * time.Second
+
+// TestOracle runs random calls on a real Redis and on parley: no reply and no
+// data may differ.
+func TestOracle(t *testing.T) {
+	start := pickSeed()
+	fmt.Printf("oracle: -oracle.n=%d -oracle.seed=%d\n", *calls, start)
+	for _, protocol := range []int{2, 3} {
+		t.Run(fmt.Sprintf("RESP%d", protocol), func(t *testing.T) {
+			t.Parallel()
+			compare(t, [2]oracle.Side{redis(t), parley(t)}, protocol, start)
+		})
+	}
+}
+
+// TestRedisAgreesWithItself holds the oracle against two Redis servers: what it
+// finds there is its own fault.
+func TestRedisAgreesWithItself(t *testing.T) {
+	start := pickSeed()
+	for _, protocol := range []int{2, 3} {
+		t.Run(fmt.Sprintf("RESP%d", protocol), func(t *testing.T) {
+			t.Parallel()
+			compare(t, [2]oracle.Side{redis(t), redis(t)}, protocol, start)
+		})
+	}
+}
+
+// TestOracleFindsFaults makes sure that it would: one side confuses seconds with
+// milliseconds, and the script that shows it is short.
+func TestOracleFindsFaults(t *testing.T) {
+	right, wrong := parley(t), parley(t)
+	dial := wrong.Dial
+	wrong.Dial = func() (net.Conn, error) {
+		c, err := dial()
+		return faulty{c}, err
+	}
+	sides := [2]oracle.Side{right, wrong}
+	script := script(2000, 1, 0)
+	require.ErrorAs(t, oracle.Run(sides, 3, script), new(*oracle.Difference))
+	small, _ := oracle.Shrink(sides, 3, script, time.Minute)
+	require.LessOrEqual(t, len(small), 3, "%v", small)
+	require.Contains(t, fmt.Sprint(small), "PEXPIREAT")
+}
+
+type faulty struct{ net.Conn }
+
+func (f faulty) Write(p []byte) (int, error) {
+	wrong := bytes.ReplaceAll(p, []byte("$9\r\nPEXPIREAT\r\n"), []byte("$8\r\nEXPIREAT\r\n"))
+	_, err := f.Conn.Write(wrong)
+	return len(p), err
+}
+
+func pickSeed() uint64 {
+	if *seed != 0 {
+		return *seed
+	}
+	return uint64(rand.Uint32())
+}
+
+// redis starts one that looks at its blocked clients every 2 ms, not every 100.
+func redis(t *testing.T) oracle.Side {
+	return oracle.Side{Name: "redis", Dial: redistest.Start(t, "--hz", "500").Dial}
+}
+
+func parley(t *testing.T) oracle.Side {
+	s, err := server.New(server.Options{Strict: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return oracle.Side{Name: "parley", Dial: s.Dial}
+}
+
+func compare(t *testing.T, sides [2]oracle.Side, protocol int, start uint64) {
+	begun := time.Now()
+	for n, stream, found := *calls, uint64(0), 0; n > 0; n, stream = n-segment, stream+1 {
+		script := script(min(n, segment), start, stream)
+		err := oracle.Run(sides, protocol, script)
+		if err == nil {
+			continue
+		}
+		report(t, err, sides, protocol, script)
+		t.Logf("in -oracle.seed=%d, part %d", start, stream)
+		if found++; found == *failures {
+			break
+		}
+	}
+	t.Logf("seed %d: %.0f calls/s", start, float64(*calls)/time.Since(begun).Seconds())
+}
+
+func report(t *testing.T, err error, sides [2]oracle.Side, protocol int, script []oracle.Call) {
+	t.Errorf("RESP%d: %v", protocol, err)
+	if d := (*oracle.Difference)(nil); errors.As(err, &d) {
+		small, _ := oracle.Shrink(sides, protocol, script, shrinking)
+		t.Logf("the smallest script found:\n%s", oracle.Transcript(sides, protocol, small))
+	}
+}
+
+func script(n int, seed, stream uint64) []oracle.Call {
+	g := oracle.NewGenerator(commands.Standard(), seed, stream)
+	list := make([]oracle.Call, n)
+	for i := range list {
+		list[i] = g.Next()
+	}
+	return list
+}

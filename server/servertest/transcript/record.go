@@ -1,0 +1,198 @@
+package transcript
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"time"
+)
+
+// Record has the conversation with a real Redis, once in RESP2 and once in
+// RESP3, and puts what it says in place of what the file holds. The targets are
+// two fresh servers. What comes without being asked for (a second push, the end
+// of a connection) is put into steps of its own. Calls with replies "in any
+// order" that turn out to be pairs are marked as such. Steps that the server is
+// too old for stay as they are.
+func (f *File) Record(target2, target3 Target) error {
+	steps := make([]recorded, len(f.steps))
+	for i, s := range f.steps {
+		steps[i].step = s
+	}
+	for i, target := range []Target{target2, target3} {
+		var err error
+		if steps, err = record(steps, target, i+2); err != nil {
+			return fmt.Errorf("transcript: %s: RESP%d: %w", f.Name, i+2, err)
+		}
+	}
+	f.steps = f.steps[:0]
+	for _, s := range steps {
+		f.steps = append(f.steps, s.settle())
+	}
+	return nil
+}
+
+// A recorded step has its answers in RESP2 and RESP3, once they are known.
+type recorded struct {
+	step
+	answers [2]answer
+	asked   bool // the server was: the answers are new
+}
+
+// settle gives the step its replies.
+func (r recorded) settle() step {
+	s := r.step
+	if !r.asked {
+		return s
+	}
+	if s.order == inAny && pairedIn3(r.answers[0].value, r.answers[1].value) {
+		s.order = inPairs
+	}
+	s.recorded = true
+	for i, a := range r.answers {
+		s.replies[i] = a.render(s.order)
+	}
+	return s
+}
+
+// A recording is a conversation in which nobody knows yet what will be said.
+type recording struct {
+	*conversation
+	watch  *conn // takes no part
+	unread map[string][]answer
+	steps  []recorded
+	end    int // behind the last step that is no note
+}
+
+// record has the conversation in one protocol, and returns its steps with those
+// that were put in.
+func record(steps []recorded, target Target, protocol int) ([]recorded, error) {
+	watch, err := dial(target)
+	if err != nil {
+		return nil, err
+	}
+	r := &recording{conversation: newConversation(target, protocol), watch: watch, unread: make(map[string][]answer)}
+	defer r.close()
+	defer func() { r.watch.Close() }()
+	for _, s := range steps {
+		if err := r.add(s); err != nil {
+			return nil, fmt.Errorf("line %d: %s: %w", s.line, s, err)
+		}
+	}
+	r.putUnread()
+	return r.steps, nil
+}
+
+func (r *recording) add(s recorded) (err error) {
+	if r.skips(s.step) || s.kind == note || s.kind == since {
+		r.steps = append(r.steps, s)
+		return nil
+	}
+	if s.kind != read {
+		r.putUnread()
+	}
+	switch s.kind {
+	case advance:
+		r.target.Advance(s.pause)
+		err = r.catch()
+	case call:
+		err = r.call(&s)
+	case read:
+		err = r.take(&s)
+	}
+	r.steps = append(r.steps, s)
+	r.end = len(r.steps)
+	return err
+}
+
+func (r *recording) call(s *recorded) error {
+	c, err := r.open(s.conn)
+	if err != nil {
+		return err
+	}
+	c.send(s.words)
+	if err := r.catch(); err != nil {
+		return err
+	}
+	return r.take(s)
+}
+
+// take gives a step what came first of all that nobody has read.
+func (r *recording) take(s *recorded) error {
+	c := r.conns[s.conn]
+	if c == nil {
+		return errors.New("there is no such connection yet")
+	}
+	a := answer{none: !c.closed, closed: c.closed}
+	if queue := r.unread[s.conn]; len(queue) > 0 {
+		a, r.unread[s.conn] = queue[0], queue[1:]
+	}
+	s.answers[protocolIndex(r.protocol)], s.asked = a, true
+	return nil
+}
+
+// putUnread puts what nobody has asked for into steps of its own.
+func (r *recording) putUnread() {
+	for _, name := range slices.Sorted(maps.Keys(r.unread)) {
+		for len(r.unread[name]) > 0 {
+			s := recorded{step: step{kind: read, conn: name}}
+			s.answers[0].none, s.answers[1].none = true, true
+			r.take(&s) // there is one: it has sent something
+			r.steps = slices.Insert(r.steps, r.end, s)
+			r.end++
+		}
+	}
+}
+
+// catch takes in all that has been sent so far.
+func (r *recording) catch() error {
+	// The first answer may come before a new connection is accepted, the second
+	// before the others of its time are sent. The third comes after them all.
+	for range 3 {
+		if err := r.askWatch(); err != nil {
+			return err
+		}
+	}
+	for name, c := range r.conns {
+		arrived, err := c.drain()
+		if err != nil {
+			return err
+		}
+		r.unread[name] = append(r.unread[name], arrived...)
+	}
+	return nil
+}
+
+// askWatch waits until the server has answered a PING, with an error even. A
+// conversation may have had the connection killed.
+func (r *recording) askWatch() error {
+	r.watch.send([]string{"PING"})
+	a, err := r.watch.read(patience)
+	if err != nil || !a.closed {
+		return err
+	}
+	r.watch.Close()
+	if r.watch, err = dial(r.target); err != nil {
+		return err
+	}
+	r.watch.send([]string{"PING"})
+	_, err = r.watch.read(patience)
+	return err
+}
+
+// drain reads all that has arrived.
+func (c *conn) drain() (arrived []answer, err error) {
+	for !c.closed {
+		c.SetReadDeadline(time.Now().Add(time.Millisecond))
+		if _, err := c.buffer.Peek(1); errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+		a, err := c.read(patience)
+		if err != nil {
+			return nil, err
+		}
+		arrived = append(arrived, a)
+	}
+	return arrived, nil
+}
