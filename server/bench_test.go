@@ -1,0 +1,79 @@
+package server
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// BenchmarkSession times one command of a pipeline 32 deep, from bytes to
+// bytes, without a network.
+func BenchmarkSession(b *testing.B) {
+	for _, command := range []string{
+		"PING",
+		"INCR user:count",
+		"SET user:name:%d 1",
+		"GET user:name:%d",
+		"HSET user:%d username user password secret",
+		"HGETALL user:%d",
+		"SADD user:online %d",
+		"SISMEMBER user:online %d",
+		"ZADD room:1:messages %d %d",
+		"ZREVRANGE room:1:messages 0 49",
+		"ZCOUNT room:1:messages %d +inf",
+	} {
+		b.Run(strings.ReplaceAll(command, " ", "_"), func(b *testing.B) {
+			const depth, ids = 32, 10000
+			srv, err := New(Options{})
+			require.NoError(b, err)
+			defer srv.Close()
+			s, err := newSession(srv.engine, "bench", "bench", func(*session) {})
+			require.NoError(b, err)
+			defer s.leave()
+			for i := range ids {
+				for _, write := range []string{"SET user:name:%d 1", "HSET user:%d username user password secret", "SADD user:online %d", "ZADD room:1:messages %d %d"} {
+					s.Feed(encode(write, i))
+					discard(&s.out)
+				}
+			}
+			pipelines := make([][]byte, ids/depth)
+			for i := range pipelines {
+				for j := range depth {
+					pipelines[i] = append(pipelines[i], encode(command, (i*depth+j)*7919%ids)...)
+				}
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				s.Feed(pipelines[i%len(pipelines)])
+				discard(&s.out)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/depth, "ns/command")
+		})
+	}
+}
+
+// encode writes a command in RESP; %d becomes id.
+func encode(command string, id int) []byte {
+	var b bytes.Buffer
+	words := strings.Fields(strings.ReplaceAll(command, "%d", fmt.Sprint(id)))
+	fmt.Fprintf(&b, "*%d\r\n", len(words))
+	for _, w := range words {
+		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(w), w)
+	}
+	return b.Bytes()
+}
+
+// discard is a client that reads everything.
+func discard(o *outbox) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, p := range o.pieces {
+		if p.own {
+			recycleReply(p.bytes)
+		}
+	}
+	o.pieces, o.size = nil, 0
+}

@@ -1,0 +1,132 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/commands/resp"
+)
+
+// direct is a caller without a connection.
+type direct struct {
+	caller
+	reply chan struct{} // of capacity one: a call that waited is answered
+}
+
+func (e *engine) newDirect() *direct {
+	d := &direct{reply: make(chan struct{}, 1)}
+	now := e.micros() / 1000
+	d.caller.init(e, &commands.Client{ID: e.lastID.Add(1), Created: now, Active: now, Protocol: 3, User: "default", Authed: true, Direct: true})
+	d.w.SetProtocol(3)
+	d.answered, d.resume = func() {}, func() { d.reply <- struct{}{} }
+	return d
+}
+
+// Do runs one command without a connection, in database 0, and returns its
+// reply in RESP3. An error reply is returned as an error (a resp.Error, which
+// errors.Is compares with the variables of package commands), with the same
+// text in the Value. Words are strings, []byte, integers, floats or booleans (1
+// or 0). Do needs no password.
+//
+// A command that waits (BZPOPMIN) makes Do wait, until ctx is done: then it has
+// taken nothing. Commands about the connection they are sent on (SUBSCRIBE,
+// MULTI, SELECT, CLIENT SETNAME) are refused: see Dial. After Close the error is
+// ErrClosed.
+func (s *Server) Do(ctx context.Context, args ...any) (resp.Value, error) {
+	if err := ctx.Err(); err != nil {
+		return resp.Value{}, err
+	}
+	words, err := toWords(args)
+	if err != nil {
+		return resp.Value{}, err
+	}
+	d := s.engine.newDirect()
+	raw, err := s.engine.direct(ctx, d, words)
+	if err != nil {
+		return resp.Value{}, err
+	}
+	v, err := resp.Parse(raw)
+	if err == nil {
+		err = v.Err()
+	}
+	return v, err
+}
+
+// direct runs a call and waits for its reply.
+func (e *engine) direct(ctx context.Context, d *direct, words [][]byte) ([]byte, error) {
+	select {
+	case <-e.ended:
+		return nil, ErrClosed
+	default:
+	}
+	if e.batch(&d.caller, []request{e.request(words)}, func() {}) == 0 {
+		return nil, ErrClosed // meanwhile
+	}
+	if !d.parked.Load() {
+		return d.w.Bytes(), nil
+	}
+	select {
+	case <-d.reply:
+	case <-ctx.Done():
+		if e.withdraw(&d.caller) {
+			return nil, ctx.Err()
+		}
+		select {
+		case <-d.reply:
+		default:
+			return nil, ErrClosed // meanwhile
+		}
+	case <-e.ended:
+		return nil, ErrClosed
+	}
+	return d.w.Bytes(), nil
+}
+
+// withdraw ends a waiting call unanswered. false: it has ended already, by an
+// answer or by close.
+func (e *engine) withdraw(c *caller) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c.waiter == nil {
+		return false
+	}
+	e.unpark(c.waiter)
+	return true
+}
+
+func toWords(args []any) ([][]byte, error) {
+	if len(args) == 0 {
+		return nil, fmt.Errorf("server: Do needs a command")
+	}
+	words := make([][]byte, len(args))
+	for i, a := range args {
+		switch a := a.(type) {
+		case string:
+			words[i] = []byte(a)
+		case []byte:
+			words[i] = a
+		case int:
+			words[i] = strconv.AppendInt(nil, int64(a), 10)
+		case int64:
+			words[i] = strconv.AppendInt(nil, a, 10)
+		case uint64:
+			words[i] = strconv.AppendUint(nil, a, 10)
+		case int8, int16, int32, uint, uint8, uint16, uint32:
+			words[i] = fmt.Append(nil, a)
+		case float64:
+			words[i] = strconv.AppendFloat(nil, a, 'g', -1, 64)
+		case float32:
+			words[i] = strconv.AppendFloat(nil, float64(a), 'g', -1, 32)
+		case bool:
+			words[i] = []byte("0")
+			if a {
+				words[i] = []byte("1")
+			}
+		default:
+			return nil, fmt.Errorf("server: Do: argument %d is a %T, not a string, []byte, number or bool", i, a)
+		}
+	}
+	return words, nil
+}

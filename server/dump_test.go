@@ -1,0 +1,171 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/commands/resp"
+)
+
+// An asker makes calls on a server, parley or Redis, and returns the replies.
+type asker func(calls ...[]string) []resp.Value
+
+// dump tells all that a server holds, in one form whatever the server: a line a
+// key, with its type, its deadline and what is in it.
+func dump(ask asker) (lines []string) {
+	info := ask([]string{"INFO", "keyspace"})[0].Str
+	for line := range strings.Lines(info) {
+		if name, _, ok := strings.Cut(line, ":"); ok {
+			lines = append(lines, dumpDatabase(ask, strings.TrimPrefix(name, "db"))...)
+		}
+	}
+	return lines
+}
+
+func dumpDatabase(ask asker, db string) (lines []string) {
+	keys := ask([]string{"SELECT", db}, []string{"KEYS", "*"})[1].Strings()
+	slices.Sort(keys)
+	var calls [][]string
+	for _, key := range keys {
+		calls = append(calls, []string{"PEXPIRETIME", key}, []string{"TYPE", key})
+	}
+	facts := ask(calls...)
+	calls = calls[:0]
+	for i, key := range keys {
+		calls = append(calls, contents(facts[2*i+1].Str, key))
+	}
+	for i, held := range ask(calls...) {
+		lines = append(lines, fmt.Sprintf("%s %q %s %d %s",
+			db, keys[i], facts[2*i+1].Str, facts[2*i].Int, dumpContents(facts[2*i+1].Str, held)))
+	}
+	return lines
+}
+
+// contents is the call that tells what a key of some type holds.
+func contents(kind, key string) []string {
+	switch kind {
+	case "string":
+		return []string{"GET", key}
+	case "hash":
+		return []string{"HGETALL", key}
+	case "set":
+		return []string{"SMEMBERS", key}
+	case "zset":
+		return []string{"ZRANGE", key, "0", "-1", "WITHSCORES"}
+	}
+	return []string{"TYPE", key}
+}
+
+// nothing is in the dump of a key that should not exist.
+const nothing = "NOTHING"
+
+func dumpContents(kind string, held resp.Value) string {
+	texts := leaves(held)
+	switch {
+	case kind == "string":
+		return strconv.Quote(held.Str)
+	case kind == "none" || len(texts) == 0:
+		return nothing
+	case kind == "set":
+		slices.Sort(texts)
+	case kind == "hash":
+		pairs := slices.Collect(slices.Chunk(texts, 2))
+		slices.SortFunc(pairs, slices.Compare[[]string])
+		texts = slices.Concat(pairs...)
+	}
+	return fmt.Sprintf("%q", texts)
+}
+
+// leaves lists all that is in a reply but for the types and the nesting, which
+// depend on the protocol.
+func leaves(v resp.Value) []string {
+	switch v.Type {
+	case resp.TypeArray, resp.TypeMap, resp.TypeSet, resp.TypePush:
+		var all []string
+		for _, e := range v.Elems {
+			all = append(all, leaves(e)...)
+		}
+		return all
+	case resp.TypeNull:
+		return []string{"(nil)"}
+	}
+	return []string{v.Text()}
+}
+
+// askDirectly asks a server without a connection, so that nobody notices.
+func askDirectly(t testing.TB, s *Server) asker {
+	d := s.engine.newDirect()
+	d.client.Direct = false // this one lasts: SELECT has its effect
+	return func(calls ...[]string) (replies []resp.Value) {
+		for _, call := range calls {
+			raw, err := s.engine.direct(context.Background(), d, wordsOf(call))
+			require.NoError(t, err, "%q", call)
+			v, err := resp.Parse(raw)
+			require.NoError(t, err, "%q", call)
+			d.w.Truncate(0)
+			replies = append(replies, v)
+		}
+		return replies
+	}
+}
+
+func wordsOf(call []string) [][]byte {
+	words := make([][]byte, len(call))
+	for i, w := range call {
+		words[i] = []byte(w)
+	}
+	return words
+}
+
+// askThrough asks through a connection, all at once.
+func askThrough(t testing.TB, conn net.Conn) asker {
+	replies := resp.NewReader(conn)
+	out := bufio.NewWriter(conn)
+	return func(calls ...[]string) []resp.Value {
+		require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+		for _, call := range calls {
+			out.Write(encodeCall(call))
+		}
+		require.NoError(t, out.Flush())
+		values := make([]resp.Value, len(calls))
+		for i := range values {
+			v, err := replies.Read()
+			require.NoError(t, err, "%q", calls[i])
+			values[i] = v
+		}
+		return values
+	}
+}
+
+func encodeCall(words []string) []byte {
+	var w resp.Writer
+	w.Array(len(words))
+	for _, word := range words {
+		w.BulkString(word)
+	}
+	return w.Bytes()
+}
+
+func TestDumpTellsEverything(t *testing.T) {
+	s, err := New(Options{Databases: 2, Clock: NewManualClock(time.UnixMilli(1000))})
+	require.NoError(t, err)
+	defer s.Close()
+	ask := askDirectly(t, s)
+	ask(strings.Fields("SET b x PXAT 5000"), strings.Fields("HSET a g 2 f 1"), strings.Fields("SELECT 1"),
+		strings.Fields("SADD s 2 1"), strings.Fields("ZADD z 1.5 n 1 m"))
+	require.Equal(t, []string{
+		`0 "a" hash -1 ["f" "1" "g" "2"]`,
+		`0 "b" string 5000 "x"`,
+		`1 "s" set -1 ["1" "2"]`,
+		`1 "z" zset -1 ["m" "1" "n" "1.5"]`,
+	}, dump(ask))
+}

@@ -1,0 +1,365 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/datastructs"
+)
+
+// ErrClosed is what a server that is closed answers to Dial and Do.
+var ErrClosed = errors.New("server: closed")
+
+var (
+	errPanicked      = resp.Error("ERR internal error: the server has logged what happened")
+	errMaxClients    = resp.Error("ERR max number of clients reached")
+	errCrossProtocol = errors.New("server: not a Redis client")
+)
+
+// An engine owns the data. It has one lock and one door, do, through which
+// every command goes, whoever sends it.
+//
+// Lock order: a session's turn, then mu, then an outbox's mu, then a Server's.
+type engine struct {
+	clock  Clock
+	logger *slog.Logger
+	seed   uint64
+
+	lastID   atomic.Int64 // of clients, those of Do included
+	settings atomic.Pointer[settings]
+
+	mu      sync.RWMutex // guards all below; rows that are ReadOnly share it
+	state   commands.State
+	waiting waiting
+	house   caller // acts when no client does: keys expire
+	alarm   alarm
+	warned  int64 // Unix ms of the last warning of an attack; 0: never
+	closed  bool
+
+	ended chan struct{}  // closed by close
+	tasks sync.WaitGroup // alarms that have been set and have not run
+}
+
+// A caller is one who sends commands: the session of a connection, or Do.
+type caller struct {
+	client *commands.Client
+	w      resp.Writer
+	ctx    commands.Context
+	limits callerLimits
+
+	finished atomic.Bool // no further command of this caller may run
+	parked   atomic.Bool // a call of this caller waits
+	waiter   *waiter     // that call
+	answered func()      // takes its reply out of w; called under the lock
+	resume   func()      // it is over; called under the lock
+}
+
+// callerLimits are copies of what CONFIG says, for use without the lock.
+type callerLimits struct {
+	bulk  int64
+	query int
+	class commands.OutputClass
+
+	unauthenticated bool
+}
+
+// settings are what CONFIG says, for those who do not hold the lock.
+type settings struct {
+	output [commands.OutputClasses]commands.OutputLimit
+	misses bool // reads have events
+}
+
+// publish makes changed settings known.
+func (e *engine) publish() {
+	config := &e.state.Config
+	now := settings{config.OutputLimits, config.Events&commands.EventMiss != 0}
+	if old := e.settings.Load(); old == nil || *old != now {
+		e.settings.Store(&now)
+	}
+}
+
+// A request is a call that has been parsed: its row, or why there is none.
+type request struct {
+	args    [][]byte
+	command *commands.Command
+	err     error // the reply to a call that cannot run
+	broken  error // the stream cannot be read on
+}
+
+func newEngine(o Options) *engine {
+	e := &engine{clock: o.Clock, logger: o.Logger, seed: o.Seed, ended: make(chan struct{})}
+	s := &e.state
+	s.Host = host(o)
+	s.Table = commands.Standard()
+	s.Config = commands.DefaultConfig()
+	configure(&s.Config, o)
+	s.Databases = make([]*datastructs.Keyspace, o.Databases)
+	for i := range s.Databases {
+		s.Databases[i] = new(datastructs.Keyspace)
+	}
+	s.Stats.Reset(s.Table)
+	s.Run = e.run
+	s.Ready = e.waiting.changed
+	e.publish()
+	e.house.init(e, nil)
+	return e
+}
+
+// init prepares a caller for its first call.
+func (c *caller) init(e *engine, l *commands.Client) {
+	c.client = l
+	id := int64(0)
+	if l != nil {
+		id = l.ID
+	}
+	c.ctx = commands.Context{
+		Writer: &c.w,
+		State:  &e.state,
+		Rand:   rand.New(rand.NewPCG(e.seed, uint64(id))),
+	}
+}
+
+func (e *engine) micros() int64 { return e.clock.Now().UnixMicro() }
+
+// enter admits the client of a connection.
+func (e *engine) enter(c *caller) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return ErrClosed
+	}
+	if e.state.Clients.Len() >= e.state.Config.MaxClients {
+		e.state.Stats.Rejected.Add(1)
+		return errMaxClients
+	}
+	l := c.client
+	l.ID = e.lastID.Add(1)
+	l.Protocol, l.User = 2, "default"
+	l.Authed = e.state.Config.Password == ""
+	l.Created = e.micros() / 1000
+	l.Active = l.Created
+	c.ctx.Rand = rand.New(rand.NewPCG(e.seed, uint64(l.ID)))
+	e.state.Clients.Add(l)
+	e.state.Stats.Connections.Add(1)
+	e.copyLimits(c)
+	return nil
+}
+
+// leave forgets a client with all that it held. A call of it that waits takes
+// nothing any more.
+func (e *engine) leave(c *caller) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.unpark(c.waiter)
+	e.state.Channels.UnsubscribeAll(c.client)
+	e.state.EndMulti(c.client)
+	e.state.Clients.Remove(c.client)
+}
+
+// request finds the row of a call. It needs no lock.
+func (e *engine) request(args [][]byte) request {
+	r := request{args: args}
+	r.command, r.err = e.state.Table.Find(args)
+	if r.err == nil && !r.command.Accepts(len(args)) {
+		r.err = commands.ArityError(r.command)
+	}
+	return r
+}
+
+// batch runs a caller's requests, in one stay under the lock, until all have
+// run, one has to wait, no further one may run, or the stay has been long
+// enough. It calls done before it lets go, and returns how many were used up.
+func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
+	shared := c.shares(batch) && !e.settings.Load().misses
+	if shared {
+		e.mu.RLock()
+		defer e.mu.RUnlock()
+	} else {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+	}
+	if e.closed {
+		c.finished.Store(true)
+	}
+	begun := e.clock.Now()
+	micros, passed := begun.UnixMicro(), time.Duration(0)
+	for n < len(batch) && c.mayRun() && passed <= maxBatchTime && c.w.Len() <= maxBatchReply {
+		now := micros + passed.Microseconds()
+		c.ctx.Begin(c.client, now)
+		if !shared {
+			c.ctx.Expire(expireAtOnce)
+		}
+		o, ran := e.do(c, batch[n])
+		before := passed
+		passed = since(e.clock, begun)
+		if ran {
+			e.count(batch[n].command, o.Err, passed-before)
+		}
+		if !shared {
+			e.serve(now)
+		}
+		n++
+	}
+	if !shared {
+		e.setAlarm()
+		e.publish()
+	}
+	e.copyLimits(c)
+	done()
+	return n
+}
+
+// shares reports whether a batch may run beside others: it reads, and does not
+// change what is known of the client either.
+func (c *caller) shares(batch []request) bool {
+	if c.client.Multi != nil {
+		return false
+	}
+	for _, r := range batch {
+		if r.err != nil || r.broken != nil || !r.command.Has(commands.ReadOnly) {
+			return false
+		}
+	}
+	return true
+}
+
+// mayRun reports whether a further command of this caller may run.
+func (c *caller) mayRun() bool { return !c.parked.Load() && !c.finished.Load() }
+
+// do is the one door: all that must happen for every command happens here, in
+// run, and in serve. The reply is in c.w, unless the call waits. ran: the
+// handler has run; otherwise the call was refused, or queued.
+func (e *engine) do(c *caller, r request) (o commands.Outcome, ran bool) {
+	if r.broken != nil {
+		e.breakOff(c, r.broken)
+		return o, false
+	}
+	l := c.client
+	l.Active, l.Last = c.ctx.Now, r.command
+	if err := e.refusal(l, r); err != nil {
+		e.reject(c, r, err)
+		return o, false
+	}
+	if l.Multi != nil && !r.command.Has(commands.Immediate) {
+		l.Queue(r.command, r.args)
+		c.w.Status("QUEUED")
+		return o, false
+	}
+	if o = e.perform(&c.ctx, r.command, r.args); o.Wait != nil {
+		e.park(c, r, o.Wait)
+	}
+	return o, true
+}
+
+// run is the door for calls within a call: those that EXEC has kept. They were
+// let in when they were queued.
+func (e *engine) run(c *commands.Context, m *commands.Command, args [][]byte) {
+	begun := e.clock.Now()
+	o := e.perform(c, m, args)
+	e.count(m, o.Err, since(e.clock, begun))
+}
+
+// perform runs a handler. One that panics, which none should, costs its client
+// that reply and nobody anything else.
+func (e *engine) perform(c *commands.Context, m *commands.Command, args [][]byte) (o commands.Outcome) {
+	mark := c.Len()
+	defer func() {
+		if p := recover(); p != nil {
+			e.logger.Error("a command panicked", "command", m.FullName(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			c.Truncate(mark)
+			c.Error(errPanicked)
+			o = commands.Outcome{Err: errPanicked}
+		}
+	}()
+	return c.Perform(m, args)
+}
+
+// count counts a call that has run.
+func (e *engine) count(m *commands.Command, err error, took time.Duration) {
+	e.state.Stats.Commands.Add(1)
+	row := e.state.Stats.Of(m)
+	row.Calls.Add(1)
+	row.Micros.Add(took.Microseconds())
+	if err != nil {
+		row.Failed.Add(1)
+		e.state.Stats.CountError(err)
+	}
+}
+
+// refusal is why a call may not run, or nil. The order is Redis's.
+func (e *engine) refusal(l *commands.Client, r request) error {
+	m := r.command
+	switch {
+	case r.err != nil:
+		return r.err
+	case l.Direct && m.Has(commands.OfConnection):
+		return commands.Errorf("ERR '%s' needs a connection of its own: see Dial", m.FullName())
+	case !l.Authed && e.state.Config.Password != "" && !m.Has(commands.NoAuth):
+		return commands.ErrNoAuth
+	case l.Multi != nil && m.Has(commands.NoMulti):
+		return commands.Errorf("ERR Command not allowed inside a transaction")
+	case l.Protocol == 2 && l.Subscribed() > 0 && !m.Has(commands.Subscribed):
+		return commands.Errorf("ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context", m.FullName())
+	}
+	return nil
+}
+
+// reject answers a call that may not run. A transaction that it was part of
+// will not run either.
+func (e *engine) reject(c *caller, r request, err error) {
+	c.w.Error(e.state.Refuse(c.client, r.command, err))
+	e.state.Stats.CountError(err)
+	if r.command != nil {
+		e.state.Stats.Of(r.command).Rejected.Add(1)
+	}
+}
+
+// breakOff ends a connection whose stream cannot be understood.
+func (e *engine) breakOff(c *caller, err error) {
+	if errors.Is(err, errCrossProtocol) {
+		e.warnOfHTTP(c)
+	} else {
+		e.logger.Debug("protocol error, connection closed", "client", c.client.Addr, "error", err)
+		c.w.Error(err)
+	}
+	c.finished.Store(true)
+}
+
+// warnOfHTTP logs at most one line a minute, so that nobody can fill the log.
+func (e *engine) warnOfHTTP(c *caller) {
+	if e.warned != 0 && c.ctx.Now-e.warned < time.Minute.Milliseconds() {
+		return
+	}
+	e.warned = c.ctx.Now
+	e.logger.Warn("possible attack: HTTP on the port of a Redis server, connection closed", "client", c.client.Addr)
+}
+
+func (e *engine) copyLimits(c *caller) {
+	config := &e.state.Config
+	c.limits = callerLimits{
+		bulk:  config.ProtoMaxBulk,
+		query: int(config.QueryBuffer),
+		class: c.client.OutputClass(),
+
+		unauthenticated: !c.client.Authed && config.Password != "",
+	}
+}
+
+// close lets no further client in and stops what would act by itself.
+func (e *engine) close() {
+	e.mu.Lock()
+	e.closed = true
+	close(e.ended)
+	e.clearAlarm()
+	e.unparkAll()
+	e.mu.Unlock()
+	e.tasks.Wait()
+}

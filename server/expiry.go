@@ -1,0 +1,64 @@
+package server
+
+import "time"
+
+// expireAtOnce bounds how many keys one stay under the lock may expire. Those
+// that are left read as absent, and the alarm comes for them.
+const expireAtOnce = 1000
+
+// An alarm wakes the engine at the next deadline of a key, so that keys go, and
+// their "expired" events come, on time and not when somebody looks.
+type alarm struct {
+	at   int64 // Unix ms; 0: not set
+	stop func() bool
+}
+
+// setAlarm sees to it that the alarm goes off for the earliest deadline. One
+// that is set too early is left: it sets the right one when it goes off.
+func (e *engine) setAlarm() {
+	at, ok := e.nextDeadline()
+	if !ok || e.closed || e.alarm.at != 0 && e.alarm.at <= at {
+		return
+	}
+	e.clearAlarm()
+	e.alarm.at = at
+	e.tasks.Add(1)
+	// A key is there until its deadline is past, as in Redis.
+	wait := time.UnixMilli(at).Add(time.Millisecond).Sub(e.clock.Now()) // at may be the last ms there is
+	e.alarm.stop = e.clock.AfterFunc(wait, e.goOff)
+}
+
+func (e *engine) nextDeadline() (first int64, ok bool) {
+	for _, db := range e.state.Databases {
+		if db.Volatile() == 0 {
+			continue
+		}
+		if _, at, _ := db.NextDeadline(); !ok || at < first {
+			first, ok = at, true
+		}
+	}
+	return first, ok
+}
+
+func (e *engine) clearAlarm() {
+	if e.alarm.at != 0 && e.alarm.stop() {
+		e.tasks.Done()
+	}
+	e.alarm = alarm{}
+}
+
+// goOff expires what is due, in the name of no client.
+func (e *engine) goOff() {
+	defer e.tasks.Done()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.alarm = alarm{}
+	if e.closed {
+		return
+	}
+	now := e.micros()
+	e.house.ctx.Now, e.house.ctx.Micros = now/1000, now
+	e.house.ctx.Expire(expireAtOnce)
+	e.serve(now)
+	e.setAlarm()
+}

@@ -1,0 +1,60 @@
+package server
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+
+	"github.com/parley-chat/parley/commands"
+)
+
+// host tells the commands what they cannot ask the process themselves.
+func host(o Options) commands.Host {
+	executable, _ := os.Executable() // "" where the system does not tell
+	return commands.Host{
+		Version:    Version,
+		Pid:        os.Getpid(),
+		Executable: executable,
+		OS:         runtime.GOOS + " " + runtime.GOARCH,
+		Started:    o.Clock.Now().UnixMilli(),
+		RunID:      runID(),
+		Strict:     o.Strict,
+		Shutdown:   once(o.Shutdown),
+		Warn:       o.Logger.Warn,
+		CPU:        cpuTime,
+	}
+}
+
+// once makes further calls of f do nothing. nil stays nil.
+func once(f func()) func() {
+	if f == nil {
+		return nil
+	}
+	return sync.OnceFunc(f)
+}
+
+// configure tells CONFIG what the options say.
+func configure(c *commands.Config, o Options) {
+	c.Password = o.Password
+	if bind, _, err := net.SplitHostPort(o.Addr); err == nil {
+		c.Bind = bind
+	}
+	if level := o.LogLevel; level != nil {
+		c.LogLevel = levelName(level.Level())
+		c.SetLogLevel = func(name string) {
+			if l, ok := ParseLogLevel(name); ok {
+				level.Set(l)
+			}
+		}
+	}
+}
+
+// runID names one run of a server, as 40 hexadecimal digits.
+func runID() string {
+	var b [20]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}

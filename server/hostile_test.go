@@ -1,0 +1,214 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/server"
+)
+
+// What follows took seconds to hours, or did not end, because it went by the
+// square of what a client had sent.
+const soon = 5 * time.Second
+
+func numbered(name, format string, n int) string {
+	var b strings.Builder
+	b.WriteString(name)
+	for i := range n {
+		fmt.Fprintf(&b, " "+format, i)
+	}
+	return b.String()
+}
+
+// sendWords sends a call that is too long for a line.
+func (p *peer) sendWords(line string) {
+	words := strings.Fields(line)
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "*%d\r\n", len(words))
+	for _, w := range words {
+		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(w), w)
+	}
+	_, err := p.conn.Write(b.Bytes())
+	require.NoError(p.t, err)
+}
+
+func TestDoEndsWhenItsContextAndTheServerDo(t *testing.T) {
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			s, err := server.New(server.Options{})
+			require.NoError(t, err)
+			ctx, cancel := context.WithCancel(t.Context())
+			var ended sync.WaitGroup
+			for range 100 {
+				ended.Go(func() {
+					_, err := s.Do(ctx, "BZPOPMIN", "z", 0)
+					require.Error(t, err)
+				})
+			}
+			synctest.Wait()
+			ended.Go(cancel)
+			require.NoError(t, s.Close())
+			ended.Wait()
+		})
+	}
+}
+
+func TestKillWhileTheVictimRunsATransaction(t *testing.T) {
+	s := newServer(t, server.Options{})
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 50 {
+				conn, err := s.Dial()
+				require.NoError(t, err)
+				all.Go(func() { io.Copy(io.Discard, conn) })
+				for err == nil { // until it is killed
+					_, err = io.WriteString(conn, "MULTI\r\nGET k\r\nEXEC\r\nGET k\r\n")
+				}
+				conn.Close()
+			}
+		})
+	}
+	ended := make(chan struct{})
+	go func() {
+		all.Wait()
+		close(ended)
+	}()
+	for {
+		select {
+		case <-ended:
+			return
+		default:
+			do(t, s, "CLIENT", "KILL", "TYPE", "NORMAL")
+		}
+	}
+}
+
+func TestKilledWaiterTakesNothingAtItsTimeout(t *testing.T) {
+	for range 50 {
+		clock := server.NewManualClock(time.UnixMilli(1615480369000))
+		s := newServer(t, server.Options{Clock: clock})
+		waiter, killer := dial(t, s), dial(t, s)
+		waiter.send("BZPOPMIN z 1")
+		killer.ask("MULTI")
+		killer.ask("CLIENT KILL ID 1")
+		killer.ask("ZADD z 1 a")
+		killer.ask("EXEC")
+		clock.Advance(time.Second)
+		require.Equal(t, "(integer) 1", killer.ask("ZCARD z"))
+	}
+}
+
+func TestWaitingForManyKeys(t *testing.T) {
+	const keys = 50_000
+	s := newServer(t, server.Options{})
+	waiter, client := dial(t, s), dial(t, s)
+	begun := time.Now()
+	waiter.sendWords(numbered("BZPOPMIN", "k%d", keys) + " 0")
+	blocked(t, s, 1)
+	client.sendWords(numbered("MSET", "k%d x", keys))
+	require.Equal(t, "OK", client.read())
+	require.Equal(t, "OK", client.ask("SWAPDB 0 1"))
+	require.Equal(t, "OK", client.ask("SWAPDB 0 1"))
+	require.Equal(t, "(integer) 1", client.ask("DEL k7"))
+	require.Equal(t, "(integer) 1", client.ask("ZADD k7 1 a"))
+	require.Equal(t, popped("k7", "a", "1"), waiter.read())
+	require.Less(t, time.Since(begun), soon)
+}
+
+func TestManyPatternsEnd(t *testing.T) {
+	const patterns = 100_000
+	s := newServer(t, server.Options{})
+	listener, client := dial(t, s), dial(t, s)
+	listener.sendWords(numbered("PSUBSCRIBE", "p%d", patterns))
+	for range patterns {
+		listener.read()
+	}
+	begun := time.Now()
+	listener.conn.Close()
+	require.Equal(t, "(integer) 0", client.ask("PUBSUB NUMPAT"))
+	require.Less(t, time.Since(begun), soon)
+}
+
+func TestPatternsAreAskedInTheOrderOfTheirSubscription(t *testing.T) {
+	s := newServer(t, server.Options{})
+	listener, client := dial(t, s), dial(t, s)
+	for _, line := range []string{"PSUBSCRIBE c*", "PSUBSCRIBE a*", "PSUBSCRIBE *", "PUNSUBSCRIBE c*", "PSUBSCRIBE b*", "PSUBSCRIBE c*"} {
+		listener.ask(line)
+	}
+	require.Equal(t, "(integer) 2", client.ask("PUBLISH c x"))
+	for _, pattern := range []string{"*", "c*"} {
+		require.Equal(t, fmt.Sprintf("1) \"pmessage\"\n2) %q\n3) \"c\"\n4) \"x\"", pattern), listener.read())
+	}
+}
+
+func TestTransactionThatDescribesItself(t *testing.T) {
+	const calls = 50_000
+	s := newServer(t, server.Options{})
+	client := dial(t, s)
+	client.ask("MULTI")
+	for range calls {
+		client.send("CLIENT INFO")
+		client.read()
+	}
+	begun := time.Now()
+	client.send("EXEC")
+	require.Contains(t, client.read(), fmt.Sprintf("multi=%d ", calls))
+	require.Less(t, time.Since(begun), soon)
+}
+
+// Whoever has asked for more than anybody may be told is cut off; the rest of
+// the transaction runs, but not to the same length again.
+func TestTransactionOfRepliesWithoutEnd(t *testing.T) {
+	s := newServer(t, server.Options{})
+	client := dial(t, s)
+	do(t, s, "SADD", "s", "")
+	do(t, s, "CONFIG", "SET", "client-output-buffer-limit", "normal 8mb 0 0")
+	client.ask("MULTI")
+	for range 1000 {
+		client.ask("SRANDMEMBER s -9223372036854775807")
+	}
+	client.ask("INCR n")
+	begun := time.Now()
+	client.send("EXEC")
+	client.ended()
+	require.Less(t, time.Since(begun), soon)
+	require.Equal(t, `"1"`, do(t, s, "GET", "n"))
+}
+
+func TestHTTPDoesNotFillTheLog(t *testing.T) {
+	var log bytes.Buffer
+	clock := server.NewManualClock(time.UnixMilli(1615480369000))
+	s := newServer(t, server.Options{Clock: clock, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	attack := func() {
+		for range 10 {
+			client := dial(t, s)
+			client.send("POST / HTTP/1.1")
+			client.ended()
+		}
+	}
+	attack()
+	require.Equal(t, 1, strings.Count(log.String(), "possible attack"))
+	clock.Advance(time.Minute)
+	attack()
+	require.Equal(t, 2, strings.Count(log.String(), "possible attack"))
+}
+
+func TestNoConfigurationLetsAStringTakeAllMemory(t *testing.T) {
+	s := newServer(t, server.Options{})
+	client := dial(t, s)
+	client.ask("CONFIG SET proto-max-bulk-len 9223372036854775807")
+	for _, offset := range []string{"9223372036854775800", "35184372088832"} {
+		require.Contains(t, client.ask("SETRANGE k "+offset+" x"), "string exceeds maximum allowed size")
+	}
+}

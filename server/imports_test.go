@@ -1,0 +1,81 @@
+package server_test
+
+import (
+	"encoding/json"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/parley-chat/parley"
+
+// TestImportsRunDownwards holds the layers: cmd -> server -> commands ->
+// datastructs, with commands/resp beneath server and commands; and it keeps
+// third-party packages and the operating system where they belong.
+func TestImportsRunDownwards(t *testing.T) {
+	allowed := map[string][]string{ // our own packages, directly imported
+		"datastructs":                  nil,
+		"commands/resp":                nil,
+		"commands":                     {"commands/resp", "datastructs"},
+		"server":                       {"commands", "commands/resp", "datastructs"},
+		"server/servertest":            nil,
+		"server/servertest/transcript": {"commands/resp"},
+		"server/servertest/redistest":  {"commands/resp"},
+		"server/servertest/schematest": nil,
+		"cmd/parley":                   {"server"},
+		"cmd/parley-bench":             nil,
+	}
+	thirdParty := map[string][]string{ // packages of others, and who may import them
+		"github.com/tidwall/redcon": {"server", "commands/resp"},
+		"github.com/tidwall/btree":  {"datastructs"},
+	}
+	belowServer := []string{"datastructs", "commands", "commands/resp"}
+
+	for _, p := range listPackages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		if strings.Contains(name, "oracle") {
+			continue // tests only
+		}
+		own, known := allowed[name]
+		require.True(t, known, "package %s has no place in the layers: give it one here and in docs/ARCHITECTURE.md", name)
+		for _, i := range p.Imports {
+			if rest, isOurs := strings.CutPrefix(i, module+"/"); isOurs {
+				require.Contains(t, own, rest, "%s imports %s", name, rest)
+			}
+			if users, isTheirs := thirdParty[i]; isTheirs {
+				require.Contains(t, users, name, "%s imports %s", name, i)
+			}
+			if slices.Contains(belowServer, name) {
+				require.NotContains(t, []string{"net", "os", "log", "log/slog", "syscall"}, i, "%s imports %s", name, i)
+			}
+		}
+	}
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+// listPackages lists this module's packages without their tests.
+func listPackages(t *testing.T) []goPackage {
+	out, err := exec.Command("go", "list", "-deps", "-json=ImportPath,Imports", module+"/...").Output()
+	require.NoError(t, err)
+	var packages []goPackage
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		err := d.Decode(&p)
+		if err == io.EOF {
+			require.NotEmpty(t, packages)
+			return packages
+		}
+		require.NoError(t, err)
+		if strings.HasPrefix(p.ImportPath, module+"/") {
+			packages = append(packages, p)
+		}
+	}
+}

@@ -1,0 +1,195 @@
+package server
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/server/servertest/redistest"
+	"github.com/parley-chat/parley/server/servertest/transcript"
+)
+
+// The rules that hold for every row of the table, over the calls of all
+// transcripts and over random ones. A witness checks most of them; see there.
+
+func eachTranscript(t *testing.T, f func(*testing.T, []transcript.Step)) {
+	names, err := filepath.Glob("../commands/testdata/*.txt")
+	require.NoError(t, err)
+	require.NotEmpty(t, names)
+	for _, name := range names {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
+			t.Parallel()
+			text, err := os.Open(name)
+			require.NoError(t, err)
+			defer text.Close()
+			file, err := transcript.Parse(text)
+			require.NoError(t, err)
+			f(t, file.Steps())
+		})
+	}
+}
+
+func TestRulesHoldForTranscripts(t *testing.T) {
+	eachTranscript(t, func(t *testing.T, steps []transcript.Step) {
+		p := newPair(t)
+		for _, s := range steps {
+			p.do(s)
+		}
+	})
+}
+
+func TestRulesHoldForRandomCalls(t *testing.T) {
+	for _, seed := range []uint64{1, 2, 3, 4} {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t)
+			g := newGenerator(seed)
+			for range 1000 {
+				p.do(g.step())
+			}
+		})
+	}
+}
+
+// A call has effects if and only if Redis counts a change, and an empty Redis
+// that is told the effects holds the same data, deadlines too.
+func TestEffectsAreThoseOfRedis(t *testing.T) {
+	redistest.Need(t)
+	eachTranscript(t, func(t *testing.T, steps []transcript.Step) {
+		w, counts := newFollowedWitness(t), newChangeCounter(t)
+		for _, s := range steps {
+			w.do(s)
+			if s.Pause > 0 {
+				time.Sleep(s.Pause + 20*time.Millisecond) // the real Redis has no other clock
+				continue
+			}
+			counted := counts.changes(s)
+			if strings.EqualFold(s.Words[0], "SWAPDB") && len(w.effects) == 0 {
+				continue // Redis counts an exchange of nothing with nothing
+			}
+			if (counted > 0) != (len(w.effects) > 0) {
+				t.Errorf("line %d: %q: Redis counts %d changes, the effects are %v", s.Line, s.Words, counted, w.effects)
+			}
+		}
+	})
+	t.Run("random calls", func(t *testing.T) {
+		t.Parallel()
+		w, g := newFollowedWitness(t), newGenerator(5)
+		for range 1000 {
+			w.do(g.step())
+		}
+	})
+}
+
+func newFollowedWitness(t *testing.T) *witness {
+	w := newWitness(t, 2, time.Now())
+	conn, err := redistest.Start(t).Dial()
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	w.follow("redis-server", askThrough(t, conn))
+	return w
+}
+
+// A changeCounter tells how many changes Redis counts for a call.
+type changeCounter struct {
+	t     *testing.T
+	redis *redistest.Redis
+	ask   asker
+	conns map[string]net.Conn
+	total int
+}
+
+func newChangeCounter(t *testing.T) *changeCounter {
+	c := &changeCounter{t: t, redis: redistest.Start(t, "--hz", "500"), conns: make(map[string]net.Conn)}
+	c.ask = askThrough(t, c.dial())
+	return c
+}
+
+func (c *changeCounter) dial() net.Conn {
+	conn, err := c.redis.Dial()
+	require.NoError(c.t, err)
+	c.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// changes makes a call, whose reply nobody reads, and returns what it added to
+// the count.
+func (c *changeCounter) changes(s transcript.Step) int {
+	if c.conns[s.Conn] == nil {
+		c.conns[s.Conn] = c.dial()
+	}
+	c.conns[s.Conn].Write(encodeCall(s.Words)) // fails where the transcript says that it is closed
+	before := c.total
+	// The first may come before the connection is accepted, the second before the
+	// call is read. The third comes after it.
+	for range 3 {
+		info := c.ask([]string{"INFO", "persistence"})[0].Str
+		_, rest, _ := strings.Cut(info, "\nrdb_changes_since_last_save:")
+		digits, _, _ := strings.Cut(rest, "\r")
+		var err error
+		c.total, err = strconv.Atoi(digits)
+		require.NoError(c.t, err)
+	}
+	return c.total - before
+}
+
+func (w *witness) do(s transcript.Step) []resp.Value {
+	w.t.Helper()
+	if s.Pause > 0 {
+		w.advance(s.Pause)
+		return nil
+	}
+	values, _ := w.call(s.Conn, s.Words)
+	return values
+}
+
+// A pair is two servers of one seed that are called alike, in RESP2 and RESP3.
+type pair struct {
+	t            *testing.T
+	resp2, resp3 *witness
+	apart        bool // RESP2 has refused what RESP3 allows
+}
+
+func newPair(t *testing.T) *pair {
+	now := time.Now()
+	return &pair{t: t, resp2: newWitness(t, 2, now), resp3: newWitness(t, 3, now)}
+}
+
+// aboutProtocol are commands whose replies tell the protocol, or sizes that
+// depend on it.
+var aboutProtocol = []string{"HELLO", "INFO", "CLIENT|LIST", "CLIENT|INFO"}
+
+// do makes a call on both servers: replies hold the same values.
+func (p *pair) do(s transcript.Step) {
+	p.t.Helper()
+	two, three := p.resp2.do(s), p.resp3.do(s)
+	for _, v := range two {
+		p.apart = p.apart || strings.HasPrefix(v.Str, "ERR Can't execute '")
+	}
+	if p.apart || p.mayDiffer(s) {
+		return
+	}
+	a, b := leaves(resp.Value{Type: resp.TypeArray, Elems: two}), leaves(resp.Value{Type: resp.TypeArray, Elems: three})
+	if !slices.Equal(a, b) {
+		p.t.Fatalf("%q: RESP2 and RESP3 differ:\n%q\n%q", s.Words, a, b)
+	}
+}
+
+func (p *pair) mayDiffer(s transcript.Step) bool {
+	if len(s.Words) == 0 || p.resp2.conns[s.Conn].session.client.Subscribed() > 0 {
+		return true // a subscriber's PING has a reply of its own in RESP2
+	}
+	name := strings.ToUpper(s.Words[0])
+	if len(s.Words) > 1 && slices.Contains(aboutProtocol, name+"|"+strings.ToUpper(s.Words[1])) {
+		return true
+	}
+	return slices.Contains(aboutProtocol, name)
+}

@@ -1,0 +1,75 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// Bounds of the pause after accepting has failed, as when the process has no
+// file descriptors left: trying again at once would keep a core busy.
+const (
+	minAcceptPause = 5 * time.Millisecond
+	maxAcceptPause = time.Second
+)
+
+// accept serves the connections of one listener until it is closed.
+func (s *Server) accept(l net.Listener) {
+	pause := minAcceptPause
+	for {
+		conn, err := l.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			s.engine.logger.Warn("cannot accept a connection", "error", err, "pause", pause)
+			if !s.pause(pause) {
+				return
+			}
+			pause = min(2*pause, maxAcceptPause)
+		default:
+			pause = minAcceptPause
+			s.spawn(func() { s.serveConn(conn) })
+		}
+	}
+}
+
+// pause waits; false: the server was closed meanwhile.
+func (s *Server) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.engine.ended:
+		return false
+	}
+}
+
+// listenUnix listens on a path. A socket that nobody listens on any more, left
+// by a process that was killed, is replaced.
+func listenUnix(path string) (net.Listener, error) {
+	if stale(path) {
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("stale unix socket: %w", err)
+		}
+	}
+	return net.Listen("unix", path)
+}
+
+func stale(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode()&fs.ModeSocket == 0 {
+		return false
+	}
+	conn, err := net.Dial("unix", path)
+	if err == nil {
+		conn.Close()
+	}
+	// Any other error, as of a listener with a full backlog, is no proof.
+	return errors.Is(err, syscall.ECONNREFUSED)
+}

@@ -1,0 +1,76 @@
+package server
+
+import (
+	"log/slog"
+	"math/rand/v2"
+)
+
+// Options of a server. The zero value works: a server on a free loopback port
+// with Redis's defaults that logs nothing.
+type Options struct {
+	// Addr is the TCP address that Start listens on, "host:port". Port 0 picks
+	// a free one. Default: "127.0.0.1:0".
+	Addr string
+
+	// Socket is the path of a unix socket to listen on as well. Default: none.
+	Socket string
+
+	// Databases is the number of numbered databases. Default: 16.
+	Databases int
+
+	// Password is what clients must present with AUTH or HELLO. Calls of Do are
+	// let in without. Default: none.
+	Password string
+
+	// Strict refuses what Redis refuses: SINTER, SINTERSTORE and SINTERCARD
+	// then answer WRONGTYPE to a sorted set. Default: they take it as the set
+	// of its members.
+	Strict bool
+
+	// Clock is the source of all time. Default: the real one.
+	Clock Clock
+
+	// Seed makes random picks (SPOP, RANDOMKEY, ...) repeatable: with the same
+	// seed, the same calls in the same order on the same connection pick the
+	// same. Default: a random seed.
+	Seed uint64
+
+	// Logger takes what operators want to know. Default: nothing is logged.
+	Logger *slog.Logger
+
+	// LogLevel, if given, is what CONFIG SET loglevel changes: it must be the
+	// level of Logger's handler. Default: the level is told to clients and
+	// cannot be changed.
+	LogLevel *slog.LevelVar
+
+	// Shutdown is called, once, when a client sends SHUTDOWN. It must not wait
+	// for Close. Default: clients may not shut the server down, as suits one
+	// that is part of another program.
+	Shutdown func()
+}
+
+const (
+	defaultAddr      = "127.0.0.1:0"
+	defaultDatabases = 16
+	maxDatabases     = 1 << 20
+)
+
+// withDefaults fills in what was left zero.
+func (o Options) withDefaults() Options {
+	if o.Addr == "" {
+		o.Addr = defaultAddr
+	}
+	if o.Databases == 0 {
+		o.Databases = defaultDatabases
+	}
+	if o.Clock == nil {
+		o.Clock = realClock{}
+	}
+	if o.Seed == 0 {
+		o.Seed = rand.Uint64()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}

@@ -1,0 +1,338 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/parley-chat/parley/commands"
+)
+
+// sharePiece is the size in bytes from which a message is kept in an outbox by
+// reference, shared with its other receivers, and not copied.
+const sharePiece = 1 << 10
+
+// atOnce is how long a write may wait for a client before it is left to a
+// goroutine of its own.
+const atOnce = 5 * time.Millisecond
+
+// freeOutput is what limits do not count, in bytes: Redis has a buffer of this
+// size for each client besides.
+const freeOutput = 16 << 10
+
+// An outbox is what a client has not been sent yet: replies of its session and
+// messages of others, in order. Whoever appends never waits.
+//
+// What takes it to the client is one writer at a time: flush, or Read of an
+// in-memory connection.
+type outbox struct {
+	mu      sync.Mutex // guards all below
+	changed sync.Cond  // on mu: there is more, or less, or it has ended
+	pieces  []piece
+	size    int  // bytes in pieces, and in those that are being written
+	writing bool // somebody is in flush
+	ended   bool // nothing is appended any more
+	killed  bool // what is there is not sent either
+	crowded bool // the session waits until the client has read some
+
+	limit     func() commands.OutputLimit
+	clock     Clock
+	softSince time.Time // since when there is more than limit allows for long; zero: there is not
+
+	// Called with mu held, so they must not wait; nil where nobody needs to know.
+	wake func() // there is something to flush, and nobody does
+	cut  func() // the client is to be cut off
+	over func() // the client has passed its limit
+	room func() // crowded no more
+}
+
+// A piece is a part of what is to be sent. One that is own belongs to the
+// outbox; others are shared and must not change.
+type piece struct {
+	bytes []byte
+	own   bool
+}
+
+func (o *outbox) init() { o.changed.L = &o.mu }
+
+// reply queues what a session has written and takes it over.
+func (o *outbox) reply(p []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ended {
+		return
+	}
+	if len(o.pieces) > 0 && (len(p) < sharePiece || o.fits(p)) {
+		o.copyIn(p)
+		recycleReply(p)
+	} else {
+		o.pieces = append(o.pieces, piece{p, true})
+	}
+	o.added(len(p))
+}
+
+// push queues a message and sees to it that it goes out.
+func (o *outbox) push(p []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ended {
+		return
+	}
+	if len(p) >= sharePiece {
+		o.pieces = append(o.pieces, piece{p, false})
+	} else {
+		o.copyIn(p)
+	}
+	o.added(len(p))
+	if !o.killed && !o.writing && o.wake != nil {
+		o.writing = true
+		o.wake()
+	}
+}
+
+// copyIn queues a copy of what fits, or is shorter than sharePiece.
+func (o *outbox) copyIn(p []byte) {
+	if !o.fits(p) {
+		o.pieces = append(o.pieces, piece{o.newPiece(), true})
+	}
+	last := o.last()
+	last.bytes = append(last.bytes, p...)
+}
+
+// fits reports whether the last piece has room for p.
+func (o *outbox) fits(p []byte) bool {
+	last := o.last()
+	return last != nil && len(p) <= cap(last.bytes)-len(last.bytes)
+}
+
+// newPiece returns a buffer for short pieces. A client that does not read gets
+// small ones between the large messages that it is left with, and larger ones
+// only as it fills them: what is counted is what is kept, or nearly.
+func (o *outbox) newPiece() []byte {
+	size := replySize
+	if len(o.pieces) > 0 {
+		size = sharePiece
+	}
+	if last := o.last(); last != nil {
+		size = min(max(2*cap(last.bytes), sharePiece), replySize)
+	}
+	if size == replySize {
+		return newReply()
+	}
+	return make([]byte, 0, size)
+}
+
+// last is the piece that can be appended to, or nil.
+func (o *outbox) last() *piece {
+	if len(o.pieces) == 0 || !o.pieces[len(o.pieces)-1].own {
+		return nil
+	}
+	return &o.pieces[len(o.pieces)-1]
+}
+
+// added counts n bytes more, and cuts off a client that leaves too much unread.
+func (o *outbox) added(n int) {
+	o.size += n
+	if o.exceeds(o.limit()) {
+		if o.over != nil {
+			o.over()
+		}
+		o.drop()
+	}
+	o.changed.Broadcast()
+}
+
+// exceeds reports whether too much is unread, or much for too long. That is
+// judged when there is more, not when time has passed.
+func (o *outbox) exceeds(l commands.OutputLimit) bool {
+	unread := int64(o.size - freeOutput)
+	if l.Hard > 0 && unread > l.Hard {
+		return true
+	}
+	if l.Soft == 0 || unread <= l.Soft {
+		o.softSince = time.Time{}
+		return false
+	}
+	now := o.clock.Now()
+	if o.softSince.IsZero() {
+		o.softSince = now
+	}
+	return now.Sub(o.softSince) > time.Duration(l.Seconds)*time.Second
+}
+
+// drop ends the outbox with all that is in it.
+func (o *outbox) drop() {
+	if o.killed {
+		return
+	}
+	o.ended, o.killed = true, true
+	o.pieces, o.size = nil, 0
+	o.changed.Broadcast()
+	if o.cut != nil {
+		o.cut()
+	}
+}
+
+// finish lets nothing more in; what is there is still sent.
+func (o *outbox) finish() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended = true
+	o.changed.Broadcast()
+}
+
+// kill ends the outbox at once.
+func (o *outbox) kill() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.drop()
+}
+
+// congest reports whether so much is unread that the session must wait. If so,
+// room is called when it need not any more.
+func (o *outbox) congest() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.crowded = o.size > maxUnread && !o.killed
+	return o.crowded
+}
+
+// awaitRoom waits until the session need not.
+func (o *outbox) awaitRoom() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.crowded && !o.ended {
+		o.changed.Wait()
+	}
+}
+
+// taken counts n bytes less.
+func (o *outbox) taken(n int) {
+	o.size -= n
+	if o.crowded && o.size <= maxUnread/2 {
+		o.crowded = false
+		o.room()
+	}
+	o.changed.Broadcast()
+}
+
+// flush writes all there is, and what is added meanwhile, however long the
+// client takes to read it. If somebody else is writing it waits.
+// woken: the caller was made the writer by wake.
+func (o *outbox) flush(conn net.Conn, woken bool) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for !woken && o.writing && !o.killed {
+		o.changed.Wait()
+	}
+	o.writing = true
+	conn.SetWriteDeadline(time.Time{})
+	return o.write(conn)
+}
+
+// flushSoon writes what the client takes at once. What it does not is left to
+// a writer that wake sets to work, or to the one there is.
+func (o *outbox) flushSoon(conn net.Conn) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.writing && !o.killed || len(o.pieces) == 0 && !o.killed {
+		return nil
+	}
+	o.writing = true
+	conn.SetWriteDeadline(realClock{}.Now().Add(atOnce))
+	err := o.write(conn)
+	if errors.Is(err, os.ErrDeadlineExceeded) && !o.killed {
+		o.writing = true
+		o.wake()
+		return nil
+	}
+	return err
+}
+
+// write writes until there is nothing left. What a deadline has kept it from
+// stays.
+func (o *outbox) write(conn net.Conn) error {
+	defer func() {
+		o.writing = false
+		o.changed.Broadcast()
+	}()
+	for len(o.pieces) > 0 {
+		pieces := o.pieces
+		o.pieces = nil
+		o.mu.Unlock()
+		n, err := writeAll(conn, pieces)
+		o.mu.Lock()
+		if o.killed {
+			return net.ErrClosed
+		}
+		o.taken(n)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			o.pieces = append(unwritten(pieces, n), o.pieces...)
+			return err
+		}
+		if err != nil {
+			o.drop()
+			return err
+		}
+		for _, p := range pieces {
+			if p.own {
+				recycleReply(p.bytes)
+			}
+		}
+	}
+	if o.killed {
+		return net.ErrClosed
+	}
+	return nil
+}
+
+func writeAll(w io.Writer, pieces []piece) (int, error) {
+	if len(pieces) == 1 {
+		return w.Write(pieces[0].bytes)
+	}
+	buffers := make(net.Buffers, len(pieces))
+	for i, p := range pieces {
+		buffers[i] = p.bytes
+	}
+	n, err := buffers.WriteTo(w)
+	return int(n), err
+}
+
+// unwritten is the pieces without their first n bytes.
+func unwritten(pieces []piece, n int) []piece {
+	for len(pieces) > 0 && n >= len(pieces[0].bytes) {
+		n -= len(pieces[0].bytes)
+		pieces = pieces[1:]
+	}
+	if len(pieces) > 0 {
+		pieces[0].bytes = pieces[0].bytes[n:]
+	}
+	return pieces
+}
+
+// usage is what the outbox holds: bytes, and in how many pieces.
+func (o *outbox) usage() (size, pieces int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.size, len(o.pieces)
+}
+
+// replies recycles the buffers of short replies, so that an idle connection
+// holds none.
+var replies = sync.Pool{New: func() any { b := make([]byte, 0, replySize); return &b }}
+
+const replySize = 16 << 10
+
+func newReply() []byte {
+	return (*replies.Get().(*[]byte))[:0]
+}
+
+func recycleReply(b []byte) {
+	if cap(b) == replySize {
+		b = b[:0]
+		replies.Put(&b)
+	}
+}

@@ -1,0 +1,274 @@
+package server
+
+import (
+	"bytes"
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-chat/parley/commands"
+)
+
+// Bounds of one stay under the engine's lock. A pipeline is run in such pieces,
+// so that a long one starves nobody.
+const (
+	maxBatch      = 64               // commands
+	maxBatchTime  = time.Millisecond // after which no further command is begun
+	maxBatchReply = 64 << 10         // bytes of replies after which no further command is begun
+)
+
+// maxKeptWords is how many words of calls an idle session has room for.
+const maxKeptWords = 4 * maxBatch
+
+// Bounds of what a client may leave unread. Some send a whole pipeline before
+// they read its first reply, so input is taken in long after it has ceased to
+// run: a server that stopped both would wait for the client, and that for it.
+const (
+	maxUnread = 1 << 20  // bytes of replies after which nothing further is run: little input can ask for much output
+	maxUnrun  = 64 << 20 // bytes of input held then, after which nothing further is read
+)
+
+// A session is one connection: bytes in, commands, bytes out. It knows no
+// socket: a transport calls Feed with what it has read and sends what the
+// outbox holds.
+type session struct {
+	caller
+	engine *engine
+	out    outbox
+
+	queryUsed, queryFree atomic.Int64 // what in holds, for those who may not look
+	class                atomic.Int32 // a commands.OutputClass: which limits the outbox is under
+	proceed              func()       // what made the session wait is over; called under locks, must not wait
+
+	turn  chan struct{} // holds a token while nobody is in Feed or proceed; guards all below
+	in    framing
+	words [][]byte
+	batch []request // parsed; those from next on have not run
+	next  int
+	kept  bool // the words of batch are copies
+
+	crowded bool // the client has left too much unread for more to run
+	over    bool // no further command runs: QUIT, a broken stream, a transport that ended
+}
+
+// newSession enters a new client. It returns nil and the error to tell it when
+// it cannot be served. attach ties the session to its transport before others
+// can see it: from then on anybody may kill it.
+func newSession(e *engine, addr, local string, attach func(*session)) (*session, error) {
+	s := &session{engine: e, turn: make(chan struct{}, 1)}
+	s.out.init()
+	s.out.over = s.overflowed
+	s.out.limit = s.outputLimit
+	s.out.clock = e.clock
+	s.caller.init(e, &commands.Client{Addr: addr, LocalAddr: local, Peer: s})
+	s.caller.answered, s.caller.resume = s.deliver, func() { s.proceed() }
+	attach(s)
+	if err := e.enter(&s.caller); err != nil {
+		return nil, err
+	}
+	s.obey()
+	s.turn <- struct{}{}
+	return s, nil
+}
+
+// Feed takes in what the client has sent and runs what is complete. It does not
+// wait for anybody but the engine. false: nothing further will run, and the
+// connection is to be closed once the outbox is empty.
+func (s *session) Feed(p []byte) bool {
+	<-s.turn
+	defer func() { s.turn <- struct{}{} }()
+	if s.over {
+		return false
+	}
+	s.engine.state.Stats.InBytes.Add(int64(len(p)))
+	if err := s.in.write(p); err != nil {
+		s.engine.logger.Warn("closing a client that sent too much at once", "client", s.client.Addr, "error", err)
+		s.over = true
+		return false
+	}
+	s.run()
+	return !s.over
+}
+
+// Proceed runs what was left when a call had to wait, and has been answered.
+func (s *session) Proceed() bool {
+	<-s.turn
+	defer func() { s.turn <- struct{}{} }()
+	s.run()
+	return !s.over
+}
+
+// run runs all complete commands, until one waits or too much is left unread.
+// Only this can make the session wait, but others end that at any time, so each
+// look counts.
+func (s *session) run() {
+	if s.waits() {
+		s.measure()
+		return
+	}
+	for !s.over && (s.next < len(s.batch) || s.parse()) {
+		if s.w.Bytes() == nil {
+			s.w.Take(newReply())
+		}
+		s.next += s.engine.batch(&s.caller, s.batch[s.next:], s.deliver)
+		s.obey()
+		if s.waits() {
+			s.keepRest()
+			return
+		}
+	}
+	s.rest()
+}
+
+// rest lets go of memory that a client need not hold while it is idle.
+func (s *session) rest() {
+	clear(s.batch)
+	clear(s.words)
+	s.batch, s.words, s.next = s.batch[:0], s.words[:0], 0
+	if cap(s.words) > maxKeptWords {
+		s.words = nil
+	}
+	if s.w.Len() == 0 {
+		recycleReply(s.w.Take(nil))
+	}
+	s.in.release()
+	s.measure()
+}
+
+// waits reports whether no further command may run before proceed is called.
+func (s *session) waits() bool {
+	s.crowded = !s.over && s.out.congest()
+	return s.crowded || s.parked.Load()
+}
+
+// held reports whether the last run ended because the client has left too much
+// unread.
+func (s *session) held() bool {
+	<-s.turn
+	defer func() { s.turn <- struct{}{} }()
+	return s.crowded
+}
+
+// full reports whether no further input should be read before there is less to
+// run.
+func (s *session) full() bool { return s.queryUsed.Load() > maxUnrun }
+
+// parse fills the batch with the next commands; false if there is none.
+func (s *session) parse() bool {
+	s.batch, s.words, s.next, s.kept = s.batch[:0], s.words[:0], 0, false
+	most := maxBatch
+	if s.limits.unauthenticated {
+		most = 1 // its limits change with AUTH
+	}
+	for len(s.batch) < most {
+		args, ok, err := s.in.next(s.words[len(s.words):])
+		if err != nil {
+			s.batch = append(s.batch, request{broken: err})
+			break
+		}
+		if !ok {
+			break
+		}
+		s.words = append(s.words, args...)
+		if crossProtocol(args[0]) {
+			s.batch = append(s.batch, request{broken: errCrossProtocol})
+			break
+		}
+		s.batch = append(s.batch, s.engine.request(args))
+	}
+	return len(s.batch) > 0
+}
+
+// crossProtocol recognises HTTP: a browser that a hostile page has sent here.
+func crossProtocol(name []byte) bool {
+	return bytes.EqualFold(name, []byte("post")) || bytes.EqualFold(name, []byte("host:"))
+}
+
+// keepRest copies what has not run out of the input's buffer, which the next
+// Feed overwrites.
+func (s *session) keepRest() {
+	if s.kept {
+		return
+	}
+	s.kept = true
+	rest := s.batch[s.next:]
+	for i := range rest {
+		rest[i].args = commands.CloneArgs(rest[i].args)
+	}
+}
+
+// deliver hands over what was written; the engine calls it before it lets go of
+// the lock, so that replies and messages keep their order.
+func (s *session) deliver() {
+	if s.w.Len() > 0 {
+		s.engine.state.Stats.OutBytes.Add(int64(s.w.Len()))
+		s.out.reply(s.w.Take(nil))
+	}
+}
+
+// obey applies what the last commands have changed about the connection.
+func (s *session) obey() {
+	l := defaultLimits()
+	l.bulk, l.query = s.limits.bulk, s.limits.query
+	l.unauthenticated = s.limits.unauthenticated
+	s.in.limits = l
+	s.class.Store(int32(s.limits.class))
+	if s.finished.Load() {
+		s.over = true
+	}
+	s.measure()
+}
+
+// measure publishes what the input holds.
+func (s *session) measure() {
+	used, free := s.in.buffered()
+	s.queryUsed.Store(int64(used))
+	s.queryFree.Store(int64(free))
+}
+
+// outputLimit is what the client may leave unread.
+func (s *session) outputLimit() commands.OutputLimit {
+	return s.engine.settings.Load().output[s.class.Load()]
+}
+
+// overflowed tells that the client is cut off for what it has left unread.
+func (s *session) overflowed() {
+	s.finished.Store(true)
+	s.engine.state.Stats.Overflowed.Add(1)
+	s.engine.logger.Warn("closing a client that does not read", "client", s.client.Addr, "unread", s.out.size)
+}
+
+// leave ends the session: the client is gone. To call it again does nothing.
+func (s *session) leave() {
+	<-s.turn
+	s.over = true
+	s.turn <- struct{}{}
+	s.engine.leave(&s.caller)
+	s.out.finish()
+}
+
+// Push, Finish, Kill and Usage make the session a commands.Peer.
+
+// Push queues a message.
+func (s *session) Push(m *commands.Message) {
+	s.out.push(m.In(s.client.Protocol))
+}
+
+// Finish lets nothing further run, and closes once the replies are sent.
+func (s *session) Finish() { s.finished.Store(true) }
+
+// Kill closes at once.
+func (s *session) Kill() {
+	s.finished.Store(true)
+	s.out.kill()
+}
+
+// Usage tells what the session holds.
+func (s *session) Usage() commands.Usage {
+	size, pieces := s.out.usage()
+	return commands.Usage{
+		Query:        int(s.queryUsed.Load()),
+		QueryFree:    int(s.queryFree.Load()),
+		Output:       size,
+		OutputPieces: pieces,
+	}
+}

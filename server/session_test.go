@@ -1,0 +1,358 @@
+package server_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/server"
+)
+
+// overTransports runs a test with a server and a way to connect to it: of all
+// networks if none is named.
+func overTransports(t *testing.T, test func(t *testing.T, s *server.Server, dial func() *peer), networks ...string) {
+	if networks == nil {
+		networks = []string{"memory", "tcp", "unix"}
+	}
+	for _, network := range networks {
+		t.Run(network, func(t *testing.T) {
+			socket := filepath.Join(t.TempDir(), "s")
+			s, err := server.Start(server.Options{Socket: socket})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, s.Close()) })
+			test(t, s, func() *peer {
+				var conn net.Conn
+				var err error
+				switch network {
+				case "memory":
+					conn, err = s.Dial()
+				case "tcp":
+					conn, err = net.Dial(network, s.Addr())
+				case "unix":
+					conn, err = net.Dial(network, socket)
+				}
+				require.NoError(t, err)
+				t.Cleanup(func() { conn.Close() })
+				return &peer{t, conn, resp.NewReader(conn)}
+			})
+		})
+	}
+}
+
+// ended requires that the server has closed the connection, with nothing more to read.
+func (p *peer) ended() {
+	p.t.Helper()
+	require.NoError(p.t, p.conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+	v, err := p.replies.Read()
+	require.Error(p.t, err, v)
+	require.NotErrorIs(p.t, err, os.ErrDeadlineExceeded)
+}
+
+// readLength reads a reply that is too long to look at.
+func (p *peer) readLength(want int) {
+	p.t.Helper()
+	v, err := p.replies.Read()
+	require.NoError(p.t, err)
+	require.Equal(p.t, want, len(v.Str))
+}
+
+func do(t *testing.T, s *server.Server, words ...any) string {
+	t.Helper()
+	v, err := s.Do(t.Context(), words...)
+	require.NoError(t, err)
+	return v.String()
+}
+
+// until waits for what another goroutine brings about by itself.
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for begun := time.Now(); !done(); runtime.Gosched() {
+		require.Less(t, time.Since(begun), 10*time.Second, what)
+	}
+}
+
+// blocked waits until that many clients wait for a key.
+func blocked(t *testing.T, s *server.Server, n int) {
+	t.Helper()
+	until(t, "blocked clients", func() bool {
+		return strings.Contains(do(t, s, "INFO", "clients"), fmt.Sprintf("blocked_clients:%d\r\n", n))
+	})
+}
+
+func TestNothingRunsBehindQuit(t *testing.T) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+		p := dial()
+		p.send("SET a 1\r\nQUIT\r\nSET b 1")
+		require.Equal(t, "OK", p.read())
+		require.Equal(t, "OK", p.read())
+		p.ended()
+		require.Equal(t, "(integer) 1", do(t, s, "EXISTS", "a", "b"))
+	})
+}
+
+func TestDrippedCommand(t *testing.T) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+		p, other := dial(), dial()
+		for _, b := range []byte("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\na\r\nbc\r\n") {
+			_, err := p.conn.Write([]byte{b})
+			require.NoError(t, err)
+			require.Equal(t, "PONG", other.ask("PING"))
+		}
+		require.Equal(t, "OK", p.read())
+		require.Equal(t, `"a\r\nbc"`, p.ask("GET k"))
+	})
+}
+
+func TestHalfACommandIsNone(t *testing.T) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+		p := dial()
+		p.send("SET a 1\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$3\r\n12")
+		require.Equal(t, "OK", p.read())
+		require.NoError(t, p.conn.Close())
+		until(t, "gone", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:0\r\n") })
+		require.Equal(t, "(integer) 1", do(t, s, "EXISTS", "a", "b"))
+	})
+}
+
+// A client that vanishes while it waits takes nothing, and what it sent behind does not run.
+func TestClientThatVanishesWhileBlockedTakesNothing(t *testing.T) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+		p := dial()
+		p.send("BZPOPMIN z 0\r\nSET k v")
+		blocked(t, s, 1)
+		require.NoError(t, p.conn.Close())
+		blocked(t, s, 0)
+		require.Equal(t, "(integer) 1", do(t, s, "ZADD", "z", 1, "m"))
+		require.Equal(t, "(integer) 1", do(t, s, "ZCARD", "z"))
+		require.Equal(t, "(integer) 0", do(t, s, "EXISTS", "k"))
+	})
+}
+
+func TestClientKill(t *testing.T) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+		operator := dial()
+		require.Equal(t, "PONG", operator.ask("PING"))
+		kinds := map[string]func(*peer){
+			"idle":       func(p *peer) {},
+			"in MULTI":   func(p *peer) { p.ask("MULTI"); p.ask("SET k v") },
+			"subscribed": func(p *peer) { p.ask("SUBSCRIBE c") },
+			"blocked":    func(p *peer) { p.send("BZPOPMIN z 0\r\nSET k v"); blocked(t, s, 1) },
+			"half way":   func(p *peer) { p.send("*2\r\n$3\r\nGET") },
+		}
+		for kind, prepare := range kinds {
+			p := dial()
+			id := strings.TrimPrefix(p.ask("CLIENT ID"), "(integer) ")
+			prepare(p)
+			require.Equal(t, "(integer) 1", operator.ask("CLIENT KILL ID "+id), kind)
+			p.ended()
+		}
+		until(t, "all gone", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:1\r\n") })
+		require.Equal(t, "(integer) 0", do(t, s, "PUBLISH", "c", "m"))
+		require.Equal(t, "(integer) 0", do(t, s, "EXISTS", "k"))
+
+		// Who kills itself gets the answer, and nothing runs behind it.
+		id := strings.TrimPrefix(operator.ask("CLIENT ID"), "(integer) ")
+		operator.send("CLIENT KILL ID " + id + " SKIPME no\r\nSET k v")
+		require.Equal(t, "(integer) 1", operator.read())
+		operator.ended()
+		require.Equal(t, "(integer) 0", do(t, s, "EXISTS", "k"))
+	})
+}
+
+// A client that is killed while it connects is gone too.
+func TestClientKillWhileConnecting(t *testing.T) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+		stop := make(chan struct{})
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					_, _ = s.Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal")
+				}
+			}
+		}()
+		for range 50 {
+			dial().ended()
+		}
+		close(stop)
+		<-stopped
+	}, "memory", "unix") // over TCP the dialling itself may be told of the reset
+}
+
+// Many servers live and die in one process: nothing of them stays, and each
+// takes less than a millisecond.
+func TestThousandServers(t *testing.T) {
+	before := runtime.NumGoroutine()
+	took := make([]time.Duration, 1000)
+	for i := range took {
+		begun := time.Now()
+		s, err := server.New(server.Options{})
+		require.NoError(t, err)
+		conn, err := s.Dial()
+		require.NoError(t, err)
+		_, err = io.WriteString(conn, "PING\r\n")
+		require.NoError(t, err)
+		pong := make([]byte, 7)
+		_, err = io.ReadFull(conn, pong)
+		require.NoError(t, err)
+		require.Equal(t, "+PONG\r\n", string(pong))
+		require.NoError(t, s.Close())
+		took[i] = time.Since(begun)
+	}
+	slices.Sort(took)
+	t.Logf("median %v, 99 %% under %v", took[500], took[990])
+	require.Less(t, took[500], time.Millisecond)
+	until(t, "goroutines", func() bool { return runtime.NumGoroutine() <= before })
+}
+
+// Close ends whoever is connected, whatever they are doing, at once.
+func TestCloseIsQuick(t *testing.T) {
+	before := runtime.NumGoroutine()
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+		var all []*peer
+		for _, line := range []string{"PING", "SUBSCRIBE c", "MULTI"} {
+			for range 20 {
+				p := dial()
+				p.ask(line)
+				all = append(all, p)
+			}
+		}
+		for range 20 {
+			p := dial()
+			p.send("BZPOPMIN z 0\r\nSET k v")
+			all = append(all, p)
+		}
+		blocked(t, s, 20)
+		begun := time.Now()
+		require.NoError(t, s.Close())
+		took := time.Since(begun)
+		t.Log(took)
+		require.Less(t, took, time.Second)
+		for _, p := range all {
+			p.ended()
+			p.conn.Close()
+		}
+		require.NoError(t, s.Close())
+		_, err := s.Do(t.Context(), "PING")
+		require.Error(t, err)
+		_, err = s.Dial()
+		require.Error(t, err)
+	})
+	until(t, "goroutines", func() bool { return runtime.NumGoroutine() <= before })
+}
+
+// A client that asks for much and reads nothing cannot hold up Close.
+func TestCloseWithAClientThatDoesNotRead(t *testing.T) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+		do(t, s, "SET", "k", strings.Repeat("x", 1<<20))
+		p := dial()
+		p.send(strings.Repeat("GET k\r\n", 1000))
+		until(t, "unread replies", func() bool {
+			_, omem, _ := strings.Cut(do(t, s, "CLIENT", "LIST", "TYPE", "normal"), " omem=")
+			return omem != "" && omem[0] != '0'
+		})
+		begun := time.Now()
+		require.NoError(t, s.Close())
+		require.Less(t, time.Since(begun), time.Second)
+	})
+}
+
+// A message to a subscriber that does not read waits in its outbox; Close does not wait for it.
+func TestCloseWithASubscriberThatDoesNotRead(t *testing.T) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+		p := dial()
+		p.ask("SUBSCRIBE c")
+		message := strings.Repeat("x", 1<<20)
+		for range 25 { // less than what cuts it off
+			require.Equal(t, "(integer) 1", do(t, s, "PUBLISH", "c", message))
+		}
+		begun := time.Now()
+		require.NoError(t, s.Close())
+		require.Less(t, time.Since(begun), time.Second)
+	})
+}
+
+// A pipeline is sent as a whole before its first reply is read, as client
+// libraries do: it is not the server that waits for the client.
+func TestLongPipelineBeforeReading(t *testing.T) {
+	const calls = 100_000
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+		p := dial()
+		input := strings.Repeat("INCR message:count\r\n", calls)
+		require.NoError(t, p.conn.SetDeadline(time.Now().Add(30*time.Second)))
+		for input != "" {
+			n, err := io.WriteString(p.conn, input[:min(32<<10, len(input))])
+			require.NoError(t, err)
+			input = input[n:]
+		}
+		for i := range calls {
+			if v, err := p.replies.Read(); err != nil || v.Int != int64(i+1) {
+				t.Fatal(i, v, err)
+			}
+		}
+	})
+}
+
+// Nothing is lost of what a client sends that then closes its side, and reads on.
+func TestHalfClosedClientGetsAll(t *testing.T) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+		p := dial()
+		half, ok := p.conn.(interface{ CloseWrite() error })
+		if !ok {
+			t.Skip("it has no sides")
+		}
+		do(t, s, "SET", "k", strings.Repeat("x", 64<<10))
+		const calls = 500
+		p.send(strings.Repeat("GET k\r\n", calls) + "INCR done")
+		require.NoError(t, half.CloseWrite())
+		for range calls {
+			p.readLength(64 << 10)
+		}
+		require.Equal(t, "(integer) 1", p.read())
+		p.ended()
+	})
+}
+
+// Who writes on and on into a connection in memory, and never reads, waits at
+// last; a deadline ends that.
+func TestMemoryWriteWaitsForTheReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, server.Options{})
+		do(t, s, "SET", "k", strings.Repeat("x", 2<<20))
+		p := dial(t, s)
+		p.send("GET k")
+		echo := fmt.Sprintf("*2\r\n$4\r\nECHO\r\n$%d\r\n%s\r\n", 60<<10, strings.Repeat("x", 60<<10))
+		sent := 0
+		var err error
+		for ; err == nil; sent++ {
+			require.NoError(t, p.conn.SetWriteDeadline(time.Now().Add(time.Hour)))
+			_, err = io.WriteString(p.conn, echo)
+		}
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		var timeout net.Error
+		require.True(t, errors.As(err, &timeout) && timeout.Timeout())
+		require.InDelta(t, 64<<20, sent*len(echo), 1<<20)
+		require.NoError(t, p.conn.SetWriteDeadline(time.Time{}))
+		p.readLength(2 << 20)
+		for range sent - 1 {
+			p.readLength(60 << 10)
+		}
+		require.Equal(t, "PONG", p.ask("PING"))
+	})
+}

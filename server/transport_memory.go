@@ -1,0 +1,232 @@
+package server
+
+import (
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// A memoryConn is the client's end of a connection without a network. There is
+// no goroutine behind it and no copy in between: Write runs the commands in the
+// caller's goroutine, Read takes from the session's outbox. Waiting is on a
+// sync.Cond, which is durably blocking in the sense of testing/synctest.
+type memoryConn struct {
+	server  *Server
+	session *session
+	rest    []piece // taken from the outbox, not yet read; guarded by reading
+	used    int     // bytes of rest[0] that were read; likewise
+	reading sync.Mutex
+
+	// The outbox's mu guards these too.
+	readBy, writeBy deadline
+	closed          bool
+}
+
+// A deadline wakes those who wait when it has come.
+type deadline struct {
+	passed bool
+	timer  *time.Timer
+}
+
+func (s *Server) dial() (net.Conn, error) {
+	c := &memoryConn{server: s}
+	if _, err := newSession(s.engine, "memory", "memory", c.attach); err != nil {
+		return nil, err
+	}
+	if !s.track(c) {
+		c.session.leave()
+		return nil, ErrClosed
+	}
+	return c, nil
+}
+
+func (c *memoryConn) attach(s *session) {
+	c.session = s
+	s.proceed = func() { c.server.spawnFrom(c.proceed) }
+	s.out.cut = func() { c.server.spawnFrom(c.leave) }
+	s.out.room = s.proceed
+}
+
+// Read returns replies and messages. After the server has closed the
+// connection it returns what is left and then io.EOF.
+func (c *memoryConn) Read(p []byte) (int, error) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if len(c.rest) == 0 {
+		if err := c.take(); err != nil {
+			return 0, err
+		}
+	}
+	n := 0
+	for n < len(p) && len(c.rest) > 0 {
+		first := c.rest[0]
+		m := copy(p[n:], first.bytes[c.used:])
+		n += m
+		c.used += m
+		if c.used == len(first.bytes) {
+			if first.own {
+				recycleReply(first.bytes)
+			}
+			c.rest[0] = piece{} // not to be held on to
+			c.rest, c.used = c.rest[1:], 0
+		}
+	}
+	return n, nil
+}
+
+// take waits for something to read.
+func (c *memoryConn) take() error {
+	out := &c.session.out
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	for {
+		switch {
+		case c.closed:
+			return net.ErrClosed
+		case c.readBy.passed:
+			return os.ErrDeadlineExceeded
+		case len(out.pieces) > 0:
+			c.rest, out.pieces = out.pieces, nil
+			out.taken(out.size)
+			return nil
+		case out.ended:
+			return io.EOF
+		}
+		out.changed.Wait()
+	}
+}
+
+// Write runs the commands that p completes.
+func (c *memoryConn) Write(p []byte) (int, error) {
+	if err := c.room(); err != nil {
+		return 0, err
+	}
+	if !c.session.Feed(p) {
+		c.leave()
+	}
+	return len(p), nil
+}
+
+// proceed runs what is left of a pipeline after a call that waited.
+func (c *memoryConn) proceed() {
+	if !c.session.Proceed() {
+		c.leave()
+	}
+}
+
+// leave makes the server forget the client. Replies that are there can still
+// be read.
+func (c *memoryConn) leave() {
+	c.session.leave()
+	c.server.untrack(c)
+}
+
+// room waits, where too much is left to run, until the client has read enough.
+func (c *memoryConn) room() error {
+	out := &c.session.out
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	for {
+		switch {
+		case c.closed:
+			return net.ErrClosed
+		case out.ended:
+			return io.ErrClosedPipe
+		case c.writeBy.passed:
+			return os.ErrDeadlineExceeded
+		case !out.crowded || !c.session.full():
+			return nil
+		}
+		out.changed.Wait()
+	}
+}
+
+// Close ends the connection: the server forgets the client before it returns.
+func (c *memoryConn) Close() error {
+	out := &c.session.out
+	out.mu.Lock()
+	if c.closed {
+		out.mu.Unlock()
+		return net.ErrClosed
+	}
+	c.closed = true
+	c.readBy.clear()
+	c.writeBy.clear()
+	out.changed.Broadcast()
+	out.mu.Unlock()
+	c.leave()
+	return nil
+}
+
+// kill is the server's way of closing it: Read returns io.EOF.
+func (c *memoryConn) kill() {
+	c.session.Kill()
+	c.leave()
+}
+
+func (c *memoryConn) name() string { return "connection in memory" }
+
+// LocalAddr and RemoteAddr are the same: there is no network in between.
+func (c *memoryConn) LocalAddr() net.Addr  { return memoryAddr{} }
+func (c *memoryConn) RemoteAddr() net.Addr { return memoryAddr{} }
+
+// SetDeadline sets both deadlines.
+func (c *memoryConn) SetDeadline(t time.Time) error {
+	if err := c.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return c.SetWriteDeadline(t)
+}
+
+// SetReadDeadline makes Read fail from t on; the zero time never.
+func (c *memoryConn) SetReadDeadline(t time.Time) error { return c.set(&c.readBy, t) }
+
+// SetWriteDeadline makes Write fail from t on; the zero time never.
+func (c *memoryConn) SetWriteDeadline(t time.Time) error { return c.set(&c.writeBy, t) }
+
+func (c *memoryConn) set(d *deadline, t time.Time) error {
+	out := &c.session.out
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	if c.closed {
+		return net.ErrClosed
+	}
+	d.clear()
+	if t.IsZero() {
+		return nil
+	}
+	wait := time.Until(t)
+	if wait <= 0 {
+		d.passed = true
+		out.changed.Broadcast()
+		return nil
+	}
+	var timer *time.Timer
+	timer = time.AfterFunc(wait, func() {
+		out.mu.Lock()
+		defer out.mu.Unlock()
+		if d.timer == timer {
+			d.passed = true
+			out.changed.Broadcast()
+		}
+	})
+	d.timer = timer
+	return nil
+}
+
+func (d *deadline) clear() {
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	*d = deadline{}
+}
+
+type memoryAddr struct{}
+
+func (memoryAddr) Network() string { return "memory" }
+func (memoryAddr) String() string  { return "memory" }

@@ -1,0 +1,143 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net"
+	"time"
+)
+
+// Bounds of the buffer that a connection reads into: it grows with what a
+// client sends at once, and is small while the client is idle.
+const (
+	smallRead = 1 << 10
+	largeRead = 64 << 10
+)
+
+// serveConn serves one connection of the network until it ends. It is the
+// connection's only goroutine while the client is idle; messages that others
+// send bring one of their own for as long as it takes to write them.
+func (s *Server) serveConn(conn net.Conn) {
+	defer conn.Close()
+	t := &netTransport{server: s, conn: conn}
+	addr, local := addresses(conn)
+	session, err := newSession(s.engine, addr, local, t.attach)
+	if err != nil {
+		refuse(conn, err)
+		return
+	}
+	if !s.track(t) {
+		session.leave()
+		return
+	}
+	t.read()
+	session.leave()
+	s.untrack(t)
+}
+
+// addresses are what CLIENT LIST shows. Both ends of a unix socket go by its path.
+func addresses(conn net.Conn) (addr, local string) {
+	if unix, ok := conn.LocalAddr().(*net.UnixAddr); ok {
+		return unix.Name + ":0", unix.Name + ":0"
+	}
+	return conn.RemoteAddr().String(), conn.LocalAddr().String()
+}
+
+// refuse tells a client why it is not served. The text is short enough for the
+// kernel to take it without waiting.
+func refuse(conn net.Conn, err error) {
+	if errors.Is(err, ErrClosed) {
+		return
+	}
+	conn.SetWriteDeadline(realClock{}.Now().Add(time.Second))
+	conn.Write([]byte("-" + err.Error() + "\r\n"))
+}
+
+type netTransport struct {
+	server  *Server
+	conn    net.Conn
+	session *session
+}
+
+// attach lets others than the reader set the connection in motion.
+func (t *netTransport) attach(s *session) {
+	t.session = s
+	s.proceed = t.proceedAside
+	s.out.wake, s.out.cut, s.out.room = t.flushAside, t.abortAside, t.proceedAside
+}
+
+// read feeds the session until the connection or the session ends.
+func (t *netTransport) read() {
+	buf := make([]byte, smallRead)
+	for {
+		n, err := t.conn.Read(buf)
+		if n > 0 {
+			if !t.send(t.session.Feed(buf[:n])) {
+				return
+			}
+			if t.session.full() {
+				t.session.out.awaitRoom()
+			}
+		}
+		if err == io.EOF {
+			t.finish()
+		}
+		if err != nil {
+			return
+		}
+		switch {
+		case n == len(buf) && n < largeRead:
+			buf = make([]byte, 4*n)
+		case n < smallRead/2 && len(buf) > smallRead:
+			buf = make([]byte, smallRead)
+		}
+	}
+}
+
+// finish runs and answers what is left for a client that sends no more. It may
+// still read.
+func (t *netTransport) finish() {
+	for t.send(t.session.Proceed()) && t.session.held() {
+		t.session.out.awaitRoom()
+	}
+	t.send(false)
+}
+
+// flushAside writes what others have sent, in a goroutine of its own.
+func (t *netTransport) flushAside() {
+	t.server.spawn(func() { t.session.out.flush(t.conn, true) })
+}
+
+// proceedAside runs what is left of a pipeline after a call that waited.
+func (t *netTransport) proceedAside() {
+	t.server.spawn(func() {
+		if !t.send(t.session.Proceed()) {
+			t.conn.Close() // ends read
+		}
+	})
+}
+
+// send sends replies: the last ones before it returns, others when the client
+// takes them. false: the connection has come to its end.
+func (t *netTransport) send(open bool) bool {
+	if open {
+		return t.session.out.flushSoon(t.conn) == nil
+	}
+	t.session.out.flush(t.conn, false)
+	return false
+}
+
+// abortAside cuts the connection. What the kernel holds for the client is
+// dropped: who does not read would make it keep that for minutes.
+func (t *netTransport) abortAside() {
+	t.server.spawn(func() {
+		if tcp, ok := t.conn.(*net.TCPConn); ok {
+			tcp.SetLinger(0)
+		}
+		t.conn.Close()
+	})
+}
+
+func (t *netTransport) kill() { t.session.Kill() }
+
+func (t *netTransport) name() string { return "connection from " + t.session.client.Addr }

@@ -1,0 +1,163 @@
+package server
+
+import (
+	"slices"
+	"time"
+
+	"github.com/parley-chat/parley/commands"
+)
+
+// waiting knows the calls that wait for keys, first come first served. The
+// engine's lock guards it.
+type waiting struct {
+	byKey   map[waitKey][]*waiter
+	ready   []waitKey // changed since they were served last
+	isReady map[waitKey]bool
+}
+
+type waitKey struct {
+	db  int
+	key string
+}
+
+// A waiter is one call that waits.
+type waiter struct {
+	caller  *caller
+	request request
+	keys    []waitKey
+	stop    func() bool // the timeout; nil without one
+}
+
+// changed is told each key that has changed.
+func (w *waiting) changed(db int, key []byte) {
+	if len(w.byKey) == 0 {
+		return
+	}
+	k := waitKey{db, string(key)}
+	if len(w.byKey[k]) == 0 || w.isReady[k] {
+		return
+	}
+	if w.isReady == nil {
+		w.isReady = make(map[waitKey]bool)
+	}
+	w.ready, w.isReady[k] = append(w.ready, k), true
+}
+
+// park makes a call wait.
+func (e *engine) park(c *caller, r request, w *commands.Wait) {
+	r.args = commands.CloneArgs(r.args)
+	p := &waiter{caller: c, request: r}
+	for _, key := range w.Keys {
+		k := waitKey{c.ctx.Index(), string(key)}
+		queue := e.waiting.byKey[k]
+		if len(queue) > 0 && queue[len(queue)-1] == p {
+			continue // the call names this key twice
+		}
+		p.keys = append(p.keys, k)
+		if e.waiting.byKey == nil {
+			e.waiting.byKey = make(map[waitKey][]*waiter)
+		}
+		e.waiting.byKey[k] = append(queue, p)
+	}
+	c.waiter, c.client.Blocked = p, true
+	c.parked.Store(true)
+	if w.Timeout > 0 {
+		e.tasks.Add(1)
+		p.stop = e.clock.AfterFunc(time.Duration(w.Timeout)*time.Millisecond, func() { e.timeOut(p) })
+	}
+}
+
+// serve lets those go on for whom the last calls have changed something, in
+// the order in which the keys changed and in which the callers came.
+func (e *engine) serve(micros int64) {
+	for len(e.waiting.ready) > 0 {
+		k := e.waiting.ready[0]
+		e.waiting.ready = e.waiting.ready[1:]
+		delete(e.waiting.isReady, k)
+		for _, p := range slices.Clone(e.waiting.byKey[k]) {
+			if e.state.Databases[k.db].Peek([]byte(k.key), micros/1000) == nil {
+				break // those before have taken all
+			}
+			if p.caller.waiter == p {
+				e.retry(p, micros, []byte(k.key))
+			}
+		}
+	}
+	e.waiting.ready = nil
+}
+
+// retry makes a waiting call again because of a key. What is no answer to the
+// call (nothing there yet, a key of another type) leaves it waiting.
+func (e *engine) retry(p *waiter, micros int64, key []byte) {
+	c := p.caller
+	if c.finished.Load() {
+		return // killed, and about to leave
+	}
+	c.ctx.Begin(c.client, micros)
+	c.ctx.Woken = key
+	mark := c.w.Len()
+	o := e.perform(&c.ctx, p.request.command, p.request.args)
+	c.ctx.Woken = nil
+	switch {
+	case o.Wait != nil:
+	case o.Err != nil:
+		c.w.Truncate(mark)
+	default:
+		e.release(p)
+	}
+}
+
+// timeOut answers a waiting call that its time is up. Whatever it might have
+// been given it has been offered already.
+func (e *engine) timeOut(p *waiter) {
+	defer e.tasks.Done()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := p.caller
+	if c.waiter != p || e.closed || c.finished.Load() { // as in retry
+		return
+	}
+	p.stop = nil
+	c.w.NullArray()
+	e.release(p)
+}
+
+// release tells a caller that its call is answered. From unpark on the caller may
+// run, which writes to w without the lock.
+func (e *engine) release(p *waiter) {
+	p.caller.answered()
+	e.unpark(p)
+	p.caller.resume()
+}
+
+// unpark takes a call out of the queues. It may be nil.
+func (e *engine) unpark(p *waiter) {
+	if p == nil {
+		return
+	}
+	for _, k := range p.keys {
+		rest := slices.DeleteFunc(e.waiting.byKey[k], func(q *waiter) bool { return q == p })
+		if len(rest) == 0 {
+			delete(e.waiting.byKey, k)
+		} else {
+			e.waiting.byKey[k] = rest
+		}
+	}
+	if p.stop != nil && p.stop() {
+		e.tasks.Done()
+	}
+	c := p.caller
+	c.waiter, c.client.Blocked = nil, false
+	c.parked.Store(false)
+}
+
+// unparkAll is for Close: nobody waits any more, and nobody is answered.
+func (e *engine) unparkAll() {
+	for _, queue := range e.waiting.byKey {
+		for _, p := range slices.Clone(queue) {
+			if p.caller.waiter == p {
+				e.unpark(p)
+			}
+		}
+	}
+}

@@ -1,0 +1,287 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/commands/resp"
+)
+
+// A witness makes calls on a server and holds each against the rules that must
+// hold for every command.
+type witness struct {
+	t        testing.TB
+	protocol int
+	server   *Server
+	clock    *ManualClock
+	conns    map[string]*witnessed
+	ask      asker
+	held     []string // by the server, before what is under way
+	effects  []effect // of the call under way
+	copies   []*follower
+	context  string // what is under way, for messages
+}
+
+// An effect is a command that a change amounts to.
+type effect struct {
+	db    int
+	words []string
+}
+
+// String is the effect behind its database.
+func (e effect) String() string { return fmt.Sprintf("%d> %q", e.db, e.words) }
+
+// A follower is a server that is told nothing but effects.
+type follower struct {
+	name string
+	ask  asker
+}
+
+// A witnessed connection is read by its outbox, so that nothing is missed and
+// nobody waits.
+type witnessed struct {
+	*memoryConn
+	replies *resp.Reader
+	owed    bool // a call waits
+}
+
+// newWitness starts a server, and one that follows it by its effects. Their
+// clocks differ: an effect must not depend on when it is run. Both are in the
+// future, so that a real Redis that follows does not find deadlines passed.
+func newWitness(t testing.TB, protocol int, now time.Time) *witness {
+	const seed = 1
+	start := time.UnixMilli(now.UnixMilli()).Add(24 * time.Hour)
+	w := &witness{
+		t: t, protocol: protocol,
+		clock: NewManualClock(start),
+		conns: make(map[string]*witnessed),
+	}
+	w.server = newClosed(t, Options{Strict: true, Clock: w.clock, Seed: seed})
+	w.ask = askDirectly(t, w.server)
+	w.server.engine.state.Effects = func(unit []commands.Effect) {
+		for _, e := range unit {
+			w.effects = append(w.effects, effect{e.DB, stringsOf(e.Words)})
+		}
+	}
+	second := newClosed(t, Options{Strict: true, Clock: NewManualClock(start.Add(-12 * time.Hour)), Seed: seed + 1})
+	w.follow("a second parley", askDirectly(t, second))
+	return w
+}
+
+func newClosed(t testing.TB, o Options) *Server {
+	s, err := New(o)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+func stringsOf(words [][]byte) []string {
+	list := make([]string, len(words))
+	for i, w := range words {
+		list[i] = string(w)
+	}
+	return list
+}
+
+func (w *witness) follow(name string, ask asker) {
+	w.copies = append(w.copies, &follower{name: name, ask: ask})
+}
+
+func (w *witness) fail(format string, args ...any) {
+	w.t.Helper()
+	w.t.Fatalf("%s\n%s", w.context, fmt.Sprintf(format, args...))
+}
+
+func (w *witness) open(name string) *witnessed {
+	if c := w.conns[name]; c != nil {
+		return c
+	}
+	conn, err := w.server.Dial()
+	require.NoError(w.t, err)
+	c := &witnessed{memoryConn: conn.(*memoryConn), replies: resp.NewReader(conn)}
+	w.conns[name] = c
+	if w.protocol == 3 {
+		c.Write(encodeCall([]string{"HELLO", "3"}))
+		w.drain(c)
+	}
+	return c
+}
+
+// drain returns all that has been sent on a connection.
+func (w *witness) drain(c *witnessed) (values []resp.Value) {
+	for {
+		size, _ := c.session.out.usage()
+		if size == 0 && len(c.rest) == 0 && c.replies.Buffered() == 0 {
+			return values
+		}
+		v, err := c.replies.Read()
+		if err != nil {
+			w.fail("what was sent is no reply: %v", err)
+		}
+		values = append(values, v)
+	}
+}
+
+// call makes a call, checks all rules, and returns what was sent back on the
+// connection. ok is false if no call can be made on it: it is closed, or a call
+// waits.
+func (w *witness) call(name string, words []string) (values []resp.Value, ok bool) {
+	w.t.Helper()
+	c := w.open(name)
+	if c.owed || c.session.finished.Load() {
+		return nil, false
+	}
+	row, _ := commands.Standard().Find(wordsOf(words))
+	queues := c.session.client.Multi != nil && (row == nil || !row.Has(commands.Immediate))
+	w.context = fmt.Sprintf("%s> %q in RESP%d", name, words, w.protocol)
+	w.effects = nil
+	if _, err := c.Write(encodeCall(words)); err != nil {
+		w.fail("Write: %v", err)
+	}
+	values = w.drain(c)
+	w.checkCount(c, row, values)
+	w.checkOthers(c)
+	after := w.checkData()
+	changed := !slices.Equal(w.held, after)
+	switch {
+	case len(values) == 1 && values[0].Type == resp.TypeError && (changed || len(w.effects) > 0):
+		w.fail("the error %s, and yet a change: %s", values[0], w.change(after))
+	case (queues || row != nil && row.Has(commands.ReadOnly)) && (changed || len(w.effects) > 0):
+		w.fail("a call that only reads, and yet a change: %s", w.change(after))
+	case row != nil && !row.Has(commands.Write) && row.Name != "exec" && (changed || len(w.effects) > 0):
+		w.fail("a row without the flag Write, and yet a change: %s", w.change(after))
+	}
+	w.held = after
+	return values, true
+}
+
+// advance lets time pass: keys expire, calls that wait are answered.
+func (w *witness) advance(d time.Duration) {
+	w.context = fmt.Sprintf("! advance %v", d)
+	w.effects = nil
+	w.clock.Advance(d)
+	w.checkOthers(nil)
+	w.held = w.checkData()
+}
+
+// pushes are the first words of what comes without being asked for.
+var pushes = []string{"message", "pmessage", "subscribe", "unsubscribe", "psubscribe", "punsubscribe"}
+
+func isPush(v resp.Value) bool {
+	return len(v.Elems) > 0 && slices.Contains(pushes, v.Elems[0].Str) &&
+		(v.Type == resp.TypePush || v.Type == resp.TypeArray)
+}
+
+// checkCount: one call gives one reply, unless it waits. The commands that
+// answer with pushes give at least one of them.
+func (w *witness) checkCount(c *witnessed, row *commands.Command, values []resp.Value) {
+	w.t.Helper()
+	replies := slices.DeleteFunc(slices.Clone(values), isPush)
+	want := 1
+	switch {
+	case c.session.parked.Load():
+		c.owed, want = true, 0
+	case row != nil && slices.Contains(pushes, row.Name) && len(replies) == 0 && len(values) > 0:
+		want = 0
+	}
+	if len(replies) != want {
+		w.fail("want %d replies, got %d: %v", want, len(replies), values)
+	}
+}
+
+// checkOthers: others are sent pushes only, or the reply that they wait for.
+func (w *witness) checkOthers(caller *witnessed) {
+	w.t.Helper()
+	for name, c := range w.conns {
+		if c == caller {
+			continue
+		}
+		replies := slices.DeleteFunc(w.drain(c), isPush)
+		want := 0
+		if c.owed && !c.session.parked.Load() && !c.session.out.isKilled() {
+			c.owed, want = false, 1
+		}
+		if len(replies) != want {
+			w.fail("connection %q: want %d replies, got %d: %v", name, want, len(replies), replies)
+		}
+	}
+}
+
+func (o *outbox) isKilled() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.killed
+}
+
+// checkData: changes have effects, which give all followers the same data; and
+// no key holds an empty value.
+func (w *witness) checkData() (after []string) {
+	w.t.Helper()
+	after = dump(w.ask)
+	for _, line := range after {
+		if strings.HasSuffix(line, nothing) {
+			w.fail("a key that holds nothing: %s", line)
+		}
+	}
+	if len(w.effects) == 0 {
+		if !slices.Equal(w.held, after) {
+			w.fail("a change without an effect: %s", w.change(after))
+		}
+		return after
+	}
+	for _, f := range w.copies {
+		w.tell(f)
+		if got := dump(f.ask); !slices.Equal(after, got) {
+			w.fail("%s differs after the effects %v:\n%s", f.name, w.effects, difference(after, got))
+		}
+	}
+	return after
+}
+
+// unlogged are commands that are no effects: what they do depends on chance, on
+// when they run, or on how a machine adds floats.
+var unlogged = []string{
+	"EXPIRE", "GETDEL", "GETEX", "HINCRBYFLOAT", "INCRBYFLOAT", "PEXPIRE", "PSETEX", "SETEX", "SPOP",
+}
+
+// tell runs the effects on a follower.
+func (w *witness) tell(f *follower) {
+	w.t.Helper()
+	for _, e := range w.effects {
+		replies := f.ask([]string{"SELECT", strconv.Itoa(e.db)}, e.words)
+		if err := replies[1].Err(); err != nil {
+			w.fail("%s refuses the effect %q: %v", f.name, e.words, err)
+		}
+		name := strings.ToUpper(e.words[0])
+		if row, err := commands.Standard().Find(wordsOf(e.words)); err != nil || !row.Has(commands.Write) || slices.Contains(unlogged, name) {
+			w.fail("the effect %q is no write, or not a plain one", e.words)
+		}
+	}
+}
+
+func (w *witness) change(after []string) string {
+	return fmt.Sprintf("effects %v\n%s", w.effects, difference(w.held, after))
+}
+
+// difference lists the lines that only one of two dumps has.
+func difference(a, b []string) string {
+	var text strings.Builder
+	for _, line := range a {
+		if !slices.Contains(b, line) {
+			fmt.Fprintf(&text, "- %s\n", line)
+		}
+	}
+	for _, line := range b {
+		if !slices.Contains(a, line) {
+			fmt.Fprintf(&text, "+ %s\n", line)
+		}
+	}
+	return text.String()
+}
