@@ -1,0 +1,116 @@
+// Command parley is a chat server that speaks the Redis protocol.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"github.com/parley-chat/parley/server"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "parley:", err)
+		os.Exit(1)
+	}
+}
+
+const usage = `Usage: parley [options]
+
+A chat server that speaks the Redis protocol. Options, with one dash or two:
+
+  --port n             TCP port; 0 picks a free one (default 6379)
+  --bind address       address to listen on (default 127.0.0.1)
+  --unixsocket path    unix socket to listen on as well
+  --databases n        number of databases (default 16)
+  --requirepass text   password that clients must present
+  --loglevel level     debug, verbose, notice or warning (default notice)
+  --strict             refuse what Redis refuses: SINTER over a sorted set
+  --version            print the version
+  --help               print this
+
+Once it accepts connections it prints one line, "ready redis://HOST:PORT".
+Logs go to standard error.
+`
+
+// run is main as a function: it returns when ctx is done or a client has sent
+// SHUTDOWN.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o, err := parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		_, err = io.WriteString(stdout, usage)
+		return err
+	case err != nil:
+		return err
+	case o.version:
+		_, err = fmt.Fprintf(stdout, "parley %s (Redis %s)\n", server.Version, server.RedisVersion)
+		return err
+	}
+	return serve(ctx, o.server, stdout, stderr)
+}
+
+func serve(ctx context.Context, o server.Options, stdout, stderr io.Writer) error {
+	ctx, shutdown := context.WithCancel(ctx)
+	defer shutdown()
+	o.Shutdown = shutdown
+	o.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: o.LogLevel}))
+	s, err := server.Start(o)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "ready redis://%s\n", s.Addr())
+	<-ctx.Done()
+	return s.Close()
+}
+
+// options are what the command line says.
+type options struct {
+	server  server.Options
+	version bool
+}
+
+func parse(args []string) (options, error) {
+	o := options{server: server.Options{LogLevel: new(slog.LevelVar)}}
+	port, bind, level := 6379, "127.0.0.1", "notice"
+	f := flag.NewFlagSet("parley", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.IntVar(&port, "port", port, "")
+	f.StringVar(&bind, "bind", bind, "")
+	f.StringVar(&o.server.Socket, "unixsocket", "", "")
+	f.IntVar(&o.server.Databases, "databases", 16, "")
+	f.StringVar(&o.server.Password, "requirepass", "", "")
+	f.StringVar(&level, "loglevel", level, "")
+	f.BoolVar(&o.server.Strict, "strict", false, "")
+	f.BoolVar(&o.version, "version", false, "")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	if port < 0 || port > 65535 {
+		return o, fmt.Errorf("port %d: want 0 to 65535", port)
+	}
+	if o.server.Databases < 1 {
+		return o, fmt.Errorf("databases %d: want at least 1", o.server.Databases)
+	}
+	l, ok := server.ParseLogLevel(level)
+	if !ok {
+		return o, fmt.Errorf("loglevel %q: want debug, verbose, notice or warning", level)
+	}
+	o.server.LogLevel.Set(l)
+	o.server.Addr = net.JoinHostPort(bind, strconv.Itoa(port))
+	return o, nil
+}

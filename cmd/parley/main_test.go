@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// start runs the program and returns its ready line. The test ends it.
+func start(t *testing.T, args ...string) (ready string, ended chan error) {
+	ctx, cancel := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	ended = make(chan error, 1)
+	go func() {
+		ended <- run(ctx, args, in, io.Discard)
+		in.Close()
+	}()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-ended)
+	})
+	return strings.TrimSpace(line), ended
+}
+
+func ask(t *testing.T, network, addr, command string) string {
+	conn, err := net.Dial(network, addr)
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, command+"\r\n")
+	require.NoError(t, err)
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	require.NoError(t, err)
+	return strings.TrimSpace(line)
+}
+
+func TestReadyLineNamesWhereItListens(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "parley.sock")
+	ready, _ := start(t, "--port", "0", "-unixsocket", socket, "-requirepass=secret", "--databases", "3")
+	addr, ok := strings.CutPrefix(ready, "ready redis://")
+	require.True(t, ok, ready)
+	require.Equal(t, "-NOAUTH Authentication required.", ask(t, "tcp", addr, "GET k"))
+	require.Equal(t, "+OK", ask(t, "unix", socket, "AUTH secret"))
+}
+
+func TestShutdownEndsTheProgram(t *testing.T) {
+	ready, ended := start(t, "--port", "0")
+	conn, err := net.Dial("tcp", strings.TrimPrefix(ready, "ready redis://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "SHUTDOWN NOSAVE\r\n")
+	require.NoError(t, err)
+	rest, _ := io.ReadAll(conn) // cut off or closed, but without a reply
+	require.Empty(t, rest)
+	err = <-ended
+	require.NoError(t, err)
+	ended <- nil // for the cleanup
+}
+
+func TestBadCommandLines(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
+
+	for want, args := range map[string][]string{
+		"address already in use": {"--port", port},
+		"-colour":                {"--colour", "red"},
+		"parse error":            {"--port", "many"},
+		"port 65536":             {"--port", "65536"},
+		"databases 0":            {"--databases", "0"},
+		"loglevel":               {"--loglevel", "loud"},
+		"unexpected argument":    {"redis.conf"},
+		"no-such-directory":      {"--port", "0", "--unixsocket", "/no-such-directory/s"},
+	} {
+		err := run(t.Context(), args, io.Discard, io.Discard)
+		require.ErrorContains(t, err, want, "%q", args)
+		require.NotContains(t, err.Error(), "\n")
+	}
+}
+
+func TestVersionAndHelp(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"--version"}, &out, io.Discard))
+	require.Regexp(t, `^parley \d+\.\d+\.\d+ \(Redis 7\.0\.15\)\n$`, out.String())
+	out.Reset()
+	require.NoError(t, run(t.Context(), []string{"--help"}, &out, io.Discard))
+	require.Equal(t, usage, out.String())
+}
