@@ -1,0 +1,69 @@
+# `make` alone prints the targets.
+
+GO ?= go
+ARGS ?=
+N ?= 100000
+SEED ?= 0
+FUZZTIME ?= 30s
+STATICCHECK = $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod staticcheck
+CLIENTS = server/clienttest
+
+.PHONY: help
+help: ## print the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+.PHONY: run
+run: build ## build and start the server (ARGS="--port 7000 --strict")
+	@echo "Talk to it with: redis-cli, or any Redis client, at the address below. Ctrl-C ends it."
+	@./bin/parley $(ARGS)
+
+.PHONY: build
+build: ## build bin/parley
+	$(GO) build -o bin/parley ./cmd/parley
+
+.PHONY: test
+test: ## run the tests; those that need redis-server or redis-cli say so and skip
+	$(GO) test ./...
+
+.PHONY: race
+race: ## run the tests with the race detector, in random order
+	$(GO) test -race -shuffle=on ./...
+
+.PHONY: clients
+clients: ## run the tests with client libraries (a module of their own)
+	cd $(CLIENTS) && $(GO) test -race -shuffle=on ./...
+
+.PHONY: lint
+lint: ## gofmt, go vet and staticcheck, on all modules
+	@test -z "$$(gofmt -l . | tee /dev/stderr)"
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+	cd $(CLIENTS) && $(GO) vet ./... && $(STATICCHECK) ./...
+
+.PHONY: cross
+cross: ## compile for Linux, macOS and Windows
+	GOOS=linux GOARCH=amd64 $(GO) build ./...
+	GOOS=linux GOARCH=386 $(GO) vet ./...
+	GOOS=darwin GOARCH=arm64 $(GO) vet ./...
+	GOOS=windows GOARCH=amd64 $(GO) vet ./...
+
+.PHONY: record
+record: ## record all transcripts anew from redis-server 7.0.15
+	PARLEY_REQUIRE_REDIS=1 $(GO) test ./commands -count=1 -run '^TestRecord$$' -record
+
+.PHONY: oracle
+oracle: ## compare N random commands (N=100000 SEED=0) with redis-server
+	PARLEY_REQUIRE_REDIS=1 $(GO) test ./server/servertest/oracle -count=1 -timeout=60m -v -run '^TestOracle$$' -oracle.n=$(N) -oracle.seed=$(SEED)
+
+.PHONY: bench
+bench: ## time the schema's commands against redis-server, interleaved
+	$(GO) run ./cmd/parley-bench $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (30s)
+	@for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
