@@ -139,7 +139,11 @@ func (c *Context) sendAll(to map[*Client]struct{}, m *Message) int {
 func (c *Context) Send(to *Client, m *Message) {
 	switch {
 	case to == c.Client:
+		first := c.Len() == c.call.mark
 		c.Raw(m.In(to.Protocol))
+		if first {
+			c.call.mark = c.Len() // it stays, should the reply be an error
+		}
 	case to.Peer != nil:
 		to.Peer.Push(m)
 	}

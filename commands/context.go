@@ -50,6 +50,7 @@ type Context struct {
 
 // call is what a handler has done so far.
 type call struct {
+	mark    int // where its reply begins: behind messages to the caller that came first
 	changes int
 	logged  bool // it told its effects itself
 	wait    *Wait
@@ -147,31 +148,30 @@ type Outcome struct {
 // handler sees; the engine does everything else around it.
 func (c *Context) Perform(m *Command, args [][]byte) (o Outcome) {
 	defer c.leave(c.enter(m, args))
-	mark := c.Len()
 	err := m.Run(c)
 	switch {
 	case errors.Is(err, errWaits):
-		c.Truncate(mark)
+		c.Truncate(c.call.mark)
 		err = nil
 	case err != nil:
-		c.Truncate(mark)
+		c.Truncate(c.call.mark)
 		c.Error(err)
 	case c.call.changes > 0 && !c.call.logged:
 		c.add(Effect{c.index, args})
 	}
 	if c.Full() {
-		err = c.breakOff(mark)
+		err = c.breakOff()
 	}
 	return Outcome{err, c.call.wait}
 }
 
 // breakOff ends the connection of a client that has asked for more than a reply
 // may hold. A change that the call has made stays.
-func (c *Context) breakOff(mark int) error {
+func (c *Context) breakOff() error {
 	if c.Client != nil && c.Client.Peer != nil {
 		c.Client.Peer.Kill()
 	}
-	c.Truncate(mark)
+	c.Truncate(c.call.mark)
 	c.Error(errReplyTooLarge)
 	return errReplyTooLarge
 }
@@ -186,7 +186,7 @@ type frame struct {
 // enter makes a call the current one.
 func (c *Context) enter(m *Command, args [][]byte) (outer frame) {
 	outer = frame{c.call, c.Command, c.Args}
-	c.call, c.Command, c.Args = call{}, m, args
+	c.call, c.Command, c.Args = call{mark: c.Len()}, m, args
 	c.depth++
 	return outer
 }

@@ -200,6 +200,12 @@ var eventCases = []struct{ before, calls string }{
 		SUNIONSTORE t k
 		SDIFFSTORE d t u
 		SDIFFSTORE t t t`},
+	{"SET text x", `
+		SINTERSTORE d missing text
+		SINTER missing text
+		SUNIONSTORE d missing text
+		ZUNIONSTORE d 2 missing text
+		MULTI; SINTER missing text; GET missing; EXEC`},
 	{"SADD t 1", `
 		SPOP t
 		SMOVE t k 1
