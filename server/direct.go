@@ -31,7 +31,7 @@ func (e *engine) newDirect() *direct {
 // or 0). Do needs no password.
 //
 // A command that waits (BZPOPMIN) makes Do wait, until ctx is done: then it has
-// taken nothing. Commands about the connection they are sent on (SUBSCRIBE,
+// taken nothing. A command that runs, or is about to, is not interrupted. Commands about the connection they are sent on (SUBSCRIBE,
 // MULTI, SELECT, CLIENT SETNAME) are refused: see Dial. After Close the error is
 // ErrClosed.
 func (s *Server) Do(ctx context.Context, args ...any) (resp.Value, error) {

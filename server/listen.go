@@ -50,6 +50,14 @@ func (s *Server) pause(d time.Duration) bool {
 	}
 }
 
+// network keeps to IPv4 where the address is one: 0.0.0.0 is not [::].
+func network(addr string) string {
+	if host, _, err := net.SplitHostPort(addr); err == nil && net.ParseIP(host).To4() != nil {
+		return "tcp4"
+	}
+	return "tcp"
+}
+
 // listenUnix listens on a path. A socket that nobody listens on any more, left
 // by a process that was killed, is replaced.
 func listenUnix(path string) (net.Listener, error) {

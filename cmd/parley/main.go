@@ -18,12 +18,23 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	ctx, stop := context.WithCancel(context.Background())
+	go obeySignals(stop)
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "parley:", err)
 		os.Exit(1)
 	}
+}
+
+// obeySignals ends the program in an orderly way at the first signal, and at
+// once at the second, whatever the parent had these signals do.
+func obeySignals(stop func()) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	<-signals
+	stop()
+	<-signals
+	os.Exit(1)
 }
 
 const usage = `Usage: parley [options]
@@ -31,7 +42,7 @@ const usage = `Usage: parley [options]
 A chat server that speaks the Redis protocol. Options, with one dash or two:
 
   --port n             TCP port; 0 picks a free one (default 6379)
-  --bind address       address to listen on (default 127.0.0.1)
+  --bind address       one address to listen on, * for all (default 127.0.0.1)
   --unixsocket path    unix socket to listen on as well
   --databases n        number of databases (default 16)
   --requirepass text   password that clients must present
@@ -102,6 +113,12 @@ func parse(args []string) (options, error) {
 	}
 	if port < 0 || port > 65535 {
 		return o, fmt.Errorf("port %d: want 0 to 65535", port)
+	}
+	switch bind {
+	case "":
+		return o, errors.New("bind: want an address, or * for all")
+	case "*":
+		bind = ""
 	}
 	if o.server.Databases < 1 {
 		return o, fmt.Errorf("databases %d: want at least 1", o.server.Databases)

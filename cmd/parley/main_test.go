@@ -78,6 +78,7 @@ func TestBadCommandLines(t *testing.T) {
 		"port 65536":             {"--port", "65536"},
 		"databases 0":            {"--databases", "0"},
 		"loglevel":               {"--loglevel", "loud"},
+		"want an address":        {"--bind", ""},
 		"unexpected argument":    {"redis.conf"},
 		"no-such-directory":      {"--port", "0", "--unixsocket", "/no-such-directory/s"},
 	} {
