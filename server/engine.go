@@ -176,7 +176,7 @@ func (e *engine) request(args [][]byte) request {
 
 // batch runs a caller's requests, in one stay under the lock, until all have
 // run, one has to wait, no further one may run, or the stay has been long
-// enough. It calls done before it lets go, and returns how many were used up.
+// enough. It calls done before others are served and before it lets go, and returns how many were used up.
 func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 	shared := c.shares(batch) && !e.settings.Load().misses
 	if shared {
@@ -203,7 +203,8 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 		if ran {
 			e.count(batch[n].command, o.Err, passed-before)
 		}
-		if !shared {
+		if len(e.waiting.ready) > 0 {
+			done() // what the served do may be told to the caller: behind its own replies
 			e.serve(now)
 		}
 		n++

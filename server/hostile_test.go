@@ -19,7 +19,7 @@ import (
 
 // What follows took seconds to hours, or did not end, because it went by the
 // square of what a client had sent.
-const soon = 5 * time.Second
+const soon = 30 * time.Second
 
 func numbered(name, format string, n int) string {
 	var b strings.Builder

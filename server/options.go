@@ -35,7 +35,9 @@ type Options struct {
 	// same. Default: a random seed.
 	Seed uint64
 
-	// Logger takes what operators want to know. Default: nothing is logged.
+	// Logger takes what operators want to know. It is called under the server's
+	// locks: its handler must neither call the server nor wait for a client of
+	// it. Default: nothing is logged.
 	Logger *slog.Logger
 
 	// LogLevel, if given, is what CONFIG SET loglevel changes: it must be the

@@ -212,6 +212,9 @@ func (o *outbox) awaitRoom() {
 // taken counts n bytes less.
 func (o *outbox) taken(n int) {
 	o.size -= n
+	if !o.softSince.IsZero() && int64(o.size-freeOutput) <= o.limit().Soft {
+		o.softSince = time.Time{}
+	}
 	if o.crowded && o.size <= maxUnread/2 {
 		o.crowded = false
 		o.room()
@@ -250,6 +253,21 @@ func (o *outbox) flushSoon(conn net.Conn) error {
 		return nil
 	}
 	return err
+}
+
+// flushAside leaves all there is to a writer that wake sets to work, or to the
+// one there is.
+func (o *outbox) flushAside() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.killed:
+		return net.ErrClosed
+	case !o.writing && len(o.pieces) > 0:
+		o.writing = true
+		o.wake()
+	}
+	return nil
 }
 
 // write writes until there is nothing left. What a deadline has kept it from

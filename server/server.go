@@ -78,7 +78,7 @@ func Start(o Options) (*Server, error) {
 }
 
 func (s *Server) listen() (err error) {
-	if s.tcp, err = net.Listen("tcp", s.options.Addr); err != nil {
+	if s.tcp, err = net.Listen(network(s.options.Addr), s.options.Addr); err != nil {
 		return fmt.Errorf("server: %w", err)
 	}
 	listeners := []net.Listener{s.tcp}
@@ -172,20 +172,24 @@ func (s *Server) close() error {
 
 	var errs []error
 	for _, l := range listeners {
-		errs = append(errs, l.Close())
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) { // the owner of Serve's may have been first
+			errs = append(errs, err)
+		}
 	}
-	for _, c := range open {
-		c.kill()
-	}
-	s.engine.close()
-	return errors.Join(append(errs, s.wait())...)
+	return errors.Join(append(errs, s.wait(func() {
+		for _, c := range open {
+			c.kill()
+		}
+		s.engine.close()
+		s.tasks.Wait()
+	}))...)
 }
 
-// wait waits for all goroutines.
-func (s *Server) wait() error {
+// wait waits for f, which may have to wait for a command that is under way.
+func (s *Server) wait(f func()) error {
 	ended := make(chan struct{})
 	go func() {
-		s.tasks.Wait()
+		f()
 		close(ended)
 	}()
 	timer := time.NewTimer(closePatience)
@@ -201,15 +205,15 @@ func (s *Server) wait() error {
 func (s *Server) hanging() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.conns) == 0 {
+		return "a command of Do"
+	}
 	var names []string
 	for c := range s.conns {
 		names = append(names, c.name())
 	}
-	if len(names) == 0 {
-		return "goroutines without a connection"
-	}
 	slices.Sort(names)
-	return strings.Join(names, ", ")
+	return strings.Join(names, ", ") + " (a command of one may still run)"
 }
 
 // spawnFrom is spawn for those whom Close does not wait for already; after

@@ -243,7 +243,7 @@ func TestCloseIsQuick(t *testing.T) {
 		require.NoError(t, s.Close())
 		took := time.Since(begun)
 		t.Log(took)
-		require.Less(t, took, time.Second)
+		require.Less(t, took, 5*time.Second)
 		for _, p := range all {
 			p.ended()
 			p.conn.Close()
@@ -269,7 +269,7 @@ func TestCloseWithAClientThatDoesNotRead(t *testing.T) {
 		})
 		begun := time.Now()
 		require.NoError(t, s.Close())
-		require.Less(t, time.Since(begun), time.Second)
+		require.Less(t, time.Since(begun), 5*time.Second)
 	})
 }
 
@@ -284,7 +284,7 @@ func TestCloseWithASubscriberThatDoesNotRead(t *testing.T) {
 		}
 		begun := time.Now()
 		require.NoError(t, s.Close())
-		require.Less(t, time.Since(begun), time.Second)
+		require.Less(t, time.Since(begun), 5*time.Second)
 	})
 }
 

@@ -4,20 +4,20 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync"
 	"time"
 )
 
 // A memoryConn is the client's end of a connection without a network. There is
 // no goroutine behind it and no copy in between: Write runs the commands in the
 // caller's goroutine, Read takes from the session's outbox. Waiting is on a
-// sync.Cond, which is durably blocking in the sense of testing/synctest.
+// sync.Cond or a channel, which is durably blocking in the sense of
+// testing/synctest.
 type memoryConn struct {
 	server  *Server
 	session *session
-	rest    []piece // taken from the outbox, not yet read; guarded by reading
-	used    int     // bytes of rest[0] that were read; likewise
-	reading sync.Mutex
+	rest    []piece       // taken from the outbox, not yet read; guarded by reading
+	used    int           // bytes of rest[0] that were read; likewise
+	reading chan struct{} // holds a token while somebody is in Read
 
 	// The outbox's mu guards these too.
 	readBy, writeBy deadline
@@ -31,13 +31,16 @@ type deadline struct {
 }
 
 func (s *Server) dial() (net.Conn, error) {
-	c := &memoryConn{server: s}
+	c := &memoryConn{server: s, reading: make(chan struct{}, 1)}
 	if _, err := newSession(s.engine, "memory", "memory", c.attach); err != nil {
 		return nil, err
 	}
 	if !s.track(c) {
 		c.session.leave()
 		return nil, ErrClosed
+	}
+	if c.session.finished.Load() {
+		c.leave() // it may have been killed, and have left, before it was tracked
 	}
 	return c, nil
 }
@@ -52,15 +55,13 @@ func (c *memoryConn) attach(s *session) {
 // Read returns replies and messages. After the server has closed the
 // connection it returns what is left and then io.EOF.
 func (c *memoryConn) Read(p []byte) (int, error) {
-	c.reading.Lock()
-	defer c.reading.Unlock()
+	c.reading <- struct{}{}
+	defer func() { <-c.reading }()
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if len(c.rest) == 0 {
-		if err := c.take(); err != nil {
-			return 0, err
-		}
+	if err := c.take(); err != nil {
+		return 0, err
 	}
 	n := 0
 	for n < len(p) && len(c.rest) > 0 {
@@ -79,7 +80,7 @@ func (c *memoryConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// take waits for something to read.
+// take waits until there is something in rest.
 func (c *memoryConn) take() error {
 	out := &c.session.out
 	out.mu.Lock()
@@ -90,6 +91,8 @@ func (c *memoryConn) take() error {
 			return net.ErrClosed
 		case c.readBy.passed:
 			return os.ErrDeadlineExceeded
+		case len(c.rest) > 0:
+			return nil
 		case len(out.pieces) > 0:
 			c.rest, out.pieces = out.pieces, nil
 			out.taken(out.size)

@@ -49,7 +49,7 @@ func refuse(conn net.Conn, err error) {
 	if errors.Is(err, ErrClosed) {
 		return
 	}
-	conn.SetWriteDeadline(realClock{}.Now().Add(time.Second))
+	conn.SetDeadline(realClock{}.Now().Add(time.Second)) // of a TLS handshake too
 	conn.Write([]byte("-" + err.Error() + "\r\n"))
 }
 
@@ -120,10 +120,23 @@ func (t *netTransport) proceedAside() {
 // send sends replies: the last ones before it returns, others when the client
 // takes them. false: the connection has come to its end.
 func (t *netTransport) send(open bool) bool {
-	if open {
+	if open && resumable(t.conn) {
 		return t.session.out.flushSoon(t.conn) == nil
 	}
+	if open {
+		return t.session.out.flushAside() == nil
+	}
 	t.session.out.flush(t.conn, false)
+	return false
+}
+
+// resumable reports whether a connection can still be written to after a
+// deadline has ended a write. One of TLS cannot; of others nothing is known.
+func resumable(conn net.Conn) bool {
+	switch conn.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	}
 	return false
 }
 
@@ -131,10 +144,14 @@ func (t *netTransport) send(open bool) bool {
 // dropped: who does not read would make it keep that for minutes.
 func (t *netTransport) abortAside() {
 	t.server.spawn(func() {
-		if tcp, ok := t.conn.(*net.TCPConn); ok {
+		conn := t.conn
+		if tls, ok := conn.(interface{ NetConn() net.Conn }); ok {
+			conn = tls.NetConn() // without a last word, which might have to wait
+		}
+		if tcp, ok := conn.(*net.TCPConn); ok {
 			tcp.SetLinger(0)
 		}
-		t.conn.Close()
+		conn.Close()
 	})
 }
 

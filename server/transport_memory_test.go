@@ -1,0 +1,40 @@
+package server
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A connection that is killed while it is being dialled is not kept.
+func TestKilledWhileDialledIsForgotten(t *testing.T) {
+	s, err := New(Options{})
+	require.NoError(t, err)
+	defer s.Close()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_, _ = s.Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal")
+			}
+		}
+	}()
+	for range 10_000 {
+		_, err := s.Dial()
+		require.NoError(t, err)
+	}
+	close(stop)
+	<-stopped
+	_, err = s.Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal")
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.conns) == 0
+	}, 10*time.Second, time.Millisecond)
+}
