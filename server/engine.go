@@ -176,7 +176,8 @@ func (e *engine) request(args [][]byte) request {
 
 // batch runs a caller's requests, in one stay under the lock, until all have
 // run, one has to wait, no further one may run, or the stay has been long
-// enough. It calls done before others are served and before it lets go, and returns how many were used up.
+// enough. It calls done before others are served and before it lets go, and
+// returns how many were used up.
 func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 	shared := c.shares(batch) && !e.settings.Load().misses
 	if shared {
