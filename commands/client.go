@@ -47,8 +47,8 @@ type Peer interface {
 	// Push queues a message behind all that was queued before.
 	Push(*Message)
 
-	// Finish closes the connection once the replies so far are sent; nothing
-	// that the client sends after the current command runs.
+	// Finish is for the caller's own connection: nothing that it sends after the
+	// current command runs, and it is closed once the replies so far are sent.
 	Finish()
 
 	// Kill closes the connection as soon as possible, unsent replies or not.

@@ -30,8 +30,7 @@ type Context struct {
 	Micros int64 // Now in Unix µs
 	Rand   *rand.Rand
 
-	// Final forbids waiting: the call is made within EXEC or by a caller that
-	// cannot wait, or its time is up.
+	// Final forbids waiting: the call is made within EXEC.
 	Final bool
 
 	// Woken is the key whose change makes a call that waited run again; such a
@@ -461,7 +460,7 @@ func word(w any) []byte {
 	panic("commands: an effect's words are strings, []byte or numbers")
 }
 
-// A Wait is a call that goes on when one of its keys changes.
+// A Wait is a call that goes on when one of its keys comes into being.
 type Wait struct {
 	Keys    [][]byte // in the call's order
 	Timeout int64    // ms; 0: for ever
@@ -472,9 +471,10 @@ const errReplyTooLarge = resp.Error("ERR the reply would be too large")
 // errWaits makes the engine park the call. It reaches no client.
 var errWaits = errors.New("commands: the call waits")
 
-// Wait ends a call that has found nothing to do: it is to be made again when
-// one of the keys changes, and for the last time, with Final set, when the time
-// in ms is up (0: never). In a Final call Wait writes a null array instead.
+// Wait ends a call that has found nothing to do: it is to be made again, with
+// Woken set, when one of the keys comes into being. When the time in ms is up
+// (0: never) the engine answers it with a null array, as Wait itself does in a
+// Final call.
 func (c *Context) Wait(timeout int64, keys ...[]byte) error {
 	if c.Final {
 		c.NullArray()

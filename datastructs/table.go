@@ -185,8 +185,6 @@ func (t *table[V]) scan(cursor uint64, count int, visit func(key string, v *V)) 
 	return end
 }
 
-func (t *table[V]) clear() { *t = table[V]{} }
-
 // clone returns a table with the same entries in the same order. Values are
 // copied by copyValue or, if that is nil, by assignment.
 func (t *table[V]) clone(copyValue func(V) V) table[V] {

@@ -187,9 +187,7 @@ func TestTableCloneIsIndependent(t *testing.T) {
 	checkTable(t, &c)
 	checkTable(t, &x)
 	require.Equal(t, 10000, x.len())
-	x.clear()
 	require.Equal(t, 11, c.len())
-	require.Zero(t, x.len())
 }
 
 func TestScanSurvivesAnyInterleaving(t *testing.T) {
@@ -303,7 +301,7 @@ func BenchmarkTable(b *testing.B) {
 	b.Run("put", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
 			if i%n == 0 {
-				x.clear()
+				x = table[struct{}]{}
 			}
 			x.put(keys[i%n])
 		}

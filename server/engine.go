@@ -179,9 +179,8 @@ func (e *engine) request(args [][]byte) request {
 // enough. It calls done before others are served and before it lets go, and
 // returns how many were used up.
 func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
-	shared := c.shares(batch) && !e.settings.Load().misses
+	shared := c.shares(batch) && e.rlock()
 	if shared {
-		e.mu.RLock()
 		defer e.mu.RUnlock()
 	} else {
 		e.mu.Lock()
@@ -217,6 +216,17 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 	e.copyLimits(c)
 	done()
 	return n
+}
+
+// rlock shares the lock, unless reads have events: all receivers are to see
+// those in one order.
+func (e *engine) rlock() bool {
+	e.mu.RLock()
+	if e.settings.Load().misses { // only changed by who holds the lock alone
+		e.mu.RUnlock()
+		return false
+	}
+	return true
 }
 
 // shares reports whether a batch may run beside others: it reads, and does not
