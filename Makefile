@@ -53,6 +53,10 @@ cross: ## compile for Linux, macOS and Windows
 record: ## record all transcripts anew from redis-server 7.0.15
 	PARLEY_REQUIRE_REDIS=1 $(GO) test ./commands -count=1 -run '^TestRecord$$' -record
 
+.PHONY: docs
+docs: ## write docs/COMMANDS.md from the table of commands
+	$(GO) test ./commands -count=1 -run '^TestCommandsDocument$$' -document
+
 .PHONY: oracle
 oracle: ## compare N random commands (N=100000 SEED=0) with redis-server
 	PARLEY_REQUIRE_REDIS=1 $(GO) test ./server/servertest/oracle -count=1 -timeout=60m -v -run '^TestOracle$$' -oracle.n=$(N) -oracle.seed=$(SEED)
