@@ -16,6 +16,7 @@ type SubscriptionKind int
 const (
 	ToChannel SubscriptionKind = iota
 	ToPattern
+	ToShard           // a channel of a cluster's shard, in a name space of its own
 	subscriptionKinds = iota
 )
 
@@ -125,6 +126,21 @@ func (c *Context) Publish(channel, payload []byte) int {
 		}))
 	}
 	return receivers
+}
+
+// PublishToShard is Publish for those who are subscribed with SSUBSCRIBE: no
+// pattern ever matches.
+func (c *Context) PublishToShard(channel, payload []byte) int {
+	to := c.Channels.subscribers[ToShard][string(channel)]
+	if len(to) == 0 {
+		return 0
+	}
+	return c.sendAll(to, NewMessage(func(w *resp.Writer) {
+		w.Push(3)
+		w.BulkString("smessage")
+		w.Bulk(channel)
+		w.Bulk(payload)
+	}))
 }
 
 func (c *Context) sendAll(to map[*Client]struct{}, m *Message) int {

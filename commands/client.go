@@ -37,7 +37,7 @@ type Client struct {
 
 	subscriptions [subscriptionKinds]map[string]struct{}
 	watching      map[watchedKey]struct{}
-	namesSize     int  // bytes in the names of both
+	namesSize     int  // bytes in the names of all
 	spoilt        bool // a watched key was changed: EXEC answers null
 }
 

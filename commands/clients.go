@@ -328,8 +328,7 @@ func kill(c *Context, l *Client) {
 var clientSize = int(reflect.TypeFor[Client]().Size())
 
 // appendClient appends the client's line of CLIENT LIST. What Redis has and
-// parley has not stands as a constant: file descriptors (-1), sharded
-// subscriptions, a fixed buffer for replies (rbs, rbp), the events that its loop
+// parley has not stands as a constant: file descriptors (-1), a fixed buffer for replies (rbs, rbp), the events that its loop
 // waits for and a client to redirect to (-1).
 func appendClient(c *Context, text []byte, l *Client) []byte {
 	use := l.peer().Usage()
@@ -346,11 +345,11 @@ func appendClient(c *Context, text []byte, l *Client) []byte {
 		last = l.Last.FullName()
 	}
 	total := clientSize + use.Query + use.QueryFree + use.Output + arguments + replies + queued + l.namesSize
-	return fmt.Appendf(text, "id=%d addr=%s laddr=%s fd=-1 name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=0 multi=%d "+
+	return fmt.Appendf(text, "id=%d addr=%s laddr=%s fd=-1 name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d "+
 		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=%d rbs=0 rbp=0 obl=%d oll=%d omem=%d tot-mem=%d "+
 		"events=r cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
 		l.ID, l.Addr, l.LocalAddr, l.Name, (c.Now-l.Created)/1000, (c.Now-l.Active)/1000, clientFlags(c, l), l.DB,
-		l.Subscriptions(ToChannel), l.Subscriptions(ToPattern), multi,
+		l.Subscriptions(ToChannel), l.Subscriptions(ToPattern), l.Subscriptions(ToShard), multi,
 		use.Query, use.QueryFree, arguments, queued, replies, use.OutputPieces, use.Output, total,
 		last, l.User, l.Protocol, l.LibName, l.LibVersion)
 }

@@ -172,6 +172,7 @@ func infoStats(c *Context, t *infoText) {
 	t.field("keyspace_misses", s.Misses.Load())
 	t.field("pubsub_channels", c.Channels.Len(ToChannel))
 	t.field("pubsub_patterns", c.Channels.Len(ToPattern))
+	t.field("pubsubshard_channels", c.Channels.Len(ToShard))
 	t.field("latest_fork_usec", 0)
 	t.field("total_forks", 0)
 	t.field("total_error_replies", s.Errors.Load())

@@ -388,7 +388,7 @@ func keysOfCall(c *Context) ([]KeyUse, error) {
 	switch {
 	case err != nil:
 		return nil, Errorf("ERR Invalid command specified")
-	case len(m.Keys) == 0:
+	case !m.Keys.any():
 		return nil, Errorf("ERR The command has no key arguments")
 	case !m.Accepts(len(args)):
 		return nil, Errorf("ERR Invalid number of arguments specified for command")

@@ -33,12 +33,13 @@ const (
 	Update                             // the new value depends on the old
 	Insert                             // adds data
 	Delete                             // removes data
+	NotKey                             // is no key, but stands where a cluster looks for one
 	VariableFlags                      // as given with the option GET, else OW | Update
 )
 
 var keyFlagNames = [...]string{
 	"RO", "RW", "OW", "RM", "access", "update", "insert", "delete",
-	"variable_flags",
+	"not_key", "variable_flags",
 }
 
 // Names lists the flags in Redis's words.
@@ -82,6 +83,11 @@ func (s KeySpec) step() int {
 	return s.Step
 }
 
+// any reports whether calls have keys.
+func (k Keys) any() bool {
+	return slices.ContainsFunc(k, func(s KeySpec) bool { return s.Flags&NotKey == 0 })
+}
+
 // A KeyUse is one key of a call and what the call does with it.
 type KeyUse struct {
 	Key   []byte
@@ -93,7 +99,7 @@ type KeyUse struct {
 func (k Keys) In(args [][]byte) (uses []KeyUse, ok bool) {
 	for _, s := range k {
 		first, last, found := s.span(args)
-		if !found {
+		if !found || s.Flags&NotKey != 0 {
 			continue
 		}
 		if first < 0 || last >= len(args) {

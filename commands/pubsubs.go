@@ -47,6 +47,20 @@ var pubsubRows = []Command{
 				Run: pubsubNumSub,
 			},
 			{
+				Name: "shardchannels", Syntax: "[pattern]",
+				Summary: "Lists the shard channels that have subscribers.",
+				Since:   "7.0.0", Group: "pubsub", Complexity: "O(N), N being the shard channels that have subscribers",
+				Arity: -2, Flags: PubSub | Loading | Stale,
+				Run: pubsubShardChannels,
+			},
+			{
+				Name: "shardnumsub", Syntax: "[shardchannel [shardchannel ...]]",
+				Summary: "Counts the subscribers of shard channels.",
+				Since:   "7.0.0", Group: "pubsub", Complexity: "O(N), N being the shard channels given",
+				Arity: -2, Flags: PubSub | Loading | Stale,
+				Run: pubsubShardNumSub,
+			},
+			{
 				Name: "help", Syntax: "",
 				Summary: "Lists these subcommands.",
 				Since:   "6.2.0", Group: "pubsub", Complexity: "O(1)",
@@ -64,11 +78,35 @@ var pubsubRows = []Command{
 		Run: unsubscribing(ToPattern),
 	},
 	{
+		Name: "spublish", Syntax: "shardchannel message",
+		Summary: "Sends a message to all who are subscribed to a shard channel.",
+		Since:   "7.0.0", Group: "pubsub", Complexity: "O(N), N being the shard channel's subscribers",
+		Arity: 3, Flags: PubSub | Loading | Stale | Fast,
+		Keys: Keys{{First: 1, Flags: NotKey}},
+		Run:  spublish,
+	},
+	{
+		Name: "ssubscribe", Syntax: "shardchannel [shardchannel ...]",
+		Summary: "Starts receiving what is published to shard channels.",
+		Since:   "7.0.0", Group: "pubsub", Complexity: "O(N), N being the shard channels given",
+		Arity: -2, Flags: PubSub | NoScript | Loading | Stale | Subscribed | OfConnection,
+		Keys: Keys{{First: 1, Last: -1, Flags: NotKey}},
+		Run:  ssubscribe,
+	},
+	{
 		Name: "subscribe", Syntax: "channel [channel ...]",
 		Summary: "Starts receiving what is published to channels.",
 		Since:   "2.0.0", Group: "pubsub", Complexity: "O(N), N being the channels given",
 		Arity: -2, Flags: PubSub | NoScript | Loading | Stale | Subscribed | OfConnection,
 		Run: subscribing(ToChannel),
+	},
+	{
+		Name: "sunsubscribe", Syntax: "[shardchannel [shardchannel ...]]",
+		Summary: "Ends subscriptions to shard channels: the given ones, or all.",
+		Since:   "7.0.0", Group: "pubsub", Complexity: "O(N), N being the shard channels that end",
+		Arity: -1, Flags: PubSub | NoScript | Loading | Stale | Subscribed | OfConnection,
+		Keys: Keys{{First: 1, Last: -1, Flags: NotKey}},
+		Run:  unsubscribing(ToShard),
 	},
 	{
 		Name: "unsubscribe", Syntax: "[channel [channel ...]]",
@@ -79,13 +117,21 @@ var pubsubRows = []Command{
 	},
 }
 
+// ssubscribe is not for EXEC, as Redis has it, though SUBSCRIBE is.
+func ssubscribe(c *Context) error {
+	if c.Final {
+		return Errorf("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
+	}
+	return subscribing(ToShard)(c)
+}
+
 // subscribing makes the handler that subscribes the caller. The answer is one
 // push for each name, new or not, and no reply besides.
 func subscribing(kind SubscriptionKind) func(*Context) error {
 	return func(c *Context) error {
 		for _, name := range c.Args[1:] {
 			c.Channels.Subscribe(c.Client, kind, string(name))
-			tellSubscription(c, name, true)
+			tellSubscription(c, kind, name, true)
 		}
 		return nil
 	}
@@ -97,7 +143,7 @@ func unsubscribing(kind SubscriptionKind) func(*Context) error {
 	return func(c *Context) error {
 		for _, name := range c.Args[1:] {
 			c.Channels.Unsubscribe(c.Client, kind, string(name))
-			tellSubscription(c, name, true)
+			tellSubscription(c, kind, name, true)
 		}
 		if len(c.Args) > 1 {
 			return nil
@@ -105,22 +151,27 @@ func unsubscribing(kind SubscriptionKind) func(*Context) error {
 		held := c.Channels.Of(c.Client, kind)
 		for _, name := range held {
 			c.Channels.Unsubscribe(c.Client, kind, name)
-			tellSubscription(c, []byte(name), true)
+			tellSubscription(c, kind, []byte(name), true)
 		}
 		if len(held) == 0 {
-			tellSubscription(c, nil, false)
+			tellSubscription(c, kind, nil, false)
 		}
 		return nil
 	}
 }
 
 // tellSubscription tells that one subscription has begun or ended, and how many the
-// client now has of all kinds. named is false where it had none to end.
-func tellSubscription(c *Context, name []byte, named bool) {
+// client now has: of shard channels, or of channels and patterns together. named
+// is false where it had none to end.
+func tellSubscription(c *Context, kind SubscriptionKind, name []byte, named bool) {
+	held := c.Client.Subscriptions(ToShard)
+	if kind != ToShard {
+		held = c.Client.Subscriptions(ToChannel) + c.Client.Subscriptions(ToPattern)
+	}
 	c.Push(3)
 	c.BulkString(c.Command.Name)
 	c.BulkOrNull(name, named)
-	c.Int(c.Client.Subscriptions(ToChannel) + c.Client.Subscriptions(ToPattern))
+	c.Int(held)
 }
 
 func publish(c *Context) error {
@@ -128,12 +179,22 @@ func publish(c *Context) error {
 	return nil
 }
 
-func pubsubChannels(c *Context) error {
+func spublish(c *Context) error {
+	c.Int(c.PublishToShard(c.Args[1], c.Args[2]))
+	return nil
+}
+
+func pubsubChannels(c *Context) error { return listChannels(c, ToChannel) }
+
+func pubsubShardChannels(c *Context) error { return listChannels(c, ToShard) }
+
+// listChannels gives the channels in no defined order, as Redis does.
+func listChannels(c *Context, kind SubscriptionKind) error {
 	if len(c.Args) > 3 {
 		return c.subcommandError()
 	}
 	mark, n := c.Mark(), 0
-	for _, name := range c.Channels.Names(ToChannel) {
+	for _, name := range c.Channels.Names(kind) {
 		if len(c.Args) == 2 || datastructs.Match(c.Args[2], []byte(name), false) {
 			c.BulkString(name)
 			n++
@@ -148,12 +209,16 @@ func pubsubNumPat(c *Context) error {
 	return nil
 }
 
-func pubsubNumSub(c *Context) error {
+func pubsubNumSub(c *Context) error { return countSubscribers(c, ToChannel) }
+
+func pubsubShardNumSub(c *Context) error { return countSubscribers(c, ToShard) }
+
+func countSubscribers(c *Context, kind SubscriptionKind) error {
 	channels := c.Args[2:]
 	c.Array(2 * len(channels))
 	for _, name := range channels {
 		c.Bulk(name)
-		c.Int(c.Channels.Subscribers(ToChannel, name))
+		c.Int(c.Channels.Subscribers(kind, name))
 	}
 	return nil
 }

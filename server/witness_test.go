@@ -172,7 +172,9 @@ func (w *witness) advance(d time.Duration) {
 }
 
 // pushes are the first words of what comes without being asked for.
-var pushes = []string{"message", "pmessage", "subscribe", "unsubscribe", "psubscribe", "punsubscribe"}
+var pushes = []string{
+	"message", "pmessage", "smessage", "subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe",
+}
 
 func isPush(v resp.Value) bool {
 	return len(v.Elems) > 0 && slices.Contains(pushes, v.Elems[0].Str) &&

@@ -105,6 +105,8 @@ func init() {
 		"psubscribe":      {reason: pushes, leftOut: true},
 		"unsubscribe":     {reason: pushes, leftOut: true},
 		"punsubscribe":    {reason: pushes, leftOut: true},
+		"ssubscribe":      {reason: pushes, leftOut: true},
+		"sunsubscribe":    {reason: pushes, leftOut: true},
 		"pubsub|channels": {reason: "lists the oracle's own", compare: unordered(1)},
 	}
 }
