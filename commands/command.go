@@ -99,6 +99,7 @@ const (
 	OfConnection // about the connection that it is sent on: not for callers without one
 	Subscribed   // allowed while a RESP2 client is subscribed
 	EndsMulti    // ends a transaction even if it is refused
+	Alone        // ReadOnly, but no other read may run beside it: it changes how a value is kept
 )
 
 var flagNames = [...]string{

@@ -12,8 +12,8 @@ import (
 
 // A Context is all that a handler may see of the world during one call.
 //
-// A handler runs alone, unless its row is ReadOnly: then other reads run beside
-// it and it must change nothing. It takes no lock, starts no goroutine, never
+// A handler runs alone, unless its row is ReadOnly and not Alone: then other
+// reads run beside it and it must change nothing. It takes no lock, starts no goroutine, never
 // waits and never asks for the time. It checks everything first, then changes;
 // when it returns an error, what it wrote is cut off and the error is the reply.
 //

@@ -3,6 +3,7 @@ package commands
 import (
 	"bytes"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/parley-chat/parley/datastructs"
@@ -159,6 +160,12 @@ func describeKeys(c *Context, s KeySpec) {
 	writeStatuses(c, s.Flags.Names())
 
 	c.BulkString("begin_search")
+	if s.unknown() {
+		writeSpec(c, "unknown")
+		c.BulkString("find_keys")
+		writeSpec(c, "unknown")
+		return
+	}
 	writeSpec(c, "index", "index", s.First)
 	c.BulkString("find_keys")
 	if s.Count {
@@ -231,7 +238,7 @@ func document(c *Context, m *Command) {
 	}
 	if list := m.Arguments(); len(list) > 0 {
 		c.BulkString("arguments")
-		keys := keyArguments{specs: len(m.Keys)}
+		keys := keyArguments{specs: m.Keys}
 		documentArguments(c, list, &keys)
 		n++
 	}
@@ -244,12 +251,30 @@ func document(c *Context, m *Command) {
 }
 
 // keyArguments numbers the arguments that are keys: the first is found by the
-// first key specification, and so on; the last has all that are left.
-type keyArguments struct{ specs, seen int }
+// first key specification, and so on; the last has all that are left. Patterns
+// that keys are made of have a specification for themselves.
+type keyArguments struct {
+	specs      Keys
+	next, last int
+}
 
-func (k *keyArguments) next() (spec int, ok bool) {
-	k.seen++
-	return min(k.seen, k.specs) - 1, k.specs > 0
+// of returns the number of the specification that finds an argument's keys.
+func (k *keyArguments) of(a Argument) (spec int, ok bool) {
+	switch a.Type {
+	case "pattern":
+		spec = slices.IndexFunc(k.specs, func(s KeySpec) bool { return s.Patterns })
+		return spec, spec >= 0
+	case "key":
+		for k.next < len(k.specs) {
+			k.next++
+			if !k.specs[k.next-1].Patterns {
+				k.last = k.next - 1
+				break
+			}
+		}
+		return k.last, len(k.specs) > 0
+	}
+	return 0, false
 }
 
 func documentArguments(c *Context, list []Argument, keys *keyArguments) {
@@ -265,12 +290,10 @@ func documentArgument(c *Context, a Argument, keys *keyArguments) {
 	c.BulkString(a.Name)
 	c.BulkString("type")
 	c.BulkString(a.Type)
-	if a.Type == "key" {
-		if spec, ok := keys.next(); ok {
-			c.BulkString("key_spec_index")
-			c.Int(spec)
-			n++
-		}
+	if spec, ok := keys.of(a); ok {
+		c.BulkString("key_spec_index")
+		c.Int(spec)
+		n++
 	}
 	if a.Token != "" {
 		c.BulkString("token")

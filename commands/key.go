@@ -1,6 +1,9 @@
 package commands
 
-import "slices"
+import (
+	"bytes"
+	"slices"
+)
 
 // Keys says where a call holds its keys and what is done to them.
 type Keys []KeySpec
@@ -12,12 +15,21 @@ type Keys []KeySpec
 // relative to its start if >= 0, to the end of the call if negative (-1 is the
 // last word). With Count, the word at the start is instead the number of keys
 // that follow it.
+//
+// Two kinds of keys have no such place, and COMMAND INFO calls theirs unknown.
+// With Option, the key is the word behind the last such option from First on;
+// Skip says how many words belong to other options, which may look the same.
+// With Patterns, no word is the key: keys are made of patterns in the call and
+// of data.
 type KeySpec struct {
-	First int
-	Last  int
-	Step  int // 0 means 1
-	Count bool
-	Flags KeyFlags
+	First    int
+	Last     int
+	Step     int // 0 means 1
+	Count    bool
+	Option   string // in upper case
+	Skip     map[string]int
+	Patterns bool
+	Flags    KeyFlags
 }
 
 // KeyFlags say what a command does with a key and with the data behind it.
@@ -47,8 +59,11 @@ func (f KeyFlags) Names() []string { return bitNames(f, keyFlagNames[:]) }
 
 // movable reports whether first, last and step cannot say it all.
 func (k Keys) movable() bool {
-	return slices.ContainsFunc(k, func(s KeySpec) bool { return s.Count })
+	return slices.ContainsFunc(k, func(s KeySpec) bool { return s.Count || s.unknown() })
 }
+
+// unknown reports whether the keys have no place of their own.
+func (s KeySpec) unknown() bool { return s.Option != "" || s.Patterns }
 
 // Range returns the positions of the keys in the old form: the first, the last
 // (negative: from the end) and the step; zeros where that form cannot say it.
@@ -61,7 +76,7 @@ func (k Keys) Range() (first, last, step int) {
 		last += first
 	}
 	for _, s := range k[1:] {
-		if s.Count || s.step() != 1 {
+		if s.Count || s.unknown() || s.step() != 1 {
 			continue
 		}
 		// Runs that touch are one range in the old form (RENAME: 1 to 2).
@@ -121,6 +136,9 @@ func (s KeySpec) span(args [][]byte) (first, last int, found bool) {
 		return 0, 0, false
 	}
 	switch {
+	case s.unknown():
+		first, found = s.behindOption(args)
+		return first, first, found
 	case s.Count:
 		n, ok := ParseInt(args[first])
 		n = int64(int32(n)) // an int of C
@@ -132,6 +150,18 @@ func (s KeySpec) span(args [][]byte) (first, last int, found bool) {
 		return first, len(args) + s.Last, true
 	}
 	return first, first + s.Last, true
+}
+
+// behindOption finds the word behind the last Option.
+func (s KeySpec) behindOption(args [][]byte) (at int, found bool) {
+	for i := s.First; i < len(args); i++ {
+		if skipped := s.Skip[string(bytes.ToUpper(args[i]))]; skipped > 0 {
+			i += skipped
+		} else if s.Option != "" && Is(args[i], s.Option) && i+1 < len(args) {
+			at, found = i+1, true
+		}
+	}
+	return at, found
 }
 
 // flagsIn decides what VariableFlags leaves open, by the words behind the key

@@ -97,10 +97,18 @@ func (z *SortedSet) Set(member []byte, score float64) (added bool) {
 		if added, ok := z.list.set(member, score); ok {
 			return added
 		}
+		z.Unpack()
+	}
+	return z.index.set(member, score)
+}
+
+// Unpack moves a small set to the large form. Redis does so when a set is
+// sorted.
+func (z *SortedSet) Unpack() {
+	if z.index == nil {
 		z.index = newScoreIndex(z.list)
 		z.list = nil
 	}
-	return z.index.set(member, score)
 }
 
 // Remove takes member out and reports whether it was there.

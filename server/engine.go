@@ -236,7 +236,7 @@ func (c *caller) shares(batch []request) bool {
 		return false
 	}
 	for _, r := range batch {
-		if r.err != nil || r.broken != nil || !r.command.Has(commands.ReadOnly) {
+		if r.err != nil || r.broken != nil || !r.command.Has(commands.ReadOnly) || r.command.Has(commands.Alone) {
 			return false
 		}
 	}

@@ -91,6 +91,7 @@ func init() {
 		"protover":     func(d *draft) string { return d.integer([]string{"2", "2", "3", "3", "3", "1", "4"}) },
 		"client-id":    func(d *draft) string { return d.integer([]string{"99999999", "0", "-1"}) },
 		"command-name": (*draft).commandName,
+		"pattern":      (*draft).pattern,
 		"password":     func(d *draft) string { return d.pick([]string{"secret", "", "x"}) },
 		"username":     func(d *draft) string { return d.pick([]string{"default", "default", "bob", ""}) },
 		"slot":         func(d *draft) string { return d.integer([]string{"0", "1", "16383", "16384", "-1"}) },

@@ -48,7 +48,7 @@ func newDraft(g *Generator, row *commands.Command) *draft {
 	d := &draft{Generator: g, row: row, keys: 1, items: 1, tokens: make(map[string]bool)}
 	d.kind = kinds[row.Group]
 	if d.kind == "" {
-		d.kind = g.pick(allKinds)
+		d.kind = g.pick(kindsFor(row))
 	}
 	d.flavour = g.pick([]string{plain, plain, plain, ints, ints, long})
 	if wantsLevel(row, g) {
@@ -64,6 +64,14 @@ func newDraft(g *Generator, row *commands.Command) *draft {
 		d.bulk, d.items = true, sizes[g.rand.IntN(len(sizes))]
 	}
 	return d
+}
+
+// kindsFor lists the kinds of keys that a row of no chapter of theirs wants.
+func kindsFor(row *commands.Command) []string {
+	if strings.HasPrefix(row.Name, "sort") {
+		return []string{kinds["set"], kinds["sorted-set"]}
+	}
+	return allKinds
 }
 
 // wantsLevel decides whether a call is one on a sorted set whose scores are all equal.

@@ -74,6 +74,9 @@ func init() {
 		"zrange":         {reason: unevenScores, alone: levelOnly, when: byLex},
 		"zrangestore":    {reason: unevenScores, alone: levelOnly, when: byLex},
 
+		"sort":    {reason: "a hash table has no order, nor have members of one weight; STORE makes a list", alone: sortBoth},
+		"sort_ro": {reason: "a hash table has no order, nor have members of one weight", alone: sortBoth},
+
 		"ttl":         {reason: setLater, compare: near(1)},
 		"pttl":        {reason: setLater, compare: near(1000)},
 		"expiretime":  {reason: setLater, compare: nearDeadline(1)},
