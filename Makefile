@@ -10,7 +10,7 @@ CLIENTS = server/clienttest
 
 .PHONY: help
 help: ## print the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 .PHONY: run
 run: build ## build and start the server (ARGS="--port 7000 --strict")
@@ -30,8 +30,15 @@ race: ## run the tests with the race detector, in random order
 	$(GO) test -race -shuffle=on ./...
 
 .PHONY: clients
-clients: ## run the tests with client libraries (a module of their own)
+clients: ## run the tests with client libraries; what is not installed says so and skips
 	cd $(CLIENTS) && $(GO) test -race -shuffle=on ./...
+
+.PHONY: clients-install
+clients-install: ## install the Node.js libraries for `make clients`, with npm
+	@for library in $(CLIENTS)/node/*/package.json; do \
+		echo "npm ci ($$(dirname $$library))"; \
+		(cd "$$(dirname $$library)" && npm ci --no-fund --no-audit --ignore-scripts) || exit 1; \
+	done
 
 .PHONY: lint
 lint: ## gofmt, go vet and staticcheck, on all modules

@@ -55,6 +55,15 @@ func start(t testing.TB, network, password string) endpoint {
 	return e
 }
 
+// startOnBoth runs a server with a port and a unix socket until the test ends.
+func startOnBoth(t testing.TB, password string) (s *server.Server, socket string) {
+	socket = filepath.Join(t.TempDir(), "s")
+	s, err := server.Start(server.Options{Password: password, Socket: socket})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s, socket
+}
+
 // overAll runs a test over each transport, with and without a password.
 func overAll(t *testing.T, test func(*testing.T, endpoint)) {
 	for _, network := range []string{"tcp", "unix", "memory"} {
