@@ -39,6 +39,7 @@ type Client struct {
 	watching      map[watchedKey]struct{}
 	namesSize     int  // bytes in the names of all
 	spoilt        bool // a watched key was changed: EXEC answers null
+	monitor       bool // is shown all calls
 }
 
 // A Peer is what a connection offers to commands. All methods may be called

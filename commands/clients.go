@@ -317,6 +317,7 @@ func (v *victims) include(l *Client) bool {
 func kill(c *Context, l *Client) {
 	c.Clients.Remove(l)
 	c.Channels.UnsubscribeAll(l)
+	c.Monitors.Remove(l)
 	if l == c.Client {
 		l.peer().Finish()
 	} else {
@@ -361,11 +362,12 @@ func clientFlags(c *Context, l *Client) string {
 		letter byte
 		holds  bool
 	}{
+		{'O', l.monitor},
 		{'P', l.Subscribed() > 0},
 		{'x', l.Multi != nil},
 		{'b', l.Blocked},
 		{'d', l.spoilt},
-		{'U', c.Host.Socket != "" && l.LocalAddr == c.Host.Socket+":0"},
+		{'U', c.onSocket(l)},
 		{'e', l.NoEvict},
 	} {
 		if f.holds {

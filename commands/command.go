@@ -88,7 +88,6 @@ const (
 	Asking                            // cluster: accepts an importing slot
 	Fast                              // takes constant or logarithmic time
 	NoAuth                            // allowed before authentication
-	MayReplicate                      // may have effects without being a write
 	NoMandatoryKeys                   // has keys in some forms only
 	NoAsyncLoading                    // not while a replica loads in the background
 	NoMulti                           // not inside MULTI
@@ -100,12 +99,13 @@ const (
 	Subscribed   // allowed while a RESP2 client is subscribed
 	EndsMulti    // ends a transaction even if it is refused
 	Alone        // ReadOnly, but no other read may run beside it: it changes how a value is kept
+	MayReplicate // a replica would be told of it though it is no write; Redis keeps that to itself
 )
 
 var flagNames = [...]string{
 	"write", "readonly", "denyoom", "admin", "pubsub", "noscript", "blocking",
 	"loading", "stale", "skip_monitor", "skip_slowlog", "asking", "fast",
-	"no_auth", "may_replicate", "no_mandatory_keys", "no_async_loading",
+	"no_auth", "no_mandatory_keys", "no_async_loading",
 	"no_multi", "movablekeys", "allow_busy",
 }
 

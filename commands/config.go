@@ -12,6 +12,9 @@ type Config struct {
 	QueryBuffer  int64  // bytes a client may have sent ahead of what has run
 	OutputLimits [OutputClasses]OutputLimit
 	SetLogLevel  func(level string) // nil where nothing logs
+
+	SlowlogLeast  int64 // µs from which a call is slow; negative: none is
+	SlowlogMaxLen int64
 }
 
 // An OutputClass is a kind of client that has limits of its own for what it
@@ -45,13 +48,25 @@ func DefaultConfig() Config {
 			OutputReplica: {256 << 20, 64 << 20, 60},
 			OutputPubSub:  {32 << 20, 8 << 20, 60},
 		},
+		SlowlogLeast:  10000,
+		SlowlogMaxLen: 128,
 	}
 }
 
-// OutputClass tells which limits a client is under: a subscriber's are tighter.
+// OutputClass tells what kind of client it is. Monitors are normal ones.
 func (l *Client) OutputClass() OutputClass {
 	if l.Subscribed() > 0 {
 		return OutputPubSub
 	}
 	return OutputNormal
+}
+
+// LimitClass tells which limits a client's output is under. A monitor is under
+// those of a replica: under Redis's for normal clients, which are none, one that
+// does not read would take all memory.
+func (l *Client) LimitClass() OutputClass {
+	if l.monitor {
+		return OutputReplica
+	}
+	return l.OutputClass()
 }

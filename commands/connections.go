@@ -103,6 +103,7 @@ func echo(c *Context) error {
 
 func quit(c *Context) error {
 	c.OK()
+	c.Monitors.Remove(c.Client) // a monitor is not shown its own end
 	c.Client.peer().Finish()
 	return nil
 }
@@ -135,6 +136,7 @@ func reset(c *Context) error {
 	l := c.Client
 	c.EndMulti(l)
 	c.Channels.UnsubscribeAll(l)
+	c.Monitors.Remove(l)
 	l.Name = ""
 	l.User, l.Authed = defaultUser, c.Config.Password == ""
 	choose(c, 0)
@@ -149,9 +151,13 @@ func auth(c *Context) error {
 	case len(c.Args) > 3:
 		return ErrSyntax
 	case len(c.Args) == 3:
+		c.Conceal(1, 2)
 		user, password = c.Args[1], c.Args[2]
-	case c.Config.Password == "":
-		return errNoPassword
+	default:
+		c.Conceal(1)
+		if c.Config.Password == "" {
+			return errNoPassword
+		}
 	}
 	if err := authenticate(c, user, password); err != nil {
 		return err
@@ -207,6 +213,8 @@ func helloOptions(c *Context, options [][]byte) error {
 		var err error
 		switch {
 		case Is(options[0], "AUTH") && len(options) > 2:
+			at := len(c.Args) - len(options)
+			c.Conceal(at+1, at+2)
 			err = authenticate(c, options[1], options[2])
 			options = options[3:]
 		case Is(options[0], "SETNAME") && len(options) > 1:

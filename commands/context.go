@@ -53,6 +53,7 @@ type call struct {
 	changes int
 	logged  bool // it told its effects itself
 	wait    *Wait
+	secrets []int // places of words that nobody is to be shown
 }
 
 // State is what all calls of a server share. The engine's lock guards it.
@@ -64,6 +65,8 @@ type State struct {
 	Config    Config
 	Stats     Stats
 	Host      Host
+	Monitors  Monitors
+	SlowLog   SlowLog
 
 	// Run runs a row in the context of a call under way: how EXEC goes through
 	// the same door as everyone.
@@ -141,6 +144,10 @@ func (c *Context) In(db int, f func()) {
 type Outcome struct {
 	Err  error // the error that was the reply, if it was one
 	Wait *Wait // not nil: nothing was replied, the call is to be made again
+
+	Failed bool // the handler has panicked: nobody knows which words it would have concealed
+
+	secrets []int // see Conceal
 }
 
 // Perform runs the row's handler on args. It is the part of the door that the
@@ -161,7 +168,7 @@ func (c *Context) Perform(m *Command, args [][]byte) (o Outcome) {
 	if c.Full() {
 		err = c.breakOff()
 	}
-	return Outcome{err, c.call.wait}
+	return Outcome{Err: err, Wait: c.call.wait, secrets: c.call.secrets}
 }
 
 // breakOff ends the connection of a client that has asked for more than a reply

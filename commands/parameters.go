@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bytes"
+	"math"
 	"strconv"
 	"strings"
 
@@ -61,16 +62,18 @@ type parameter struct {
 	name string
 	get  func(*Context) string
 	set  func(*Config, string) error // into a draft; nil: fixed when the server starts
+
+	secret bool // its value is not shown
 }
 
 var parameters = []parameter{
 	constant("activedefrag", "no"),
 	constant("appendonly", "no"),
-	{"bind", func(c *Context) string { return c.Config.Bind }, nil},
-	{"client-output-buffer-limit", outputLimitsText, setOutputLimits},
+	own("bind", func(c *Context) string { return c.Config.Bind }),
+	{name: "client-output-buffer-limit", get: outputLimitsText, set: setOutputLimits},
 	memoryParameter("client-query-buffer-limit", func(c *Config) *int64 { return &c.QueryBuffer }),
 	fixed("cluster-enabled", "no"),
-	{"databases", func(c *Context) string { return strconv.Itoa(len(c.Databases)) }, nil},
+	own("databases", func(c *Context) string { return strconv.Itoa(len(c.Databases)) }),
 	// The limits at which Redis changes an encoding also have their former names.
 	limit("hash-max-listpack-entries", datastructs.HashListpackEntries),
 	limit("hash-max-listpack-value", datastructs.HashListpackValue),
@@ -78,20 +81,22 @@ var parameters = []parameter{
 	limit("hash-max-ziplist-value", datastructs.HashListpackValue),
 	fixed("io-threads", "1"),
 	constant("latency-tracking", "no"),
-	{"loglevel", func(c *Context) string { return c.Config.LogLevel }, setLogLevel},
-	{"maxclients", func(c *Context) string { return strconv.Itoa(c.Config.MaxClients) }, setMaxClients},
+	{name: "loglevel", get: func(c *Context) string { return c.Config.LogLevel }, set: setLogLevel},
+	{name: "maxclients", get: func(c *Context) string { return strconv.Itoa(c.Config.MaxClients) }, set: setMaxClients},
 	constant("maxmemory", "0"),
 	constant("maxmemory-clients", "0"),
 	constant("maxmemory-policy", "noeviction"),
-	{"notify-keyspace-events", func(c *Context) string { return c.Config.Events.String() }, setEvents},
-	{"port", func(c *Context) string { return strconv.Itoa(c.Host.Port) }, nil},
+	{name: "notify-keyspace-events", get: func(c *Context) string { return c.Config.Events.String() }, set: setEvents},
+	own("port", func(c *Context) string { return strconv.Itoa(c.Host.Port) }),
 	memoryParameter("proto-max-bulk-len", func(c *Config) *int64 { return &c.ProtoMaxBulk }),
-	{"requirepass", func(c *Context) string { return c.Config.Password }, setPassword},
+	{name: "requirepass", get: func(c *Context) string { return c.Config.Password }, set: setPassword, secret: true},
 	constant("save", ""),
 	limit("set-max-intset-entries", datastructs.SetIntsetEntries),
+	integer("slowlog-log-slower-than", -1, math.MaxInt64, func(c *Config) *int64 { return &c.SlowlogLeast }),
+	integer("slowlog-max-len", 0, math.MaxInt64, func(c *Config) *int64 { return &c.SlowlogMaxLen }),
 	constant("timeout", "0"),
 	constant("tls-port", "0"),
-	{"unixsocket", func(c *Context) string { return c.Host.Socket }, nil},
+	own("unixsocket", func(c *Context) string { return c.Host.Socket }),
 	limit("zset-max-listpack-entries", datastructs.SortedSetListpackEntries),
 	limit("zset-max-listpack-value", datastructs.SortedSetListpackValue),
 	limit("zset-max-ziplist-entries", datastructs.SortedSetListpackEntries),
@@ -140,6 +145,7 @@ func configGet(c *Context) error {
 // configSet works on a draft, so that after an error nothing has changed.
 func configSet(c *Context) error {
 	pairs := c.Args[2:]
+	concealPasswords(c)
 	if len(pairs)%2 != 0 {
 		return ErrSyntax
 	}
@@ -160,6 +166,16 @@ func configSet(c *Context) error {
 	}
 	c.OK()
 	return nil
+}
+
+// concealPasswords keeps them out of the slow log, also those of a call that
+// goes wrong.
+func concealPasswords(c *Context) {
+	for i := 3; i < len(c.Args); i += 2 {
+		if at := parameterNamed(c.Args[i-1]); at >= 0 && parameters[at].secret {
+			c.Conceal(i)
+		}
+	}
 }
 
 // chooseParameters finds what is to be set; each may be named once.

@@ -26,6 +26,28 @@ func errRange(low, high int64) error {
 	return fmt.Errorf("argument must be between %d and %d inclusive", low, high)
 }
 
+// own is a parameter that tells of the server and is not to be changed.
+func own(name string, get func(*Context) string) parameter { return parameter{name: name, get: get} }
+
+// integer is a parameter that is a number.
+func integer(name string, low, high int64, field func(*Config) *int64) parameter {
+	return parameter{
+		name: name,
+		get:  func(c *Context) string { return strconv.FormatInt(*field(&c.Config), 10) },
+		set: func(draft *Config, v string) error {
+			n, ok := ParseInt([]byte(v))
+			switch {
+			case !ok:
+				return errNotAnInteger
+			case n < low || n > high:
+				return errRange(low, high)
+			}
+			*field(draft) = n
+			return nil
+		},
+	}
+}
+
 // fixed is a parameter that Redis does not change while it runs either.
 func fixed(name, value string) parameter {
 	return parameter{name: name, get: func(*Context) string { return value }}

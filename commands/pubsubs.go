@@ -16,7 +16,7 @@ var pubsubRows = []Command{
 		Name: "publish", Syntax: "channel message",
 		Summary: "Sends a message to all who are subscribed to a channel.",
 		Since:   "2.0.0", Group: "pubsub", Complexity: "O(N+M), N being the channel's subscribers and M all subscribed patterns",
-		Arity: 3, Flags: PubSub | Loading | Stale | Fast,
+		Arity: 3, Flags: PubSub | Loading | Stale | Fast | MayReplicate,
 		Run: publish,
 	},
 	{

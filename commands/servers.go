@@ -5,7 +5,8 @@ import (
 )
 
 // serverRows are the commands about the server as a whole.
-var serverRows = slices.Concat(introspectionRows, databaseRows, infoRows, configRows, clusterRows)
+var serverRows = slices.Concat(introspectionRows, databaseRows, infoRows, configRows, clusterRows,
+	[]Command{monitorRow, slowlogRow})
 
 var databaseRows = []Command{
 	{

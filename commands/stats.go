@@ -50,6 +50,18 @@ func (s *Stats) Reset(t *Table) {
 	s.codes.Clear()
 }
 
+// count counts a call that has run.
+func (s *Stats) count(m *Command, err error, micros int64) {
+	s.Commands.Add(1)
+	row := s.Of(m)
+	row.Calls.Add(1)
+	row.Micros.Add(micros)
+	if err != nil {
+		row.Failed.Add(1)
+		s.CountError(err)
+	}
+}
+
 // CountError counts an error that was a reply.
 func (s *Stats) CountError(err error) {
 	s.Errors.Add(1)

@@ -74,13 +74,13 @@ type callerLimits struct {
 // settings are what CONFIG says, for those who do not hold the lock.
 type settings struct {
 	output [commands.OutputClasses]commands.OutputLimit
-	misses bool // reads have events
+	alone  bool // reads must not run side by side: they have events, or monitors
 }
 
 // publish makes changed settings known.
 func (e *engine) publish() {
 	config := &e.state.Config
-	now := settings{config.OutputLimits, config.Events&commands.EventMiss != 0}
+	now := settings{config.OutputLimits, config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0}
 	if old := e.settings.Load(); old == nil || *old != now {
 		e.settings.Store(&now)
 	}
@@ -161,6 +161,7 @@ func (e *engine) leave(c *caller) {
 	e.unpark(c.waiter)
 	e.state.Channels.UnsubscribeAll(c.client)
 	e.state.EndMulti(c.client)
+	e.state.Monitors.Remove(c.client)
 	e.state.Clients.Remove(c.client)
 }
 
@@ -201,7 +202,7 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 		before := passed
 		passed = since(e.clock, begun)
 		if ran {
-			e.count(batch[n].command, o.Err, passed-before)
+			e.report(c, batch[n], o, passed-before)
 		}
 		if len(e.waiting.ready) > 0 {
 			done() // what the served do may be told to the caller: behind its own replies
@@ -218,11 +219,11 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 	return n
 }
 
-// rlock shares the lock, unless reads have events: all receivers are to see
-// those in one order.
+// rlock shares the lock, unless somebody is told of reads: all receivers are to
+// see those in one order.
 func (e *engine) rlock() bool {
 	e.mu.RLock()
-	if e.settings.Load().misses { // only changed by who holds the lock alone
+	if e.settings.Load().alone { // only changed by who holds the lock alone
 		e.mu.RUnlock()
 		return false
 	}
@@ -276,7 +277,7 @@ func (e *engine) do(c *caller, r request) (o commands.Outcome, ran bool) {
 func (e *engine) run(c *commands.Context, m *commands.Command, args [][]byte) {
 	begun := e.clock.Now()
 	o := e.perform(c, m, args)
-	e.count(m, o.Err, since(e.clock, begun))
+	c.Report(m, args, o, since(e.clock, begun))
 }
 
 // perform runs a handler. One that panics, which none should, costs its client
@@ -288,21 +289,18 @@ func (e *engine) perform(c *commands.Context, m *commands.Command, args [][]byte
 			e.logger.Error("a command panicked", "command", m.FullName(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			c.Truncate(mark)
 			c.Error(errPanicked)
-			o = commands.Outcome{Err: errPanicked}
+			o = commands.Outcome{Err: errPanicked, Failed: true}
 		}
 	}()
 	return c.Perform(m, args)
 }
 
-// count counts a call that has run.
-func (e *engine) count(m *commands.Command, err error, took time.Duration) {
-	e.state.Stats.Commands.Add(1)
-	row := e.state.Stats.Of(m)
-	row.Calls.Add(1)
-	row.Micros.Add(took.Microseconds())
-	if err != nil {
-		row.Failed.Add(1)
-		e.state.Stats.CountError(err)
+// report tells of a call that has run, or that waits: what it took so far is
+// told again with what it will take when it is answered.
+func (e *engine) report(c *caller, r request, o commands.Outcome, took time.Duration) {
+	c.ctx.Report(r.command, r.args, o, took)
+	if o.Wait != nil && c.waiter != nil {
+		c.waiter.took = took
 	}
 }
 
@@ -321,7 +319,7 @@ func (e *engine) refusal(l *commands.Client, r request) error {
 	case l.Protocol == 2 && l.Subscribed() > 0 && !m.Has(commands.Subscribed):
 		return commands.Errorf("ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context", m.FullName())
 	}
-	return nil
+	return l.MonitorRefusal(m)
 }
 
 // reject answers a call that may not run. A transaction that it was part of
@@ -331,6 +329,9 @@ func (e *engine) reject(c *caller, r request, err error) {
 	e.state.Stats.CountError(err)
 	if r.command != nil {
 		e.state.Stats.Of(r.command).Rejected.Add(1)
+		if r.command.Has(commands.EndsMulti) {
+			c.ctx.Show(r.command, r.args) // monitors have seen the beginning
+		}
 	}
 }
 
@@ -359,7 +360,7 @@ func (e *engine) copyLimits(c *caller) {
 	c.limits = callerLimits{
 		bulk:  config.ProtoMaxBulk,
 		query: int(config.QueryBuffer),
-		class: c.client.OutputClass(),
+		class: c.client.LimitClass(),
 
 		unauthenticated: !c.client.Authed && config.Password != "",
 	}

@@ -25,7 +25,8 @@ type waiter struct {
 	caller  *caller
 	request request
 	keys    []waitKey
-	stop    func() bool // the timeout; nil without one
+	took    time.Duration // by the call before it had to wait
+	stop    func() bool   // the timeout; nil without one
 }
 
 // changed is told each key that has changed.
@@ -96,6 +97,7 @@ func (e *engine) retry(p *waiter, micros int64, key []byte) {
 	c.ctx.Begin(c.client, micros)
 	c.ctx.Woken = key
 	mark := c.w.Len()
+	begun := e.clock.Now()
 	o := e.perform(&c.ctx, p.request.command, p.request.args)
 	c.ctx.Woken = nil
 	switch {
@@ -103,6 +105,7 @@ func (e *engine) retry(p *waiter, micros int64, key []byte) {
 	case o.Err != nil:
 		c.w.Truncate(mark)
 	default:
+		c.ctx.ReportServed(p.request.command, p.request.args, o, p.took+since(e.clock, begun))
 		e.release(p)
 	}
 }

@@ -1,0 +1,55 @@
+package commands
+
+import (
+	"slices"
+	"time"
+)
+
+// Report tells those who look on of a call that has run: the counters of INFO,
+// the slow log, monitors. The engine calls it for each, those within EXEC
+// included, once its handler has returned.
+func (c *Context) Report(m *Command, args [][]byte, o Outcome, took time.Duration) {
+	c.Stats.count(m, o.Err, took.Microseconds())
+	if o.Failed {
+		return
+	}
+	if o.Wait == nil {
+		c.reportTime(m, args, o, took)
+	}
+	if len(c.Monitors.list) > 0 {
+		c.Show(m, concealed(args, o.secrets))
+	}
+}
+
+// ReportServed tells of a call that had to wait and has been answered: what it
+// took, in all, of the server's time. That it was made has been told.
+func (c *Context) ReportServed(m *Command, args [][]byte, o Outcome, took time.Duration) {
+	c.Stats.Of(m).Micros.Add(took.Microseconds())
+	c.reportTime(m, args, o, took)
+}
+
+func (c *Context) reportTime(m *Command, args [][]byte, o Outcome, took time.Duration) {
+	if least := c.Config.SlowlogLeast; least >= 0 && took.Microseconds() >= least && !m.Has(SkipSlowlog) {
+		c.SlowLog.add(c, concealed(args, o.secrets), took.Microseconds())
+	}
+}
+
+// Conceal keeps words of the call, by their places, from the slow log and from
+// monitors.
+func (c *Context) Conceal(places ...int) {
+	c.call.secrets = append(c.call.secrets, places...)
+}
+
+var concealment = []byte("(redacted)")
+
+// concealed returns the words to show.
+func concealed(args [][]byte, secrets []int) [][]byte {
+	if len(secrets) == 0 {
+		return args
+	}
+	args = slices.Clone(args)
+	for _, i := range secrets {
+		args[i] = concealment
+	}
+	return args
+}
