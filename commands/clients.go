@@ -73,6 +73,13 @@ var clientRow = Command{
 			Run: clientSetName,
 		},
 		{
+			Name: "unblock", Syntax: "client-id [TIMEOUT | ERROR]",
+			Summary: "Ends the call that a client waits in.",
+			Since:   "5.0.0", Group: "connection", Complexity: "O(log(N)), N being the connections",
+			Arity: -3, Flags: Admin | NoScript | Loading | Stale,
+			Run: clientUnblock,
+		},
+		{
 			Name: "help", Syntax: "",
 			Summary: "Lists these subcommands.",
 			Since:   "5.0.0", Group: "connection", Complexity: "O(1)",

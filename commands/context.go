@@ -77,6 +77,10 @@ type State struct {
 	// nothing to them.
 	Ready func(db int, key []byte)
 
+	// Unblock ends the call that a client waits in: with what it is answered when
+	// its time is up, or with an error. It reports whether there was one.
+	Unblock func(l *Client, failure error) bool
+
 	// Effects receives what calls amount to, a unit at a time: what one call
 	// from outside has done, the whole of an EXEC included. A unit is all or
 	// nothing. It and its words are valid until Effects returns. nil when nobody
@@ -467,29 +471,7 @@ func word(w any) []byte {
 	panic("commands: an effect's words are strings, []byte or numbers")
 }
 
-// A Wait is a call that goes on when one of its keys comes into being.
-type Wait struct {
-	Keys    [][]byte // in the call's order
-	Timeout int64    // ms; 0: for ever
-}
-
 const errReplyTooLarge = resp.Error("ERR the reply would be too large")
-
-// errWaits makes the engine park the call. It reaches no client.
-var errWaits = errors.New("commands: the call waits")
-
-// Wait ends a call that has found nothing to do: it is to be made again, with
-// Woken set, when one of the keys comes into being. When the time in ms is up
-// (0: never) the engine answers it with a null array, as Wait itself does in a
-// Final call.
-func (c *Context) Wait(timeout int64, keys ...[]byte) error {
-	if c.Final {
-		c.NullArray()
-		return nil
-	}
-	c.call.wait = &Wait{keys, timeout}
-	return errWaits
-}
 
 // arityError is the reply of a handler that finds the number of its arguments
 // wrong though the row's arity allows it.

@@ -29,6 +29,8 @@ const (
 	ErrExecAbort    = resp.Error("EXECABORT Transaction discarded because of previous errors.")
 	ErrTimeoutFloat = resp.Error("ERR timeout is not a float or out of range")
 	ErrTimeoutSign  = resp.Error("ERR timeout is negative")
+
+	errTimeoutInteger = resp.Error("ERR timeout is not an integer or out of range")
 )
 
 // Errorf makes an error reply; format starts with the code ("ERR ...").

@@ -171,6 +171,7 @@ var keyRows = []Command{
 		Tips: []string{"request_policy:multi_shard", "response_policy:agg_sum"},
 		Run:  del,
 	},
+	waitRow,
 }
 
 func del(c *Context) error {

@@ -108,6 +108,7 @@ func newEngine(o Options) *engine {
 	s.Stats.Reset(s.Table)
 	s.Run = e.run
 	s.Ready = e.waiting.changed
+	s.Unblock = e.unblock
 	e.publish()
 	e.house.init(e, nil)
 	return e

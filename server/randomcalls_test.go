@@ -62,7 +62,7 @@ func (g *generator) step() transcript.Step {
 		return transcript.Step{Conn: conn, Words: []string{"EXEC"}}
 	}
 	row := g.rows[g.IntN(len(g.rows))]
-	for conn == "" && row.Has(commands.Blocking) {
+	for conn == "" && (row.Has(commands.Blocking) || row.Name == "wait") {
 		row = g.rows[g.IntN(len(g.rows))]
 	}
 	g.multi[conn] = g.multi[conn] || row.Name == "multi"

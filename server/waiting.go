@@ -5,11 +5,13 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/commands/resp"
 )
 
-// waiting knows the calls that wait for keys, first come first served. The
-// engine's lock guards it.
+// waiting knows the calls that wait: for keys, first come first served, or for
+// their time only. The engine's lock guards it.
 type waiting struct {
+	of      map[*commands.Client]*waiter
 	byKey   map[waitKey][]*waiter
 	ready   []waitKey // changed since they were served last
 	isReady map[waitKey]bool
@@ -25,8 +27,9 @@ type waiter struct {
 	caller  *caller
 	request request
 	keys    []waitKey
-	took    time.Duration // by the call before it had to wait
-	stop    func() bool   // the timeout; nil without one
+	over    func(*resp.Writer) // the reply when the time is up
+	took    time.Duration      // by the call before it had to wait
+	stop    func() bool        // the timeout; nil without one
 }
 
 // changed is told each key that has changed.
@@ -44,10 +47,10 @@ func (w *waiting) changed(db int, key []byte) {
 	w.ready, w.isReady[k] = append(w.ready, k), true
 }
 
-// park makes a call wait.
+// park makes a call wait for its keys or its time.
 func (e *engine) park(c *caller, r request, w *commands.Wait) {
-	r.args = commands.CloneArgs(r.args)
-	p := &waiter{caller: c, request: r}
+	p := e.block(c, r)
+	p.over = w.Over
 	for _, key := range w.Keys {
 		k := waitKey{c.ctx.Index(), string(key)}
 		queue := e.waiting.byKey[k]
@@ -60,12 +63,23 @@ func (e *engine) park(c *caller, r request, w *commands.Wait) {
 		}
 		e.waiting.byKey[k] = append(queue, p)
 	}
-	c.waiter, c.client.Blocked = p, true
-	c.parked.Store(true)
 	if w.Timeout > 0 {
 		e.tasks.Add(1)
 		p.stop = e.clock.AfterFunc(time.Duration(w.Timeout)*time.Millisecond, func() { e.timeOut(p) })
 	}
+}
+
+// block makes a caller wait: nothing of it runs until unpark.
+func (e *engine) block(c *caller, r request) *waiter {
+	r.args = commands.CloneArgs(r.args)
+	p := &waiter{caller: c, request: r}
+	if e.waiting.of == nil {
+		e.waiting.of = make(map[*commands.Client]*waiter)
+	}
+	e.waiting.of[c.client] = p
+	c.waiter, c.client.Blocked = p, true
+	c.parked.Store(true)
+	return p
 }
 
 // serve lets those go on for whom the last calls have changed something, in
@@ -121,8 +135,26 @@ func (e *engine) timeOut(p *waiter) {
 		return
 	}
 	p.stop = nil
-	c.w.NullArray()
+	p.over(&c.w)
 	e.release(p)
+}
+
+// unblock ends the call that a client waits in: as its timeout would, or with
+// an error. It reports whether there was one.
+func (e *engine) unblock(l *commands.Client, failure error) bool {
+	p := e.waiting.of[l]
+	if p == nil || p.caller.finished.Load() { // as in retry
+		return false
+	}
+	if failure != nil {
+		p.caller.w.Error(failure)
+		e.state.Stats.CountError(failure)
+	} else {
+		p.over(&p.caller.w)
+	}
+	e.state.Stats.Of(p.request.command).Failed.Add(1)
+	e.release(p)
+	return true
 }
 
 // release tells a caller that its call is answered. From unpark on the caller may
@@ -150,17 +182,14 @@ func (e *engine) unpark(p *waiter) {
 		e.tasks.Done()
 	}
 	c := p.caller
+	delete(e.waiting.of, c.client)
 	c.waiter, c.client.Blocked = nil, false
 	c.parked.Store(false)
 }
 
 // unparkAll is for Close: nobody waits any more, and nobody is answered.
 func (e *engine) unparkAll() {
-	for _, queue := range e.waiting.byKey {
-		for _, p := range slices.Clone(queue) {
-			if p.caller.waiter == p {
-				e.unpark(p)
-			}
-		}
+	for _, p := range e.waiting.of {
+		e.unpark(p)
 	}
 }

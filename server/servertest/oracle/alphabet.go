@@ -325,6 +325,14 @@ func (d *draft) timeout() string {
 	return d.pick([]string{"-1", "-0.1", "", "abc", " 1", "1 ", "nan", "inf", "-inf", "1e400", "1e30", "9223372036854775807", "--1"})
 }
 
+// millis is timeout for WAIT, which takes milliseconds.
+func (d *draft) millis() string {
+	if d.chance(0.9) {
+		return d.pick([]string{"1", "2", "3"})
+	}
+	return d.pick([]string{"-1", "0.1", "", "abc", " 1", "1 ", "01", "9223372036854775808", "--1"})
+}
+
 func (d *draft) commandName() string {
 	if d.chance(0.1) {
 		return d.pick(strange)

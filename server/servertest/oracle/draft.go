@@ -178,6 +178,9 @@ func (d *draft) value(a commands.Argument) string {
 	if a.Name == "numkeys" && d.chance(0.95) {
 		return strconv.Itoa(d.keys)
 	}
+	if a.Name == "timeout" && a.Type == "integer" {
+		return d.millis()
+	}
 	if named := byName[a.Name]; named != nil && a.Type != "double" {
 		return named(d)
 	}
