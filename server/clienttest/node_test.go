@@ -20,14 +20,10 @@ func TestIORedis5(t *testing.T)   { testNode(t, "ioredis-5") }
 func TestIORedis6(t *testing.T)   { testNode(t, "ioredis-6") }
 
 func testNode(t *testing.T, library string) {
-	node := findNode(t)
-	dir := filepath.Join("node", library)
-	if _, err := os.Stat(filepath.Join(dir, "node_modules")); err != nil {
-		missing(t, library+" is not installed: run `make clients-install`")
-	}
+	node, test := findNode(t), findNodeTest(t, library)
 	overTargets(t, func(t *testing.T, to target) {
 		t.Parallel()
-		out := program(t, to, node, "--test", "--test-reporter=tap", filepath.Join(dir, library+".test.mjs"))
+		out := program(t, to, node, "--test", "--test-reporter=tap", test)
 		// A program without tests, or one that skips them, succeeds too.
 		require.Greater(t, number(t, out, `(?m)^# pass (\d+)$`), 20, out)
 		require.Equal(t, number(t, out, `(?m)^# tests (\d+)$`), number(t, out, `(?m)^# pass (\d+)$`), out)
@@ -47,4 +43,14 @@ func findNode(t *testing.T) string {
 		missing(t, "needs node "+strconv.Itoa(oldestNode)+" or later, not "+strings.TrimSpace(string(out)))
 	}
 	return path
+}
+
+// findNodeTest returns the path of the suite with a library that is installed.
+func findNodeTest(t *testing.T, library string) string {
+	t.Helper()
+	dir := filepath.Join("node", library)
+	if _, err := os.Stat(filepath.Join(dir, "node_modules")); err != nil {
+		missing(t, library+" is not installed: run `make clients-install`")
+	}
+	return filepath.Join(dir, library+".test.mjs")
 }

@@ -36,6 +36,11 @@ export function suite(library) {
 }
 
 const tests = {
+  // What a connection is for before it is used: a Go test reads along.
+  async 'a first call'({ library, client }) {
+    assert.equal(await library.call(client, ['PING']), 'PONG');
+  },
+
   async 'the chat schema'({ library, protocol, client }) {
     for (const step of endpoint.steps) {
       const reply = library.call(client, step.words);
