@@ -65,8 +65,13 @@ docs: ## write docs/COMMANDS.md from the table of commands
 	$(GO) test ./commands -count=1 -run '^TestCommandsDocument$$' -document
 
 .PHONY: oracle
-oracle: ## compare N random commands (N=100000 SEED=0) with redis-server
-	PARLEY_REQUIRE_REDIS=1 $(GO) test ./server/servertest/oracle -count=1 -timeout=60m -v -run '^TestOracle$$' -oracle.n=$(N) -oracle.seed=$(SEED)
+oracle: ## compare N random commands (N=100000 SEED=0) with redis-server, and a tenth as many of each theme and in talks
+	PARLEY_REQUIRE_REDIS=1 $(GO) test ./server/servertest/oracle -count=1 -timeout=2h -v -run '^Test(Oracle|Themes|Talk)$$' \
+		-oracle.n=$(N) -oracle.seed=$(SEED) -theme.n=$$(($(N) / 10)) -theme.seed=$(SEED) -talk.n=$$(($(N) / 10)) -talk.seed=$(SEED)
+
+.PHONY: oracle-nightly
+oracle-nightly: ## the same with a million random commands, in each protocol
+	$(MAKE) oracle N=1000000 SEED=$(SEED)
 
 .PHONY: bench
 bench: ## time the schema's commands against redis-server, interleaved

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // What words are made of: few enough that calls meet, odd enough that they hurt.
@@ -42,6 +43,9 @@ var (
 		"*", "**", "", "?", "s:*", "?:1", "h*", "[a-f]*", "[^s]*", "*[0-9]", "[z-a]*", "[", "[a", "[a-", "[]*", "[^", "\\", "\\*", "m1*", "*:[12]",
 		"k\\1", "[\\k]1", "?????", "*1*", "abc", "none", "nosuch*", "k[1-2]", "*\x00*", "[[]", "*?*", "-*", "[0-9]*", "K*",
 	}
+
+	// channels, some of which patterns match, and some are of events.
+	channels = []string{"abc", "abc", "h", "hello", "s:1", "m1", "m12:2", "", "*", "k1", "\x00", "__keyspace@0__:y", "__keyevent@0__:zadd", "__keyevent@1__:del"}
 
 	lexLow     = []string{"-", "-", "[a", "(a", "[b", "(", "[", "[m1", "(m10", "[0"}
 	lexHigh    = []string{"+", "+", "[h", "(h", "[zz", "(m5", "[m500", "(", "[", "[9"}
@@ -85,6 +89,8 @@ func init() {
 		"milliseconds": func(d *draft) string { return d.relative(1000) },
 		"timeout":      (*draft).timeout,
 		"offset":       (*draft).offset,
+		"channel":      func(d *draft) string { return d.pick(channels) },
+		"shardchannel": func(d *draft) string { return d.pick(channels) },
 		"type": func(d *draft) string {
 			return d.pick([]string{"string", "hash", "set", "zset", "list", "ZSET", "none", "stream", ""})
 		},
@@ -101,6 +107,9 @@ func init() {
 
 // integer picks one of the usual numbers, rarely an edge or none at all.
 func (d *draft) integer(usual []string) string {
+	if d.odd() {
+		return d.wholeNumeral()
+	}
 	switch x := d.rand.Float64(); {
 	case x < 0.95:
 		return d.pick(usual)
@@ -122,6 +131,8 @@ func (d *draft) double(name string) string {
 		return "0"
 	case d.bulk:
 		return strconv.Itoa(d.rand.IntN(300))
+	case d.odd():
+		return d.numeral()
 	}
 	switch x := d.rand.Float64(); {
 	case x < 0.65:
@@ -157,6 +168,9 @@ func (d *draft) decimal() string {
 	return strconv.FormatFloat(f, "gfe"[d.rand.IntN(3)], d.rand.IntN(21)-1, 64)
 }
 
+// odd reports whether the next number is to be one that hurts.
+func (d *draft) odd() bool { return d.Oddity > 0 && d.chance(d.Oddity) }
+
 // lower makes the lower bound of a range, by rank, score or member.
 func (d *draft) lower() string {
 	return d.bound(lexLow, scoreLow, []string{"0", "0", "1", "2", "-3", "-100"})
@@ -185,10 +199,12 @@ func (d *draft) bound(byMember, byScore, byRank []string) string {
 	switch {
 	case byLex:
 		return d.pick(byMember)
+	case scored && d.odd():
+		return d.pick([]string{"", "", "("}) + d.numeral()
 	case scored:
 		return d.pick(byScore)
 	}
-	if d.chance(0.2) {
+	if d.odd() || d.chance(0.2) {
 		return d.integer(ranks)
 	}
 	return d.pick(byRank)
@@ -255,6 +271,9 @@ func (d *draft) text() string {
 // count has no large negative numbers: for those who pick with repetition, that
 // is how much they reply.
 func (d *draft) count() string {
+	if n := d.wholeNumeral(); d.odd() && !repeats(n) {
+		return n
+	}
 	switch x := d.rand.Float64(); {
 	case x < 0.93:
 		return d.pick([]string{"1", "1", "2", "3", "5", "10", "100", "1000", "0", "-1", "-3", "-7"})
@@ -264,9 +283,24 @@ func (d *draft) count() string {
 	return d.pick(badIntegers)
 }
 
+// repeats reports whether a count asks for a long reply that repeats itself.
+func repeats(count string) bool {
+	n, err := strconv.ParseInt(count, 10, 64)
+	return err == nil && n < -1000
+}
+
 // offset is small, or so large that nothing of that size is made.
 func (d *draft) offset() string {
+	if n := d.wholeNumeral(); d.odd() && !large(n) {
+		return n
+	}
 	return d.integer([]string{"0", "0", "1", "2", "5", "20", "100", "-1"})
+}
+
+// large reports whether an offset makes a value of many megabytes.
+func large(offset string) bool {
+	n, err := strconv.ParseInt(offset, 10, 64)
+	return err == nil && n > 10_000 && n < 1<<30
 }
 
 func (d *draft) database() string {
@@ -274,7 +308,10 @@ func (d *draft) database() string {
 }
 
 func (d *draft) cursor() string {
-	if d.chance(0.9) {
+	switch {
+	case d.odd():
+		return d.wholeNumeral()
+	case d.chance(0.9):
 		return "0"
 	}
 	return d.pick(append([]string{"1", "5", "100", "18446744073709551615", "18446744073709551616", "-1", "-5"}, badIntegers...))
@@ -284,6 +321,9 @@ func (d *draft) cursor() string {
 // may reach it sooner than the other. Two are hardly ever close to each other,
 // since GT and LT compare what a few ms may have moved.
 func (d *draft) relative(unit int64) string {
+	if n := d.wholeNumeral(); d.odd() && !passes(n, 0, 2*firstAbsolute*unit) { // nor be taken for an absolute one
+		return n
+	}
 	switch x := d.rand.Float64(); {
 	case x < 0.8:
 		return strconv.FormatInt((100+d.rand.Int64N(900_000))*1000*unit, 10)
@@ -295,6 +335,13 @@ func (d *draft) relative(unit int64) string {
 	return d.pick(badIntegers)
 }
 
+// passes reports whether a time may come before a run is over: it is later than
+// now, but not much. The unit is that of all three.
+func passes(time string, now, soon int64) bool {
+	n, err := strconv.ParseInt(time, 10, 64)
+	return err == nil && n > now-soon && n <= now+soon && n != 0
+}
+
 // firstAbsolute is later, in seconds, than anything that relative makes.
 const firstAbsolute = 4_000_000_000
 
@@ -302,6 +349,9 @@ func (d *draft) deadline(ms bool) string {
 	unit := int64(1)
 	if ms {
 		unit = 1000
+	}
+	if n := d.wholeNumeral(); d.odd() && !passes(n, time.Now().Unix()*unit, 100_000*unit) {
+		return n
 	}
 	switch x := d.rand.Float64(); {
 	case x < 0.8:

@@ -5,6 +5,10 @@
 // Calls are made from the table of commands; what cannot be compared byte for
 // byte stands, with the reason, in one table of exceptions. Time passes
 // differently on the two sides, so deadlines are days away or past.
+//
+// Themes are calls about one thing: numbers, patterns, mistakes. In a talk
+// several connections take turns, and all that each is told is compared as one
+// stream: messages among replies, who waits and who is served.
 package oracle
 
 import (
@@ -31,6 +35,9 @@ const connections = 2
 // Most calls succeed. Keys are few and mostly of the type their command wants;
 // collections grow past the sizes where Redis changes their encoding.
 type Generator struct {
+	Oddity   float64 // how many of all numbers hurt
+	Mistakes float64 // how many calls are wrong; of these, how many are wrong twice, and so on
+
 	rand     *rand.Rand
 	rows     []*commands.Command
 	weights  []float64           // running sums, one for each row
@@ -42,7 +49,7 @@ type Generator struct {
 // NewGenerator returns a generator of calls to the rows of a table, but for
 // those that the exceptions leave out.
 func NewGenerator(table *commands.Table, seed, stream uint64) *Generator {
-	g := &Generator{rand: rand.New(rand.NewPCG(seed, stream))}
+	g := &Generator{Mistakes: 0.04, rand: rand.New(rand.NewPCG(seed, stream))}
 	members, sum := make(map[string]float64), 0.0
 	rows := rowsOf(table)
 	for _, m := range rows {
@@ -192,8 +199,10 @@ func (g *Generator) call(row *commands.Command) []string {
 	if strings.HasPrefix(row.Name, "getkeys") { // whose argument is a call
 		words = append(words, g.call(g.row())...)
 	}
-	if g.chance(0.04) {
-		words = g.spoil(row, words)
+	for g.chance(g.Mistakes) {
+		if wrong := g.spoil(row, words); !timed(row) || !hasty(wrong) {
+			words = wrong
+		}
 	}
 	return words
 }
@@ -227,7 +236,7 @@ func (g *Generator) anyCase(upper string) string {
 func (g *Generator) spoil(row *commands.Command, words []string) []string {
 	words = slices.Clone(words)
 	from := strings.Count(row.FullName(), "|") + 1
-	if len(words) == from {
+	if len(words) <= from {
 		return append(words, g.pick(strange))
 	}
 	if from > 1 && g.chance(0.2) {
@@ -246,11 +255,8 @@ func (g *Generator) spoil(row *commands.Command, words []string) []string {
 	case 4:
 		words[i] = g.pick(strange)
 	default:
-		// A number in the place of a time would make keys expire, or calls
-		// wait, while the sides are being compared.
-		if j := from + g.rand.IntN(len(words)-from); !timed(row) {
-			words[i], words[j] = words[j], words[i]
-		}
+		j := from + g.rand.IntN(len(words)-from)
+		words[i], words[j] = words[j], words[i]
 	}
 	return words
 }
@@ -263,6 +269,14 @@ func timed(row *commands.Command) bool {
 		}
 	}
 	return false
+}
+
+// hasty reports whether a call has a number that in the place of a time would
+// make keys expire, or calls wait, while the sides are being compared.
+func hasty(words []string) bool {
+	return slices.ContainsFunc(words, func(w string) bool {
+		return passes(w, 0, 10_000_000)
+	})
 }
 
 func (g *Generator) chance(p float64) bool { return g.rand.Float64() < p }

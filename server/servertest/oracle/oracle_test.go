@@ -11,9 +11,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/commands"
-	"github.com/parley-chat/parley/server"
 	"github.com/parley-chat/parley/server/servertest/oracle"
-	"github.com/parley-chat/parley/server/servertest/redistest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -37,7 +35,7 @@ func TestOracle(t *testing.T) {
 	for _, protocol := range []int{2, 3} {
 		t.Run(fmt.Sprintf("RESP%d", protocol), func(t *testing.T) {
 			t.Parallel()
-			compare(t, [2]oracle.Side{redis(t), parley(t)}, protocol, start)
+			compare(t, [2]oracle.Side{oracle.Redis(t), oracle.Parley(t)}, protocol, start)
 		})
 	}
 }
@@ -49,7 +47,7 @@ func TestRedisAgreesWithItself(t *testing.T) {
 	for _, protocol := range []int{2, 3} {
 		t.Run(fmt.Sprintf("RESP%d", protocol), func(t *testing.T) {
 			t.Parallel()
-			compare(t, [2]oracle.Side{redis(t), redis(t)}, protocol, start)
+			compare(t, [2]oracle.Side{oracle.Redis(t), oracle.Redis(t)}, protocol, start)
 		})
 	}
 }
@@ -57,7 +55,7 @@ func TestRedisAgreesWithItself(t *testing.T) {
 // TestOracleFindsFaults makes sure that it would: one side confuses seconds with
 // milliseconds, and the script that shows it is short.
 func TestOracleFindsFaults(t *testing.T) {
-	right, wrong := parley(t), parley(t)
+	right, wrong := oracle.Parley(t), oracle.Parley(t)
 	dial := wrong.Dial
 	wrong.Dial = func() (net.Conn, error) {
 		c, err := dial()
@@ -84,18 +82,6 @@ func pickSeed() uint64 {
 		return *seed
 	}
 	return uint64(rand.Uint32())
-}
-
-// redis starts one that looks at its blocked clients every 2 ms, not every 100.
-func redis(t *testing.T) oracle.Side {
-	return oracle.Side{Name: "redis", Dial: redistest.Start(t, "--hz", "500").Dial}
-}
-
-func parley(t *testing.T) oracle.Side {
-	s, err := server.New(server.Options{Strict: true})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	return oracle.Side{Name: "parley", Dial: s.Dial}
 }
 
 func compare(t *testing.T, sides [2]oracle.Side, protocol int, start uint64) {

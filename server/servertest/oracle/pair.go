@@ -135,8 +135,10 @@ func (p *pair) wire(side int) *wire {
 		return nil
 	}
 	p.open = append(p.open, c)
-	return &wire{c, bufio.NewReaderSize(c, 1<<16)}
+	return newWire(c)
 }
+
+func newWire(c net.Conn) *wire { return &wire{c, bufio.NewReaderSize(c, 1<<16)} }
 
 func (p *pair) close() {
 	for _, c := range p.open {

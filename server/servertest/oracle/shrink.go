@@ -14,10 +14,19 @@ import (
 // differ, and returns it with its difference. It gives up when time is up, with
 // the smallest found.
 func Shrink(sides [2]Side, protocol int, script []Call, limit time.Duration) ([]Call, *Difference) {
+	return shrink(script, limit, func(script []Call) error { return Run(sides, protocol, script) })
+}
+
+// ShrinkTalk is Shrink for a talk.
+func ShrinkTalk(sides [2]Side, protocol int, script []Call, limit time.Duration) ([]Call, *Difference) {
+	return shrink(script, limit, func(script []Call) error { return Talk(sides, protocol, script) })
+}
+
+func shrink(script []Call, limit time.Duration, run func([]Call) error) ([]Call, *Difference) {
 	s := shrinker{deadline: time.Now().Add(limit)}
 	s.run = func(script []Call) *Difference {
 		var d *Difference
-		errors.As(Run(sides, protocol, script), &d)
+		errors.As(run(script), &d)
 		return d
 	}
 	s.keep(script)

@@ -1,0 +1,405 @@
+package oracle
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/parley-chat/parley/commands/resp"
+)
+
+// A talk is a script for several connections, of which each has one stream:
+// what it is sent from first to last, replies and messages of others in their
+// order. Streams are compared as a whole. Nothing is lost that way in which the
+// sides could differ about who is told what before what; which call a reply is
+// for nobody needs to know.
+//
+// The calls of a talk run one after the other: the next is sent when the last
+// has run, or waits. A connection whose call waits sends nothing until it has
+// been served.
+type talk struct {
+	protocol int
+	halves   [2]*half
+	calls    []Call
+}
+
+// A half is a talk as one side takes part in it.
+type half struct {
+	Side
+	asker   *wire // is asked who waits
+	streams []*stream
+	current []*stream // by connection
+}
+
+// A stream is one connection from its beginning to its end.
+type stream struct {
+	conn   net.Conn
+	id     string // the client's, as CLIENT LIST tells it
+	number int    // the script's connection
+	cut    bool   // ended by us, so that its last words may be lost
+	over   bool   // nothing more is sent
+	waits  bool
+	ended  chan struct{} // closed when all has been read
+	got    bytes.Buffer
+}
+
+// talkers is how many connections talk. The last hears of changes to keys, and
+// takes nothing from sorted sets: Redis puts what a client is told of its own
+// ZPOPMIN inside the reply to it.
+const (
+	talkers  = 4
+	listener = talkers - 1
+)
+
+// leaves is the call that is none: the connection is closed, and opened anew.
+const leaves = "(leaves)"
+
+// lastKey is one that all calls wait for which wait at all.
+const lastKey = "last"
+
+// Talk runs a script as a talk and returns the streams that differ: a
+// *Difference. Other errors are those of the connections.
+func Talk(sides [2]Side, protocol int, script []Call) error {
+	t := &talk{protocol: protocol, calls: script}
+	defer t.close()
+	for i, side := range sides {
+		h, err := newHalf(side, protocol)
+		t.halves[i] = h
+		if err != nil {
+			return err
+		}
+	}
+	for i, c := range script {
+		if err := t.say(c); err != nil {
+			return t.located(err, i)
+		}
+	}
+	if err := t.finish(); err != nil {
+		return t.located(err, len(script)-1)
+	}
+	for i := range t.halves[0].streams {
+		if d := t.compare(i); d != nil {
+			return t.located(d, len(script)-1)
+		}
+	}
+	return nil
+}
+
+func (t *talk) located(err error, at int) error {
+	if d := (*Difference)(nil); errors.As(err, &d) {
+		d.At, d.Sent, d.State = at, at+1, true
+		d.Call = t.calls[at]
+		d.Names = [2]string{t.halves[0].Name, t.halves[1].Name}
+	}
+	return err
+}
+
+func newHalf(side Side, protocol int) (*half, error) {
+	h := &half{Side: side, current: make([]*stream, talkers)}
+	conn, err := side.Dial()
+	if err != nil {
+		return h, err
+	}
+	h.asker = newWire(conn)
+	if _, err := h.asker.ask([][]string{{"FLUSHALL"}, {"CONFIG", "SET", "notify-keyspace-events", "KA"}}); err != nil {
+		return h, err
+	}
+	for i := range talkers {
+		if err := h.open(i, protocol); err != nil {
+			return h, err
+		}
+	}
+	return h, nil
+}
+
+// open gives a connection of the script a new stream.
+func (h *half) open(number, protocol int) error {
+	conn, err := h.Dial()
+	if err != nil {
+		return err
+	}
+	w := newWire(conn)
+	conn.SetDeadline(time.Now().Add(patience))
+	replies, err := w.ask([][]string{{"CLIENT", "ID"}, {"HELLO", strconv.Itoa(protocol)}})
+	if err != nil {
+		return err
+	}
+	conn.SetDeadline(time.Time{})
+	s := &stream{conn: conn, id: replies[0].node().text, number: number, ended: make(chan struct{})}
+	h.streams, h.current[number] = append(h.streams, s), s
+	go func() {
+		defer close(s.ended)
+		io.Copy(&s.got, w.r)
+	}()
+	return nil
+}
+
+// say makes one call on both sides and returns when it has run, or waits.
+func (t *talk) say(c Call) error {
+	if t.halves[0].current[c.Conn].waits && c.Words[0] != leaves {
+		return nil
+	}
+	for _, h := range t.halves {
+		s := h.current[c.Conn]
+		if c.Words[0] == leaves {
+			s.end()
+		} else if _, err := s.conn.Write(appendCall(nil, h.named(c.Words))); err != nil {
+			return err
+		}
+		s.over = s.over || strings.EqualFold(c.Words[0], "QUIT")
+		target := h.killed(c.Words)
+		if err := h.look(); err != nil {
+			return err
+		}
+		if target != nil { // or not, if the call was refused or queued
+			target.end()
+		}
+	}
+	return t.reopen()
+}
+
+// end closes a stream whose last words are not compared.
+func (s *stream) end() {
+	s.cut, s.over = true, true
+	s.conn.Close()
+}
+
+// named puts the client's id in the place of a connection's number: "#2".
+func (h *half) named(words []string) []string {
+	words = slices.Clone(words)
+	for i, w := range words {
+		if digit, found := strings.CutPrefix(w, "#"); found {
+			n, _ := strconv.Atoi(digit)
+			words[i] = h.current[n].id
+		}
+	}
+	return words
+}
+
+// killed is the stream that CLIENT KILL is sent for.
+func (h *half) killed(words []string) *stream {
+	if len(words) == 4 && strings.EqualFold(words[1], "KILL") && strings.HasPrefix(words[3], "#") {
+		n, _ := strconv.Atoi(words[3][1:])
+		return h.current[n]
+	}
+	return nil
+}
+
+var flagsOf = regexp.MustCompile(`id=(\d+) .* flags=(\S+) `)
+
+// look finds out who waits. Redis, by the time it replies to PING, has run what
+// was sent before, if perhaps only behind the PING: it goes round all
+// connections that have sent something before it writes. parley runs a call
+// within the Write to a connection in memory.
+func (h *half) look() error {
+	if _, err := h.asker.ask([][]string{{"PING"}}); err != nil {
+		return fmt.Errorf("%s: %w", h.Name, err)
+	}
+	r, err := h.asker.ask([][]string{{"CLIENT", "LIST"}})
+	if err != nil {
+		return fmt.Errorf("%s: %w", h.Name, err)
+	}
+	waits := make(map[string]bool)
+	for _, m := range flagsOf.FindAllStringSubmatch(string(r[0]), -1) {
+		waits[m[1]] = strings.Contains(m[2], "b")
+	}
+	for _, s := range h.current {
+		s.waits = waits[s.id]
+	}
+	return nil
+}
+
+// reopen compares who waits and replaces the connections that are over.
+func (t *talk) reopen() error {
+	for i := range talkers {
+		a, b := t.halves[0].current[i], t.halves[1].current[i]
+		if a.waits != b.waits {
+			d := new(Difference)
+			for side, s := range []*stream{a, b} {
+				d.Replies[side] = fmt.Sprintf("connection %d waits: %v", i, s.waits)
+			}
+			return d
+		}
+		if !a.over {
+			continue
+		}
+		for _, h := range t.halves {
+			if err := h.open(i, t.protocol); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// finish serves those who wait still and ends all streams.
+func (t *talk) finish() error {
+	for range talkers { // each time some of them are served
+		if !t.waiting() {
+			break
+		}
+		for _, h := range t.halves {
+			for _, db := range []string{"1", "0"} {
+				if _, err := h.asker.ask([][]string{{"SELECT", db}, {"DEL", lastKey}, {"ZADD", lastKey, "1", "a", "2", "b", "3", "c"}}); err != nil {
+					return err
+				}
+			}
+			if err := h.look(); err != nil {
+				return err
+			}
+		}
+		if err := t.reopen(); err != nil {
+			return err
+		}
+	}
+	if t.waiting() {
+		return errors.New("oracle: a call waits for ever")
+	}
+	for _, h := range t.halves {
+		for _, s := range h.current {
+			s.conn.Write(appendCall(nil, []string{"QUIT"}))
+		}
+		for _, s := range h.streams {
+			select {
+			case <-s.ended:
+			case <-time.After(patience):
+				r, _ := h.asker.ask([][]string{{"CLIENT", "LIST"}})
+				return fmt.Errorf("%s: connection %d, client %s, does not end: %s", h.Name, s.number, s.id, r)
+			}
+		}
+	}
+	return nil
+}
+
+func (t *talk) waiting() bool {
+	return slices.ContainsFunc(t.halves[0].current, func(s *stream) bool { return s.waits })
+}
+
+func (t *talk) close() {
+	for _, h := range t.halves {
+		if h == nil {
+			continue
+		}
+		for _, s := range h.streams {
+			s.conn.Close()
+		}
+		if h.asker != nil {
+			h.asker.conn.Close()
+		}
+	}
+}
+
+// compare compares stream i of both sides.
+func (t *talk) compare(i int) error {
+	a, b := t.halves[0].streams[i], t.halves[1].streams[i]
+	if a.cut || bytes.Equal(a.got.Bytes(), b.got.Bytes()) {
+		return nil
+	}
+	x, y := a.told(), b.told()
+	for at := range max(len(x), len(y)) {
+		if at < len(x) && at < len(y) && x[at] == y[at] {
+			continue
+		}
+		d := new(Difference)
+		for side, told := range [][]string{x, y} {
+			d.Replies[side] = fmt.Sprintf("connection %d is told, from %d on:\n%s", a.number, at, strings.Join(told[min(at, len(told)):], "\n"))
+		}
+		return d
+	}
+	return nil
+}
+
+// told lists what the stream holds, in a form that is the same on both sides.
+func (s *stream) told() []string {
+	var list []string
+	rest := s.got.Bytes()
+	for len(rest) > 0 {
+		if _, err := resp.Parse(rest[:wholeReply(rest)]); err != nil {
+			return append(list, fmt.Sprintf("%q", rest))
+		}
+		var n node
+		n, rest = nodeOf(rest)
+		list = n.lines(list)
+	}
+	sortRuns(list, ended)
+	sortRuns(list, matched)
+	return list
+}
+
+// wholeReply is the length of the reply that p begins with.
+func wholeReply(p []byte) int {
+	r, _ := readReply(bufio.NewReader(bytes.NewReader(p)))
+	return len(r)
+}
+
+// lines appends an element as text: one line if there are no elements within
+// its elements, else one for its head and more for each of them. (What a client
+// is told by itself within EXEC stands among what EXEC replies.)
+func (n node) lines(list []string) []string {
+	if !slices.ContainsFunc(n.elems, node.aggregate) {
+		return append(list, n.plain())
+	}
+	list = append(list, fmt.Sprintf("%c%d:", n.kind, len(n.elems)))
+	for i, e := range n.elems {
+		if i > 0 && n.elems[i-1].text == "id" {
+			e.raw = "(id)"
+		}
+		list = e.lines(list)
+	}
+	return list
+}
+
+// plain gives an element in one line. Names of channels, and other bare words, have no order.
+func (n node) plain() string {
+	if !n.aggregate() {
+		return fmt.Sprintf("%q", n.raw)
+	}
+	parts := make([]string, len(n.elems))
+	words := len(n.elems) > 1
+	for i, e := range n.elems {
+		parts[i] = e.plain()
+		words = words && e.kind == '$'
+	}
+	if words && n.kind == '*' && !strings.HasSuffix(n.elems[0].text, "message") {
+		slices.Sort(parts)
+	}
+	return fmt.Sprintf("%c%d %s", n.kind, len(n.elems), strings.Join(parts, " "))
+}
+
+// What Redis tells in no defined order: subscriptions that end all at once, and
+// one message by several patterns. The first group is what has no order, the
+// second what all lines of a run share.
+var (
+	ended   = regexp.MustCompile(`^[*>]3 "\$\d+\\r\\n[ps]?unsubscribe\\r\\n" (.*) ()":\d+\\r\\n"$`)
+	matched = regexp.MustCompile(`^[*>]4 "\$8\\r\\npmessage\\r\\n" (.*?) (".*)$`)
+)
+
+// sortRuns sorts what has no order in consecutive lines.
+func sortRuns(list []string, line *regexp.Regexp) {
+	for from := 0; from < len(list); {
+		first := line.FindStringSubmatch(list[from])
+		to := from
+		var free []string
+		for ; to < len(list); to++ {
+			m := line.FindStringSubmatch(list[to])
+			if m == nil || m[2] != first[2] {
+				break
+			}
+			free = append(free, m[1])
+		}
+		slices.Sort(free)
+		for i, part := range free {
+			m := line.FindStringSubmatch(list[from+i])
+			list[from+i] = strings.Replace(list[from+i], m[1], part, 1)
+		}
+		from = max(from+1, to)
+	}
+}

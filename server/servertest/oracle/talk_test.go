@@ -1,0 +1,228 @@
+package oracle
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/datastructs"
+)
+
+var (
+	talks    = flag.Int("talk.n", 1000, "how many calls are made in talks, in each protocol")
+	talkSeed = flag.Uint64("talk.seed", 0, "seed of the talks; 0: a random one")
+)
+
+// TestTalk compares what several connections are told, in order: subscribers
+// and those who publish, and who waits for a key and who is served.
+func TestTalk(t *testing.T) {
+	const length = 60
+	seed := *talkSeed
+	if seed == 0 {
+		seed = uint64(rand.Uint32())
+	}
+	for _, protocol := range []int{2, 3} {
+		t.Run(fmt.Sprintf("RESP%d", protocol), func(t *testing.T) {
+			t.Parallel()
+			t.Logf("-talk.n=%d -talk.seed=%d", *talks, seed)
+			sides := [2]Side{Redis(t), Parley(t)}
+			for n, stream := *talks, uint64(0); n > 0; n, stream = n-length, stream+1 {
+				g := newTalker(seed, stream)
+				script := make([]Call, length)
+				for i := range script {
+					script[i] = g.next()
+				}
+				err := Talk(sides, protocol, script)
+				if err == nil {
+					continue
+				}
+				t.Logf("part %d: %v", stream, err)
+				if d := (*Difference)(nil); errors.As(err, &d) {
+					small, d := ShrinkTalk(sides, protocol, script, 20*time.Second)
+					t.Logf("the smallest talk found:\n%s\n%v", lines(small), d)
+				}
+				t.Fatal("the sides differ")
+			}
+		})
+	}
+}
+
+// TestTalkFindsFaults makes sure that it would: one side ends subscriptions that
+// it should not.
+func TestTalkFindsFaults(t *testing.T) {
+	right, wrong := Parley(t), Parley(t)
+	dial := wrong.Dial
+	wrong.Dial = func() (net.Conn, error) {
+		c, err := dial()
+		return confused{c}, err
+	}
+	sides := [2]Side{right, wrong}
+	var script []Call
+	for _, c := range []string{"0 SUBSCRIBE a b", "1 PING", "0 UNSUBSCRIBE a", "1 PUBLISH a x", "1 PUBLISH b x"} {
+		words := strings.Fields(c)
+		script = append(script, Call{int(words[0][0] - '0'), words[1:]})
+	}
+	require.NoError(t, Talk([2]Side{right, right}, 3, script))
+	small, d := ShrinkTalk(sides, 3, script, time.Minute)
+	require.ErrorAs(t, Talk(sides, 3, script), new(*Difference))
+	require.NotNil(t, d)
+	require.Equal(t, "> UNSUBSCRIBE\n", lines(small))
+}
+
+type confused struct{ net.Conn }
+
+func (c confused) Write(p []byte) (int, error) {
+	wrong := bytes.ReplaceAll(p, []byte("$11\r\nUNSUBSCRIBE\r\n"), []byte("$12\r\nPUNSUBSCRIBE\r\n"))
+	_, err := c.Conn.Write(wrong)
+	return len(p), err
+}
+
+func lines(script []Call) string {
+	var b strings.Builder
+	for _, c := range script {
+		fmt.Fprintln(&b, c)
+	}
+	return b.String()
+}
+
+// A talker makes the calls of a talk: those of all rows about subscriptions,
+// and others that meet them.
+type talker struct {
+	*Generator
+	pubsub []*commands.Command
+	rest   []string
+	keys   []string
+}
+
+func newTalker(seed, stream uint64) *talker {
+	table := commands.Standard()
+	g := &talker{Generator: NewGenerator(table, seed, stream), rest: strings.Split(strings.TrimSpace(said), "\n")}
+	for _, m := range table.Rows() {
+		for _, row := range append(m.Children(), m) {
+			if row.Has(commands.PubSub) && row.Run != nil && row.Since < "7.0.16" {
+				g.pubsub = append(g.pubsub, row)
+			}
+		}
+	}
+	g.keys = []string{"x", "y", "y", "z"}
+	if g.chance(0.25) { // one key only: Redis goes through those that SWAPDB brings in no defined order
+		g.keys = []string{"y"}
+		g.rest = append(g.rest, "SWAPDB 0 1", "SWAPDB 1 0", "SWAPDB 0 1")
+	}
+	for name, templates := range map[string][]string{
+		"client|reply":   {"CLIENT REPLY SKIP", "CLIENT REPLY OFF", "CLIENT REPLY ON", "CLIENT REPLY ON"},
+		"client|unblock": {"CLIENT UNBLOCK # TIMEOUT", "CLIENT UNBLOCK # ERROR", "CLIENT UNBLOCK #"},
+	} {
+		if table.Named([]byte(name)) != nil {
+			g.rest = append(g.rest, templates...)
+		}
+	}
+	return g
+}
+
+// said is what is said beside the calls about subscriptions. Calls that wait
+// have lastKey among their keys; those of the listener do not wait.
+const said = `
+PUBLISH C M
+PUBLISH C M
+PUBLISH C M
+PING
+PING M
+MULTI
+MULTI
+EXEC
+EXEC
+EXEC
+DISCARD
+WATCH K
+RESET
+QUIT
+HELLO 2
+HELLO 3
+ECHO M
+NOSUCH M
+GET
+SUBSCRIBE
+SELECT 0
+SELECT 0
+SELECT 1
+(leaves)
+CLIENT KILL ID #
+BZPOPMIN K K last 0
+BZPOPMIN K last 0
+BZPOPMAX K K K last 0
+BZPOPMAX last K 0
+BZMPOP 0 2 K last MIN
+BZMPOP 0 3 K K last MAX COUNT 2
+BZMPOP 0 4 K K K last MIN COUNT 3
+BZPOPMIN K -1
+BZMPOP 0 0 K MIN
+ZADD K 1 a
+ZADD K 1 a 2 b
+ZADD K 1 a 2 b 3 c 4 d
+ZADD K 1 a 2 b 3 c
+ZADD K INCR 5 a
+ZINCRBY K 1 a
+ZREM K a
+ZPOPMIN K
+ZMPOP 2 K K MIN
+DEL K
+DEL K K
+SET K M
+SADD K a b
+RENAME K K
+RENAMENX K K
+COPY K K
+COPY K K REPLACE DB 1
+MOVE K 0
+MOVE K 1
+ZUNIONSTORE K 2 K K
+ZDIFFSTORE K 1 K
+ZRANGESTORE K K 0 -1
+EXPIRE K -1
+EXPIRE K 100000
+GETEX K PXAT 1
+PERSIST K
+FLUSHDB
+`
+
+// hearsKeys reports whether a call may subscribe to events.
+func hearsKeys(words []string) bool {
+	return slices.ContainsFunc(words, func(w string) bool {
+		return strings.HasPrefix(w, "__key") || datastructs.Match([]byte(w), []byte("__keyspace@0__:y"), false)
+	})
+}
+
+func (g *talker) next() Call {
+	c := Call{Conn: g.rand.IntN(talkers)}
+	if g.chance(0.35) {
+		row := g.pubsub[g.rand.IntN(len(g.pubsub))]
+		if c.Words = g.call(row); c.Conn == listener || !hearsKeys(c.Words) {
+			return c
+		}
+	}
+	for { // one who hears of keys takes nothing: see listener
+		c.Words = g.fill(g.rest, map[string]func() string{
+			"C": func() string { return g.pick(channels) },
+			"M": func() string { return g.pick([]string{"hello", "", "1", "\r\n"}) },
+			"K": func() string { return g.pick(g.keys) },
+			"#": func() string { return fmt.Sprint("#", g.rand.IntN(talkers)) },
+		})
+		switch name := c.Words[0]; {
+		case c.Conn == listener && strings.Contains(name, "POP"):
+		case c.Conn != listener && name == "WATCH" && g.chance(0.5):
+		default:
+			return c
+		}
+	}
+}
