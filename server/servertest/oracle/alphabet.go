@@ -321,7 +321,8 @@ func (d *draft) cursor() string {
 // may reach it sooner than the other. Two are hardly ever close to each other,
 // since GT and LT compare what a few ms may have moved.
 func (d *draft) relative(unit int64) string {
-	if n := d.wholeNumeral(); d.odd() && !passes(n, 0, 2*firstAbsolute*unit) { // nor be taken for an absolute one
+	// What is a deadline is made below.
+	if n := d.wholeNumeral(); d.odd() && !passes(n, 0, (math.MaxInt64-1<<42)/1000*unit) {
 		return n
 	}
 	switch x := d.rand.Float64(); {
