@@ -112,7 +112,7 @@ func TestFramingAgainstRawProtocol(t *testing.T) {
 	}
 }
 
-// play is as much of a server as the raw cases need: PING, ECHO, SET, GET, AUTH and QUIT.
+// play is as much of a server as the raw cases need: PING, ECHO, SET, GET, AUTH, RESET and QUIT.
 func play(t *testing.T, input, password string, cut int) (output string, closed bool) {
 	f := newFraming()
 	f.limits.unauthenticated = password != ""
@@ -141,6 +141,9 @@ func play(t *testing.T, input, password string, cut int) (output string, closed 
 			case name == "quit":
 				out.WriteString("+OK\r\n")
 				return out.String(), true
+			case name == "reset":
+				f.limits.unauthenticated = password != ""
+				out.WriteString("+RESET\r\n")
 			case name == "auth" && words[1] == password:
 				f.limits.unauthenticated = false
 				out.WriteString("+OK\r\n")

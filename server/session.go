@@ -173,7 +173,11 @@ func (s *session) parse() bool {
 			s.batch = append(s.batch, request{broken: errCrossProtocol})
 			break
 		}
-		s.batch = append(s.batch, s.engine.request(args))
+		r := s.engine.request(args)
+		s.batch = append(s.batch, r)
+		if r.command != nil && r.command.Has(commands.NoAuth) {
+			break // RESET, HELLO: the limits may change behind it
+		}
 	}
 	return len(s.batch) > 0
 }
