@@ -199,7 +199,14 @@ FLUSHDB
 // hearsKeys reports whether a call may subscribe to events.
 func hearsKeys(words []string) bool {
 	return slices.ContainsFunc(words, func(w string) bool {
-		return strings.HasPrefix(w, "__key") || datastructs.Match([]byte(w), []byte("__keyspace@0__:y"), false)
+		for _, key := range []string{"x", "y", "z", lastKey} {
+			for _, db := range []string{"0", "1"} {
+				if datastructs.Match([]byte(w), []byte("__keyspace@"+db+"__:"+key), false) {
+					return true
+				}
+			}
+		}
+		return strings.HasPrefix(w, "__key")
 	})
 }
 
