@@ -215,7 +215,7 @@ func shownBy(t *testing.T) map[*commands.Command]string {
 
 // title is a row's name as callers write it: "CLIENT LIST".
 func title(m *commands.Command) string {
-	return strings.ToUpper(strings.ReplaceAll(m.FullName(), "|", " "))
+	return spoken(m.FullName())
 }
 
 func links(rows []*commands.Command) string {
