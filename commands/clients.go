@@ -59,6 +59,13 @@ var clientRow = Command{
 			Run: clientNoEvict,
 		},
 		{
+			Name: "pause", Syntax: "timeout [WRITE | ALL]",
+			Summary: "Holds back calls of all clients for so many milliseconds.",
+			Since:   "2.9.50", Group: "connection", Complexity: "O(1)",
+			Arity: -3, Flags: Admin | NoScript | Loading | Stale,
+			Run: clientPause,
+		},
+		{
 			Name: "setinfo", Syntax: "<LIB-NAME libname | LIB-VER libver>",
 			Summary: "Tells which client library speaks, for CLIENT LIST.",
 			Since:   "7.2.0", Group: "connection", Complexity: "O(1)",
@@ -78,6 +85,13 @@ var clientRow = Command{
 			Since:   "5.0.0", Group: "connection", Complexity: "O(log(N)), N being the connections",
 			Arity: -3, Flags: Admin | NoScript | Loading | Stale,
 			Run: clientUnblock,
+		},
+		{
+			Name: "unpause", Syntax: "",
+			Summary: "Ends the pause.",
+			Since:   "6.2.0", Group: "connection", Complexity: "O(N), N being the calls held back",
+			Arity: 2, Flags: Admin | NoScript | Loading | Stale,
+			Run: clientUnpause,
 		},
 		{
 			Name: "help", Syntax: "",

@@ -67,6 +67,7 @@ type State struct {
 	Host      Host
 	Monitors  Monitors
 	SlowLog   SlowLog
+	Pause     Pause
 
 	// Run runs a row in the context of a call under way: how EXEC goes through
 	// the same door as everyone.
@@ -379,7 +380,11 @@ func (c *Context) touch(key []byte) {
 // Expire deletes keys whose deadline has passed, at most limit of them, in
 // order of their deadlines, with the effects and events of a deletion. It
 // reports whether all are done; those that are not read as absent all the same.
+// During a pause that is all.
 func (c *Context) Expire(limit int) (done bool) {
+	if c.Pause.On() {
+		limit = 0
+	}
 	before := c.index
 	defer c.Select(before)
 	for i, db := range c.Databases {

@@ -81,7 +81,7 @@ var pubsubRows = []Command{
 		Name: "spublish", Syntax: "shardchannel message",
 		Summary: "Sends a message to all who are subscribed to a shard channel.",
 		Since:   "7.0.0", Group: "pubsub", Complexity: "O(N), N being the shard channel's subscribers",
-		Arity: 3, Flags: PubSub | Loading | Stale | Fast,
+		Arity: 3, Flags: PubSub | Loading | Stale | Fast | MayReplicate,
 		Keys: Keys{{First: 1, Flags: NotKey}},
 		Run:  spublish,
 	},

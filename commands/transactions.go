@@ -12,6 +12,8 @@ type Multi struct {
 	queue   []queued
 	size    int  // bytes of the words in queue
 	aborted bool // a call could not be queued: EXEC refuses
+
+	mayReplicate bool // calls were queued that may change data or reach replicas
 }
 
 type queued struct {
@@ -25,6 +27,7 @@ func (l *Client) Queue(command *Command, args [][]byte) {
 	if m := l.Multi; !m.aborted && !l.spoilt {
 		m.queue = append(m.queue, queued{command, CloneArgs(args)})
 		m.size += sizeOf(args)
+		m.mayReplicate = m.mayReplicate || command.mayReplicate()
 	}
 }
 

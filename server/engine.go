@@ -39,6 +39,7 @@ type engine struct {
 	mu      sync.RWMutex // guards all below; rows that are ReadOnly share it
 	state   commands.State
 	waiting waiting
+	pausing pausing
 	house   caller // acts when no client does: keys expire
 	alarm   alarm
 	warned  int64 // Unix ms of the last warning of an attack; 0: never
@@ -74,13 +75,13 @@ type callerLimits struct {
 // settings are what CONFIG says, for those who do not hold the lock.
 type settings struct {
 	output [commands.OutputClasses]commands.OutputLimit
-	alone  bool // reads must not run side by side: they have events, or monitors
+	alone  bool // reads must not run side by side: they have events, or monitors, or are held back
 }
 
 // publish makes changed settings known.
 func (e *engine) publish() {
 	config := &e.state.Config
-	now := settings{config.OutputLimits, config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0}
+	now := settings{config.OutputLimits, config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 || e.state.Pause.On()}
 	if old := e.settings.Load(); old == nil || *old != now {
 		e.settings.Store(&now)
 	}
@@ -212,6 +213,7 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 		n++
 	}
 	if !shared {
+		e.followPause(done)
 		e.setAlarm()
 		e.publish()
 	}
@@ -250,7 +252,7 @@ func (c *caller) mayRun() bool { return !c.parked.Load() && !c.finished.Load() }
 
 // do is the one door: all that must happen for every command happens here, in
 // run, and in serve. The reply is in c.w, unless the call waits. ran: the
-// handler has run; otherwise the call was refused, or queued.
+// handler has run; otherwise the call was refused, queued, or held back.
 func (e *engine) do(c *caller, r request) (o commands.Outcome, ran bool) {
 	if r.broken != nil {
 		e.breakOff(c, r.broken)
@@ -260,6 +262,10 @@ func (e *engine) do(c *caller, r request) (o commands.Outcome, ran bool) {
 	l.Active, l.Last = c.ctx.Now, r.command
 	if err := e.refusal(l, r); err != nil {
 		e.reject(c, r, err)
+		return o, false
+	}
+	if e.state.Pause.Holds(l, r.command) {
+		e.hold(c, r)
 		return o, false
 	}
 	if l.Multi != nil && !r.command.Has(commands.Immediate) {
@@ -373,6 +379,7 @@ func (e *engine) close() {
 	e.closed = true
 	close(e.ended)
 	e.clearAlarm()
+	e.clearPause()
 	e.unparkAll()
 	e.mu.Unlock()
 	e.tasks.Wait()

@@ -105,6 +105,7 @@ func (s *session) run() {
 		s.measure()
 		return
 	}
+	s.obey() // what a call has changed that waited
 	for !s.over && (s.next < len(s.batch) || s.parse()) {
 		if s.w.Bytes() == nil {
 			s.w.Take(newReply())

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"container/list"
 	"slices"
 	"time"
 
@@ -30,6 +31,7 @@ type waiter struct {
 	over    func(*resp.Writer) // the reply when the time is up
 	took    time.Duration      // by the call before it had to wait
 	stop    func() bool        // the timeout; nil without one
+	held    *list.Element      // its place among those that a pause holds back; nil: it waits for something else
 }
 
 // changed is told each key that has changed.
@@ -143,7 +145,7 @@ func (e *engine) timeOut(p *waiter) {
 // an error. It reports whether there was one.
 func (e *engine) unblock(l *commands.Client, failure error) bool {
 	p := e.waiting.of[l]
-	if p == nil || p.caller.finished.Load() { // as in retry
+	if p == nil || p.held != nil || p.caller.finished.Load() { // as in retry
 		return false
 	}
 	if failure != nil {
@@ -165,11 +167,17 @@ func (e *engine) release(p *waiter) {
 	p.caller.resume()
 }
 
-// unpark takes a call out of the queues. It may be nil.
+// unpark lets a caller go on whose call waits no more. The call may be nil.
 func (e *engine) unpark(p *waiter) {
 	if p == nil {
 		return
 	}
+	e.forget(p)
+	p.caller.parked.Store(false)
+}
+
+// forget takes a call out of the queues.
+func (e *engine) forget(p *waiter) {
 	for _, k := range p.keys {
 		rest := slices.DeleteFunc(e.waiting.byKey[k], func(q *waiter) bool { return q == p })
 		if len(rest) == 0 {
@@ -181,10 +189,13 @@ func (e *engine) unpark(p *waiter) {
 	if p.stop != nil && p.stop() {
 		e.tasks.Done()
 	}
+	if p.held != nil {
+		e.pausing.held.Remove(p.held)
+		p.held = nil
+	}
 	c := p.caller
 	delete(e.waiting.of, c.client)
 	c.waiter, c.client.Blocked = nil, false
-	c.parked.Store(false)
 }
 
 // unparkAll is for Close: nobody waits any more, and nobody is answered.

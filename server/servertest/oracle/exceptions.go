@@ -107,6 +107,7 @@ func init() {
 		"shutdown":        {reason: "ends the server", leftOut: true},
 		"quit":            {reason: "ends the connection", leftOut: true},
 		"client|kill":     {reason: "ends connections", leftOut: true},
+		"client|pause":    {reason: "holds back all that follows", leftOut: true},
 		"client|unblock":  {reason: "the servers have had different clients", leftOut: true},
 		"subscribe":       {reason: pushes, leftOut: true},
 		"psubscribe":      {reason: pushes, leftOut: true},
