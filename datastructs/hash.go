@@ -54,6 +54,13 @@ func (h *Hash) Encoding() string {
 	return "listpack"
 }
 
+// KeepListpack makes a hash that has just been read from another server's
+// listpack one too, though its fields or values may be longer than ours are
+// there: that server's limit was another. More than 512 fields are too many.
+func (h *Hash) KeepListpack() {
+	h.hashtable = h.Len() > HashListpackEntries
+}
+
 // Clone returns an independent copy, of the same order and encoding.
 func (h *Hash) Clone() Value {
 	if h == nil {

@@ -153,6 +153,15 @@ func (k *Keyspace) Idle(key []byte, now int64) (int64, bool) {
 	return max(0, int64(seconds(now))-int64(atomic.LoadUint32(&r.used))), true
 }
 
+// SetIdle makes key look as if it had not been used for so many seconds, or since
+// 1970 at most. An absent key stays absent.
+func (k *Keyspace) SetIdle(key []byte, idle, now int64) {
+	if r := k.live(key, now); r != nil {
+		used := max(0, int64(seconds(now))-idle)
+		atomic.StoreUint32(&r.used, uint32(used))
+	}
+}
+
 // At returns the i-th key, 0 <= i < Len, in an order that only changes when
 // keys come or go: a random i makes a uniform pick. It may be expired.
 func (k *Keyspace) At(i int) (key string, v Value) {

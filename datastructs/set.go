@@ -65,6 +65,22 @@ func (s *Set) Encoding() string {
 	return "hashtable"
 }
 
+// IntWidth is the size in bytes of each number of an intset; 0 for another set.
+func (s *Set) IntWidth() int {
+	if s == nil || s.form > ints64 {
+		return 0
+	}
+	return s.width()
+}
+
+// Widen gives the numbers of an empty set that many bytes, 2, 4 or 8, though they
+// should need less: a set keeps the width that it once had.
+func (s *Set) Widen(width int) {
+	for s.width() < width {
+		s.form++
+	}
+}
+
 // Clone returns an independent copy, of the same order and encoding.
 func (s *Set) Clone() Value {
 	if s == nil {

@@ -20,7 +20,8 @@ func TestImportsRunDownwards(t *testing.T) {
 	allowed := map[string][]string{ // our own packages, directly imported
 		"datastructs":                  nil,
 		"commands/resp":                nil,
-		"commands":                     {"commands/resp", "datastructs"},
+		"datastructs/rdb":              {"datastructs"},
+		"commands":                     {"commands/resp", "datastructs", "datastructs/rdb"},
 		"server":                       {"commands", "commands/resp", "datastructs"},
 		"server/servertest":            nil,
 		"server/servertest/transcript": {"commands/resp"},
@@ -34,7 +35,7 @@ func TestImportsRunDownwards(t *testing.T) {
 		"github.com/tidwall/redcon": {"server", "commands/resp"},
 		"github.com/tidwall/btree":  {"datastructs"},
 	}
-	belowServer := []string{"datastructs", "commands", "commands/resp"}
+	belowServer := []string{"datastructs", "datastructs/rdb", "commands", "commands/resp"}
 
 	for _, p := range listPackages(t) {
 		name := strings.TrimPrefix(p.ImportPath, module+"/")

@@ -98,9 +98,12 @@ func init() {
 		"client-id":    func(d *draft) string { return d.integer([]string{"99999999", "0", "-1"}) },
 		"command-name": (*draft).commandName,
 		"pattern":      (*draft).pattern,
-		"password":     func(d *draft) string { return d.pick([]string{"secret", "", "x"}) },
-		"username":     func(d *draft) string { return d.pick([]string{"default", "default", "bob", ""}) },
-		"slot":         func(d *draft) string { return d.integer([]string{"0", "1", "16383", "16384", "-1"}) },
+		"ttl":          (*draft).ttl,
+
+		"serialized-value": (*draft).payload,
+		"password":         func(d *draft) string { return d.pick([]string{"secret", "", "x"}) },
+		"username":         func(d *draft) string { return d.pick([]string{"default", "default", "bob", ""}) },
+		"slot":             func(d *draft) string { return d.integer([]string{"0", "1", "16383", "16384", "-1"}) },
 	}
 	byName["destination-db"] = (*draft).database
 }

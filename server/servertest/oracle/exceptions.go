@@ -74,6 +74,8 @@ func init() {
 		"zrange":         {reason: unevenScores, alone: levelOnly, when: byLex},
 		"zrangestore":    {reason: unevenScores, alone: levelOnly, when: byLex},
 
+		"dump":    {reason: noOrder, alone: dumpBoth},
+		"restore": {reason: "what it restores is dumped by a side when it is called", alone: restoreBoth},
 		"sort":    {reason: "a hash table has no order, nor have members of one weight; STORE makes a list", alone: sortBoth},
 		"sort_ro": {reason: "a hash table has no order, nor have members of one weight", alone: sortBoth},
 
