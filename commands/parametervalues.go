@@ -91,6 +91,12 @@ func memoryParameter(name string, field func(*Config) *int64) parameter {
 	}
 }
 
+// cutText is what C sees of a value: all before a NUL.
+func cutText(v string) string {
+	v, _, _ = strings.Cut(v, "\x00")
+	return v
+}
+
 var memoryUnits = map[string]uint64{
 	"": 1, "b": 1,
 	"k": 1000, "m": 1000 * 1000, "g": 1000 * 1000 * 1000,
@@ -101,6 +107,7 @@ var memoryUnits = map[string]uint64{
 // case. As in Redis no digits are 0, too many are the largest number, and a
 // product too large wraps around.
 func parseMemory(text string) (uint64, bool) {
+	text = cutText(text)
 	digits := 0
 	for digits < len(text) && '0' <= text[digits] && text[digits] <= '9' {
 		digits++
@@ -132,7 +139,7 @@ func setPassword(draft *Config, v string) error {
 }
 
 func setEvents(draft *Config, v string) (err error) {
-	draft.Events, err = ParseEvents(v)
+	draft.Events, err = ParseEvents(cutText(v))
 	return err
 }
 
@@ -140,6 +147,7 @@ func setEvents(draft *Config, v string) (err error) {
 var LogLevels = []string{"debug", "verbose", "notice", "warning"}
 
 func setLogLevel(draft *Config, v string) error {
+	v = cutText(v)
 	i := slices.IndexFunc(LogLevels, func(level string) bool { return strings.EqualFold(v, level) })
 	switch {
 	case i < 0:
@@ -180,7 +188,7 @@ func setOutputLimits(draft *Config, v string) error {
 	}
 	for ; len(words) > 0; words = words[4:] {
 		class := slices.IndexFunc(outputClassNames[:], func(names []string) bool {
-			return slices.Contains(names, strings.ToLower(words[0]))
+			return slices.Contains(names, strings.ToLower(cutText(words[0])))
 		})
 		if class < 0 {
 			return errLimitClass
@@ -201,7 +209,7 @@ func setOutputLimits(draft *Config, v string) error {
 // parseSeconds reads a number as C's strtoll into an int does: no digits are 0,
 // a sign may precede, and of large numbers the low 32 bits count.
 func parseSeconds(text string) (int64, bool) {
-	if text == "" {
+	if text = cutText(text); text == "" {
 		return 0, true
 	}
 	n, err := strconv.ParseInt(strings.TrimLeft(text, "\t\n\v\f\r"), 10, 64)

@@ -62,6 +62,10 @@ const (
 // leaves is the call that is none: the connection is closed, and opened anew.
 const leaves = "(leaves)"
 
+// expires is the call that none of the connections makes: a key is given a
+// millisecond, and that passes.
+const expires = "(expires)"
+
 // lastKey is one that all calls wait for which wait at all.
 const lastKey = "last"
 
@@ -109,7 +113,8 @@ func newHalf(side Side, protocol int) (*half, error) {
 		return h, err
 	}
 	h.asker = newWire(conn)
-	if _, err := h.asker.ask([][]string{{"FLUSHALL"}, {"CONFIG", "SET", "notify-keyspace-events", "KA"}}); err != nil {
+	// No events of expired: Redis sends them when it comes across the key.
+	if _, err := h.asker.ask([][]string{{"FLUSHALL"}, {"CONFIG", "SET", "notify-keyspace-events", "Kg$shz"}}); err != nil {
 		return h, err
 	}
 	for i := range talkers {
@@ -148,6 +153,12 @@ func (t *talk) say(c Call) error {
 		return nil
 	}
 	for _, h := range t.halves {
+		if c.Words[0] == expires {
+			if err := h.expire(c.Words[1]); err != nil {
+				return err
+			}
+			continue
+		}
 		s := h.current[c.Conn]
 		if c.Words[0] == leaves {
 			s.end()
@@ -164,6 +175,15 @@ func (t *talk) say(c Call) error {
 		}
 	}
 	return t.reopen()
+}
+
+// expire lets a key of database 0 expire: both servers have clocks of their own.
+func (h *half) expire(key string) error {
+	_, err := h.asker.ask([][]string{{"PEXPIRE", key, "1"}})
+	for begun := time.Now(); err == nil && time.Since(begun) < 2*time.Millisecond; {
+		_, err = h.asker.ask([][]string{{"TIME"}})
+	}
+	return err
 }
 
 // end closes a stream whose last words are not compared.

@@ -102,6 +102,7 @@ type talker struct {
 	pubsub []*commands.Command
 	rest   []string
 	keys   []string
+	plans  [talkers][]Call // what a connection has begun and goes on with
 }
 
 func newTalker(seed, stream uint64) *talker {
@@ -193,7 +194,9 @@ EXPIRE K -1
 EXPIRE K 100000
 GETEX K PXAT 1
 PERSIST K
+(expires) K
 FLUSHDB
+FLUSHALL
 `
 
 // hearsKeys reports whether a call may subscribe to events.
@@ -210,8 +213,43 @@ func hearsKeys(words []string) bool {
 	})
 }
 
+// planned are calls of one connection that belong together; those of others
+// come in between.
+var planned = []string{
+	"WATCH K;MULTI;ECHO M;EXEC",
+	"WATCH K;MULTI;ECHO M;EXEC",
+	"WATCH K K;SET K M;MULTI;ECHO M;EXEC",
+	"WATCH K;UNWATCH;MULTI;ECHO M;EXEC",
+	"WATCH K;MULTI;DISCARD;MULTI;EXEC",
+	"WATCH K;SELECT 1;WATCH K;MULTI;ECHO M;EXEC;SELECT 0",
+	"SELECT 1;WATCH K;SELECT 0;MULTI;ECHO M;EXEC",
+	"WATCH K;GET;MULTI;ECHO M;NOSUCH;EXEC;MULTI;EXEC",
+	"WATCH K;RESET;MULTI;ECHO M;EXEC",
+	"MULTI;ZADD K 1 a 2 b;DEL K;EXEC",
+	"MULTI;ZADD K 1 a;ZADD K 2 b;ZADD K 3 c;EXEC",
+	"MULTI;DEL K;ZADD K 1 a;RENAME K K;EXEC",
+	"MULTI;SUBSCRIBE C;PUBLISH C M;UNSUBSCRIBE C;EXEC",
+	"MULTI;PUBLISH C M;PSUBSCRIBE h*;PUBLISH hello M;PING;EXEC",
+	"SUBSCRIBE C;PUBLISH C M;UNSUBSCRIBE",
+	"(expires) K;WATCH K;MULTI;ECHO M;EXEC",
+	"WATCH K;(expires) K;MULTI;ECHO M;EXEC",
+	"SET K M;WATCH K;(expires) K;SET K M;MULTI;ECHO M;EXEC",
+	"SET K M;(expires) K;WATCH K;PERSIST K;MULTI;ECHO M;EXEC",
+	"SET K M;(expires) K;WATCH K;SET K M;MULTI;ECHO M;EXEC",
+	"SET K M;(expires) K;RENAME K K;COPY K K;MOVE K 1",
+}
+
 func (g *talker) next() Call {
 	c := Call{Conn: g.rand.IntN(talkers)}
+	if g.chance(0.3) && len(g.plans[c.Conn]) == 0 {
+		for template := range strings.SplitSeq(g.pick(planned), ";") {
+			g.plans[c.Conn] = append(g.plans[c.Conn], Call{c.Conn, g.filled(template)})
+		}
+	}
+	if plan := g.plans[c.Conn]; len(plan) > 0 && g.chance(0.8) {
+		g.plans[c.Conn] = plan[1:]
+		return plan[0]
+	}
 	if g.chance(0.35) {
 		row := g.pubsub[g.rand.IntN(len(g.pubsub))]
 		if c.Words = g.call(row); c.Conn == listener || !hearsKeys(c.Words) {
@@ -219,12 +257,7 @@ func (g *talker) next() Call {
 		}
 	}
 	for { // one who hears of keys takes nothing: see listener
-		c.Words = g.fill(g.rest, map[string]func() string{
-			"C": func() string { return g.pick(channels) },
-			"M": func() string { return g.pick([]string{"hello", "", "1", "\r\n"}) },
-			"K": func() string { return g.pick(g.keys) },
-			"#": func() string { return fmt.Sprint("#", g.rand.IntN(talkers)) },
-		})
+		c.Words = g.filled(g.pick(g.rest))
 		switch name := c.Words[0]; {
 		case c.Conn == listener && strings.Contains(name, "POP"):
 		case c.Conn != listener && name == "WATCH" && g.chance(0.5):
@@ -232,4 +265,13 @@ func (g *talker) next() Call {
 			return c
 		}
 	}
+}
+
+func (g *talker) filled(template string) []string {
+	return g.fill([]string{template}, map[string]func() string{
+		"C": func() string { return g.pick([]string{"abc", "abc", "h", "hello", "s:1", "m1", "m12:2", "*"}) },
+		"M": func() string { return g.pick([]string{"hello", "", "1", "\r\n"}) },
+		"K": func() string { return g.pick(g.keys) },
+		"#": func() string { return fmt.Sprint("#", g.rand.IntN(talkers)) },
+	})
 }
