@@ -69,6 +69,10 @@ func cString(s string) string {
 // noted; this one does.
 var clearErrno = []string{"ZADD", "none:errno", "XX", "1", "none"}
 
+// errErrno is also what Redis says after it has itself read a score that is so
+// small that C notes it as out of range.
+const errErrno = "-ERR One or more scores can't be converted into double\r\n"
+
 // sortBoth stretches a call of SORT. Members that nothing puts in order may come in any.
 func sortBoth(p *pair, l *link, c Call) error {
 	if _, err := p.both(l, clearErrno); err != nil {
@@ -84,6 +88,9 @@ func sortBoth(p *pair, l *link, c Call) error {
 	r, err := p.both(l, c.Words)
 	if err != nil {
 		return err
+	}
+	if r[0].is(errErrno) && (r[1][0] == '*' || s.stores) {
+		return nil
 	}
 	if r[0].is(string(r[1])) || r[0][0] != '*' || r[1][0] != '*' || !s.unsorted && !s.alpha {
 		return p.judge(l, c, r)
