@@ -40,11 +40,10 @@ type Context struct {
 	// Command is the row that runs.
 	Command *Command
 
-	index   int // of DB
-	backlog bool
-	call    call
-	depth   int      // of calls within calls
-	unit    []Effect // of the outermost call so far
+	index int // of DB
+	call  call
+	depth int      // of calls within calls
+	unit  []Effect // of the outermost call so far
 }
 
 // call is what a handler has done so far.
@@ -88,6 +87,7 @@ type State struct {
 	// listens.
 	Effects func(unit []Effect)
 
+	backlog       bool // something is due that Expire had no time for
 	watchers      map[watchedKey]map[*Client]struct{}
 	sinterWarning sync.Once // that SINTER met a sorted set, which Redis refuses
 }
@@ -159,6 +159,9 @@ type Outcome struct {
 // handler sees; the engine does everything else around it.
 func (c *Context) Perform(m *Command, args [][]byte) (o Outcome) {
 	defer c.leave(c.enter(m, args))
+	if c.backlog && m.Has(Write) {
+		c.settleKeys(m, args)
+	}
 	err := m.Run(c)
 	switch {
 	case errors.Is(err, errWaits):
@@ -375,55 +378,6 @@ func (c *Context) touch(key []byte) {
 	if len(c.watchers) > 0 {
 		c.spoil(watchedKey{c.index, string(key)})
 	}
-}
-
-// Expire deletes keys whose deadline has passed, at most limit of them, in
-// order of their deadlines, with the effects and events of a deletion. It
-// reports whether all are done; those that are not read as absent all the same.
-// During a pause that is all.
-func (c *Context) Expire(limit int) (done bool) {
-	if c.Pause.On() {
-		limit = 0
-	}
-	before := c.index
-	defer c.Select(before)
-	for i, db := range c.Databases {
-		if db.Volatile() == 0 {
-			continue
-		}
-		c.Select(i)
-		for {
-			key, at, ok := db.NextDeadline()
-			if !ok || at >= c.Now {
-				break
-			}
-			if limit == 0 {
-				c.backlog = true
-				return false
-			}
-			limit--
-			c.expire([]byte(key))
-		}
-	}
-	c.backlog = false
-	return true
-}
-
-// settle deletes a key that Expire had no time for, before it is written to.
-func (c *Context) settle(key []byte) {
-	if c.backlog && c.DB.Expired(key, c.Now) {
-		c.expire(key)
-	}
-}
-
-func (c *Context) expire(key []byte) {
-	c.DB.Delete(key)
-	changes := c.call.changes
-	c.touch(key)
-	c.call.changes = changes // it is not the call's doing
-	c.Stats.Expired.Add(1)
-	c.emit("DEL", key)
-	c.Notify(EventExpired, "expired", key)
 }
 
 // LogAs tells what the call amounts to where that is not the call itself: a

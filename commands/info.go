@@ -166,6 +166,7 @@ func infoStats(c *Context, t *infoText) {
 	t.field("total_net_output_bytes", s.OutBytes.Load())
 	t.field("rejected_connections", s.Rejected.Load())
 	t.field("expired_keys", s.Expired.Load())
+	t.field("expired_subkeys", s.ExpiredFields.Load())
 	t.field("evicted_keys", 0)
 	t.field("evicted_clients", 0)
 	t.field("keyspace_hits", s.Hits.Load())

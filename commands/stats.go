@@ -12,16 +12,17 @@ import (
 // Stats counts what a server has done since it started or since CONFIG
 // RESETSTAT. Reads run side by side, so the counters are atomic.
 type Stats struct {
-	Connections atomic.Int64 // accepted
-	Rejected    atomic.Int64 // connections refused by maxclients
-	Commands    atomic.Int64 // run
-	Expired     atomic.Int64 // keys
-	Hits        atomic.Int64 // lookups that found a key
-	Misses      atomic.Int64
-	Errors      atomic.Int64 // error replies; CountError counts them
-	InBytes     atomic.Int64
-	OutBytes    atomic.Int64
-	Overflowed  atomic.Int64 // clients closed for what they left unread
+	Connections   atomic.Int64 // accepted
+	Rejected      atomic.Int64 // connections refused by maxclients
+	Commands      atomic.Int64 // run
+	Expired       atomic.Int64 // keys
+	ExpiredFields atomic.Int64 // of hashes
+	Hits          atomic.Int64 // lookups that found a key
+	Misses        atomic.Int64
+	Errors        atomic.Int64 // error replies; CountError counts them
+	InBytes       atomic.Int64
+	OutBytes      atomic.Int64
+	Overflowed    atomic.Int64 // clients closed for what they left unread
 
 	rows  []CommandStats // by Command.id
 	codes sync.Map       // *atomic.Int64 by the first word of an error
@@ -41,7 +42,7 @@ func (s *Stats) Of(m *Command) *CommandStats { return &s.rows[m.id] }
 // Reset sets all counters to zero.
 func (s *Stats) Reset(t *Table) {
 	for _, n := range []*atomic.Int64{
-		&s.Connections, &s.Rejected, &s.Commands, &s.Expired, &s.Hits, &s.Misses,
+		&s.Connections, &s.Rejected, &s.Commands, &s.Expired, &s.ExpiredFields, &s.Hits, &s.Misses,
 		&s.Errors, &s.InBytes, &s.OutBytes, &s.Overflowed,
 	} {
 		n.Store(0)

@@ -20,9 +20,16 @@ type deadlines struct {
 	order *btree.BTreeG[deadline]
 }
 
+// A deadline is that of a key, or of a field.
 type deadline struct {
 	at  int64
 	key string
+}
+
+func newOrder() *btree.BTreeG[deadline] {
+	return btree.NewBTreeGOptions(func(a, b deadline) bool {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.key, b.key)) < 0
+	}, btree.Options{NoLocks: true})
 }
 
 func (d *deadlines) len() int {
@@ -38,9 +45,7 @@ func (d *deadlines) at(r *record) int64 { return d.times[r.deadline-1] }
 // set gives a deadline to a record that has none.
 func (d *deadlines) set(r *record, key string, at int64) {
 	if d.order == nil {
-		d.order = btree.NewBTreeGOptions(func(a, b deadline) bool {
-			return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.key, b.key)) < 0
-		}, btree.Options{NoLocks: true})
+		d.order = newOrder()
 	}
 	if d.free == 0 {
 		d.times = append(d.times, 0)

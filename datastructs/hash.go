@@ -15,16 +15,21 @@ import (
 // listpack, which has that order. Beyond that Redis gives no order; here a
 // table's last field takes the place of a deleted one.
 //
+// A field may have a deadline; see fieldDeadlines, which a hash without any
+// does not have.
+//
 // All slices that a Hash gives out alias its storage: they are valid until its
 // next change and must never be written to. Nothing that a Hash is given may
 // alias its storage. Reads write nothing.
 type Hash struct {
 	packed []byte // field, value, field, value, ...; unused once large is set
 	large  *table[string]
-	n      int32 // fields in packed
-	// hashtable is what clients are told, not how the fields are kept: whether
-	// the hash has ever been more than Redis puts into a listpack.
-	hashtable bool
+	mortal *fieldDeadlines // nil if no field has a deadline
+	n      int32           // fields in packed
+	// hashtable and listpackex are what clients are told, not how the fields are
+	// kept: whether the hash has ever been more than Redis puts into a listpack,
+	// and whether a field has ever had a deadline.
+	hashtable, listpackex bool
 }
 
 // Len returns the number of fields.
@@ -33,7 +38,7 @@ func (h *Hash) Len() int {
 	case h == nil:
 		return 0
 	case h.large != nil:
-		return h.large.len()
+		return h.large.len() - h.mortal.hidden()
 	}
 	return int(h.n)
 }
@@ -44,12 +49,16 @@ func (h *Hash) Empty() bool { return h.Len() == 0 }
 // Kind is KindHash.
 func (h *Hash) Kind() Kind { return KindHash }
 
-// Encoding returns what Redis 7.0.15 would answer to OBJECT ENCODING:
-// "listpack" until the hash has had more than 512 fields or a field or value of
-// more than 64 bytes, "hashtable" from then on, whatever becomes of them.
+// Encoding returns what Redis would answer to OBJECT ENCODING: "listpack" until
+// the hash has had more than 512 fields or a field or value of more than 64
+// bytes, "hashtable" from then on, whatever becomes of them. A listpack in which
+// a field has ever had a deadline is a "listpackex", as from Redis 7.4 on.
 func (h *Hash) Encoding() string {
-	if h != nil && h.hashtable {
+	switch {
+	case h != nil && h.hashtable:
 		return "hashtable"
+	case h != nil && h.listpackex:
+		return "listpackex"
 	}
 	return "listpack"
 }
@@ -61,15 +70,21 @@ func (h *Hash) KeepListpack() {
 	h.hashtable = h.Len() > HashListpackEntries
 }
 
-// Clone returns an independent copy, of the same order and encoding.
+// Clone returns an independent copy, of the same order, encoding and deadlines.
 func (h *Hash) Clone() Value {
 	if h == nil {
 		return &Hash{}
 	}
-	c := &Hash{packed: slices.Clone(h.packed), n: h.n, hashtable: h.hashtable}
-	if h.large != nil {
+	c := &Hash{packed: slices.Clone(h.packed), n: h.n, hashtable: h.hashtable, listpackex: h.listpackex}
+	switch {
+	case h.large == nil:
+		c.mortal = h.mortal.clonePacked()
+	case h.mortal.hidden() > 0:
+		h.copyVisible(c)
+	default:
 		large := h.large.clone(nil)
 		c.large = &large
+		c.mortal = h.mortal.cloneTable()
 	}
 	return c
 }
@@ -81,7 +96,7 @@ func (h *Hash) Get(field []byte) ([]byte, bool) {
 		return nil, false
 	case h.large != nil:
 		v, ok := h.large.get(field)
-		if !ok {
+		if !ok || h.mortal.hides(stringOf(field)) {
 			return nil, false
 		}
 		return bytesOf(*v), true
@@ -91,8 +106,18 @@ func (h *Hash) Get(field []byte) ([]byte, bool) {
 }
 
 // Set gives a field its value, copying both, and reports whether the field is
-// new. A field that is there keeps its place.
+// new. A field that is there keeps its place, but not its deadline: one that had
+// one goes behind the others.
 func (h *Hash) Set(field, value []byte) (added bool) {
+	if h.mortal != nil {
+		h.ClearDeadline(field)
+	}
+	return h.Update(field, value)
+}
+
+// Update is Set for a field that keeps its deadline.
+func (h *Hash) Update(field, value []byte) (added bool) {
+	h.checkWritable()
 	if len(field) > HashListpackValue || len(value) > HashListpackValue {
 		h.hashtable = true
 	}
@@ -119,14 +144,14 @@ func (h *Hash) Set(field, value []byte) (added bool) {
 
 // Delete removes a field and reports whether it was there.
 func (h *Hash) Delete(field []byte) bool {
-	switch {
-	case h == nil:
+	if h == nil {
 		return false
-	case h.large != nil:
-		if !h.hashtable {
-			return h.large.deleteInOrder(field)
-		}
-		return h.large.delete(field)
+	}
+	if h.mortal != nil {
+		h.ClearDeadline(field)
+	}
+	if h.large != nil {
+		return h.deleteLarge(field)
 	}
 	value, start, end := h.find(field)
 	if value == nil {
@@ -137,10 +162,17 @@ func (h *Hash) Delete(field []byte) bool {
 	return true
 }
 
+func (h *Hash) deleteLarge(field []byte) bool {
+	if !h.hashtable {
+		return h.large.deleteInOrder(field)
+	}
+	return h.large.delete(field)
+}
+
 // At returns the i-th field in the order of All, 0 <= i < Len.
 func (h *Hash) At(i int) (field, value []byte) {
 	if h.large != nil {
-		f, v := h.large.at(i)
+		f, v := h.large.at(h.mortal.visible(h.large, i))
 		return bytesOf(f), bytesOf(*v)
 	}
 	rest := h.packed
@@ -159,7 +191,7 @@ func (h *Hash) All() iter.Seq2[[]byte, []byte] {
 		case h.large != nil:
 			for i := range h.large.len() {
 				f, v := h.large.at(i)
-				if !yield(bytesOf(f), bytesOf(*v)) {
+				if !h.mortal.hides(f) && !yield(bytesOf(f), bytesOf(*v)) {
 					return
 				}
 			}
@@ -195,7 +227,11 @@ func (h *Hash) Scan(cursor uint64, count int, visit func(field, value []byte)) u
 		}
 		return 0
 	}
-	return h.large.scan(cursor, count, func(f string, v *string) { visit(bytesOf(f), bytesOf(*v)) })
+	return h.large.scan(cursor, count, func(f string, v *string) {
+		if !h.mortal.hides(f) {
+			visit(bytesOf(f), bytesOf(*v))
+		}
+	})
 }
 
 // find looks for a field in the blob: its value, never nil if it is there, and
@@ -234,5 +270,6 @@ func (h *Hash) convert() {
 		p, _ := large.put(f)
 		*p = string(v)
 	}
+	h.mortal.moveTo(large)
 	h.large, h.packed, h.n = large, nil, 0
 }

@@ -13,10 +13,14 @@ import (
 // 1970. A key whose deadline has passed reads as absent from then on, but
 // stays in memory, and in Len, At, All and Scan, until the holder deletes it:
 // reads change nothing but the mark of the last use, which is atomic, so any
-// number of them may run at once.
+// number of them may run at once. The same goes for the fields of a hash: Get
+// and Peek return it without those that have expired, and nothing if none is
+// left. What they return is to be changed only after ExpireFields has left
+// nothing to expire in it.
 type Keyspace struct {
 	keys      table[record]
 	deadlines deadlines
+	fields    fieldOrder
 }
 
 // A record is what is known of a key. There are millions: it has 24 bytes, and
@@ -45,15 +49,23 @@ func (k *Keyspace) Get(key []byte, now int64) Value {
 		return nil
 	}
 	r.touch(now)
-	return r.value
+	return seen(r.value, now)
 }
 
 // Peek is Get without marking the use.
 func (k *Keyspace) Peek(key []byte, now int64) Value {
 	if r := k.live(key, now); r != nil {
-		return r.value
+		return seen(r.value, now)
 	}
 	return nil
+}
+
+// seen is a value as it is to be seen at a time.
+func seen(v Value, now int64) Value {
+	if h, ok := v.(*Hash); ok && h.mortal != nil {
+		return h.asOf(now)
+	}
+	return v
 }
 
 // Put gives key a value, new or in place of another, and marks its use. A
@@ -64,6 +76,9 @@ func (k *Keyspace) Put(key []byte, v Value, now int64) (added bool) {
 	if !added && k.expired(r, now) {
 		k.deadlines.remove(r, key)
 		added = true
+	}
+	if isHash(r.value) || isHash(v) {
+		k.fields.follow(k, key, r.value, v)
 	}
 	r.value = v
 	r.touch(now)
@@ -78,6 +93,9 @@ func (k *Keyspace) Delete(key []byte) bool {
 		return false
 	}
 	k.deadlines.remove(r, key)
+	if isHash(r.value) {
+		k.fields.follow(k, key, r.value, nil)
+	}
 	return k.keys.delete(key)
 }
 
@@ -123,16 +141,29 @@ func (k *Keyspace) ClearDeadline(key []byte) bool {
 	return had
 }
 
-// Expired reports whether key is still here although its deadline has passed.
+// Expired reports whether key is still here although its deadline has passed, or
+// that of each field of the hash that it holds.
 func (k *Keyspace) Expired(key []byte, now int64) bool {
 	r, ok := k.keys.get(key)
 	return ok && k.expired(r, now)
 }
 
-// NextDeadline returns the key that expires first, and when; not ok if no key
-// ever does. Of equal deadlines it is the one of the smallest key.
-func (k *Keyspace) NextDeadline() (key string, at int64, ok bool) {
-	return k.deadlines.next()
+// A Due is what expires next: a key, or fields of the hash that it holds.
+type Due struct {
+	Key    string
+	At     int64 // the last millisecond of its life
+	Fields bool
+}
+
+// Next returns what expires first; not ok if nothing ever does. Of equal
+// deadlines keys come first, and the smallest key.
+func (k *Keyspace) Next() (Due, bool) {
+	key, at, ok := k.deadlines.next()
+	of, fieldsAt, fieldsOK := k.fields.next()
+	if fieldsOK && (!ok || fieldsAt < at) {
+		return Due{of, fieldsAt, true}, true
+	}
+	return Due{key, at, false}, ok
 }
 
 // Volatile is the number of keys with a deadline.
@@ -200,14 +231,19 @@ func (k *Keyspace) live(key []byte, now int64) *record {
 	return r
 }
 
-// expired is Redis's keyIsExpired: a key still lives in the millisecond of its deadline.
+// expired is Redis's keyIsExpired: a key still lives in the millisecond of its
+// deadline. A hash of which no field lives any more is no longer there either.
 func (k *Keyspace) expired(r *record, now int64) bool {
-	return r.deadline != 0 && now > k.deadlines.at(r)
+	if r.deadline != 0 && now > k.deadlines.at(r) {
+		return true
+	}
+	h, ok := r.value.(*Hash)
+	return ok && h.mortal != nil && h.spent(now)
 }
 
 // Check reports a broken invariant, of the values too, for tests.
 func (k *Keyspace) Check() error {
-	volatile := 0
+	volatile, listed := 0, 0
 	for i := range k.keys.len() {
 		key, r := k.keys.at(i)
 		switch {
@@ -227,6 +263,15 @@ func (k *Keyspace) Check() error {
 				return err
 			}
 		}
+		if h, ok := r.value.(*Hash); ok && h.mortal != nil {
+			listed++
+			if err := k.fields.checkOne(h, key); err != nil {
+				return err
+			}
+		}
+	}
+	if k.fields.len() != listed {
+		return fmt.Errorf("keyspace: %d hashes in the order of fields that expire, %d with such", k.fields.len(), listed)
 	}
 	return k.deadlines.check(volatile)
 }

@@ -52,7 +52,7 @@ func TestPutKeepsADeadlineThatHasNotPassed(t *testing.T) {
 
 func TestDeadlinesComeInOrder(t *testing.T) {
 	var k datastructs.Keyspace
-	_, _, ok := k.NextDeadline()
+	_, ok := k.Next()
 	require.False(t, ok)
 	for _, i := range rand.New(rand.NewPCG(1, 1)).Perm(500) {
 		key := strconv.AppendInt(nil, int64(i), 10)
@@ -69,11 +69,10 @@ func TestDeadlinesComeInOrder(t *testing.T) {
 		if i == 3 {
 			continue
 		}
-		key, at, ok := k.NextDeadline()
+		due, ok := k.Next()
 		require.True(t, ok)
-		require.Equal(t, strconv.Itoa(i), key)
-		require.EqualValues(t, 100*i, at)
-		require.True(t, k.Delete([]byte(key)))
+		require.Equal(t, datastructs.Due{Key: strconv.Itoa(i), At: int64(100 * i)}, due)
+		require.True(t, k.Delete([]byte(due.Key)))
 	}
 	require.NoError(t, k.Check())
 	require.Equal(t, 1, k.Len())
@@ -165,10 +164,10 @@ func FuzzKeyspaceAgainstMap(f *testing.F) {
 					want[name] = naive{old.value, -1}
 				}
 			case 7:
-				for name, at, ok := k.NextDeadline(); ok && now > at; name, at, ok = k.NextDeadline() {
-					require.Equal(t, want[name].deadline, at)
-					k.Delete([]byte(name))
-					delete(want, name)
+				for due, ok := k.Next(); ok && now > due.At; due, ok = k.Next() {
+					require.Equal(t, want[due.Key].deadline, due.At)
+					k.Delete([]byte(due.Key))
+					delete(want, due.Key)
 				}
 				for name, n := range want {
 					require.False(t, n.deadline >= 0 && now > n.deadline, name)

@@ -75,6 +75,17 @@ func (t *table[V]) get(key []byte) (*V, bool) {
 	return nil, false
 }
 
+// keyOf returns key as the table keeps it.
+func (t *table[V]) keyOf(key []byte) (string, bool) {
+	if t.len() == 0 {
+		return "", false
+	}
+	if _, e := t.find(uint32(maphash.Bytes(hashSeed, key)), key); e != nil {
+		return e.key, true
+	}
+	return "", false
+}
+
 // put finds the value of key, or inserts a zero value under a copy of it. The
 // pointer is valid until the next change of the table.
 func (t *table[V]) put(key []byte) (v *V, added bool) {

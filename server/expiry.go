@@ -2,12 +2,13 @@ package server
 
 import "time"
 
-// expireAtOnce bounds how many keys one stay under the lock may expire. Those
-// that are left read as absent, and the alarm comes for them.
+// expireAtOnce bounds how many keys and fields one stay under the lock may
+// expire. Those that are left read as absent, and the alarm comes for them.
 const expireAtOnce = 1000
 
-// An alarm wakes the engine at the next deadline of a key, so that keys go, and
-// their "expired" events come, on time and not when somebody looks.
+// An alarm wakes the engine at the next deadline of a key or a field, so that
+// these go, and their "expired" and "hexpired" events come, on time and not when
+// somebody looks.
 type alarm struct {
 	at   int64 // Unix ms; 0: not set
 	stop func() bool
@@ -30,11 +31,8 @@ func (e *engine) setAlarm() {
 
 func (e *engine) nextDeadline() (first int64, ok bool) {
 	for _, db := range e.state.Databases {
-		if db.Volatile() == 0 {
-			continue
-		}
-		if _, at, _ := db.NextDeadline(); !ok || at < first {
-			first, ok = at, true
+		if due, some := db.Next(); some && (!ok || due.At < first) {
+			first, ok = due.At, true
 		}
 	}
 	return first, ok

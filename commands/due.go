@@ -1,0 +1,109 @@
+package commands
+
+import (
+	"math"
+	"slices"
+
+	"github.com/parley-chat/parley/datastructs"
+)
+
+// What happens by itself when the time of keys and of fields is up.
+
+// Expire deletes keys and fields whose deadline has passed, at most limit of
+// them, in order of their deadlines, with the effects and events of a deletion.
+// It reports whether all are done; those that are not read as absent all the same.
+// During a pause that is all.
+func (c *Context) Expire(limit int) (done bool) {
+	if c.Pause.On() {
+		limit = 0
+	}
+	before := c.index
+	defer c.Select(before)
+	for i, db := range c.Databases {
+		for {
+			due, ok := db.Next()
+			if !ok || due.At >= c.Now {
+				break
+			}
+			if limit <= 0 {
+				c.backlog = true
+				return false
+			}
+			c.Select(i)
+			limit -= c.expire(due, limit)
+		}
+	}
+	c.backlog = false
+	return true
+}
+
+// expire does the first of what is due and returns how much that was.
+func (c *Context) expire(due datastructs.Due, limit int) int {
+	key := []byte(due.Key)
+	if due.Fields {
+		return c.expireFields(key, limit)
+	}
+	c.expireKey(key)
+	return 1
+}
+
+func (c *Context) expireKey(key []byte) {
+	c.DB.Delete(key)
+	c.touchByTime(key)
+	c.Stats.Expired.Add(1)
+	c.emit("DEL", key)
+	c.Notify(EventExpired, "expired", key)
+}
+
+// expireFields deletes the fields of a hash that are due first, and tells them
+// as one event. If the hash has no others the key goes.
+func (c *Context) expireFields(key []byte, limit int) int {
+	effect := []any{"HDEL", key}
+	n, emptied := c.DB.ExpireFields(key, limit, func(field []byte) {
+		if c.Effects != nil {
+			effect = append(effect, slices.Clone(field))
+		}
+	})
+	c.touchByTime(key)
+	c.Stats.ExpiredFields.Add(int64(n))
+	if emptied {
+		effect = []any{"DEL", key}
+	}
+	c.emit(effect...)
+	c.Notify(EventHash, "hexpired", key)
+	if emptied {
+		c.Notify(EventGeneric, "del", key)
+		return 1
+	}
+	return n
+}
+
+// touchByTime is touch for a change that is not the doing of the call under way.
+func (c *Context) touchByTime(key []byte) {
+	changes := c.call.changes
+	c.touch(key)
+	c.call.changes = changes
+}
+
+// settle does what Expire had no time for, of a key that is about to be written
+// to: it goes, or fields of it do.
+func (c *Context) settle(key []byte) {
+	if !c.backlog {
+		return
+	}
+	if at, ok := c.DB.Deadline(key); ok && at < c.Now {
+		c.expireKey(key)
+	}
+	for at, ok := c.DB.FieldDeadline(key); ok && at < c.Now; at, ok = c.DB.FieldDeadline(key) {
+		c.expireFields(key, math.MaxInt)
+	}
+}
+
+// settleKeys settles the keys of a call, so that what its handler gets to change
+// holds nothing that has expired.
+func (c *Context) settleKeys(m *Command, args [][]byte) {
+	uses, _ := m.Keys.In(args)
+	for _, u := range uses {
+		c.settle(u.Key)
+	}
+}

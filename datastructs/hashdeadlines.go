@@ -1,0 +1,230 @@
+package datastructs
+
+import (
+	"slices"
+	"sort"
+)
+
+// Deadline returns the last millisecond of a field's life, if it has one.
+func (h *Hash) Deadline(field []byte) (at int64, ok bool) {
+	if h == nil || h.mortal == nil {
+		return 0, false
+	}
+	if h.large != nil {
+		at, ok = h.mortal.at[stringOf(field)]
+		return at, ok && !h.mortal.hides(stringOf(field))
+	}
+	value, start, _ := h.find(field)
+	if value == nil {
+		return 0, false
+	}
+	if i := h.place(start); i < len(h.mortal.times) {
+		return h.mortal.times[i], true
+	}
+	return 0, false
+}
+
+// SetDeadline gives a field a deadline in place of any other. The field is
+// expired once the time is greater than at. An absent field gets none.
+func (h *Hash) SetDeadline(field []byte, at int64) {
+	h.checkWritable()
+	if h.large != nil {
+		if kept, ok := h.large.keyOf(field); ok {
+			h.deadlines().set(kept, at)
+		}
+		return
+	}
+	value, start, end := h.find(field)
+	if value == nil {
+		return
+	}
+	d := h.deadlines()
+	if i := h.place(start); i < len(d.times) {
+		d.times = slices.Delete(d.times, i, i+1)
+	}
+	pair := h.cut(start, end)
+	// Among equals the new one is the first: that is where Redis puts it.
+	i, _ := slices.BinarySearch(d.times, at)
+	d.times = slices.Insert(d.times, i, at)
+	h.packed = slices.Insert(h.packed, h.offset(i), pair...)
+}
+
+// ClearDeadline lets a field stay and reports whether it had a deadline.
+func (h *Hash) ClearDeadline(field []byte) bool {
+	h.checkWritable()
+	d := h.mortal
+	switch {
+	case d == nil:
+		return false
+	case h.large != nil:
+		if !d.remove(stringOf(field)) {
+			return false
+		}
+	default:
+		value, start, end := h.find(field)
+		if value == nil {
+			return false
+		}
+		i := h.place(start)
+		if i >= len(d.times) {
+			return false
+		}
+		d.times = slices.Delete(d.times, i, i+1)
+		pair := h.cut(start, end)
+		h.packed = append(h.packed, pair...)
+	}
+	h.forgetDeadlines()
+	return true
+}
+
+// NextDeadline returns the first of the fields' deadlines; not ok if no field
+// has one.
+func (h *Hash) NextDeadline() (at int64, ok bool) {
+	if h == nil || h.mortal.len() == 0 {
+		return 0, false
+	}
+	if h.large == nil {
+		return h.mortal.times[0], true
+	}
+	first, _ := h.mortal.order.GetAt(h.mortal.hidden())
+	return first.at, true
+}
+
+// Expiring reports how many fields have a deadline.
+func (h *Hash) Expiring() int {
+	if h == nil {
+		return 0
+	}
+	return h.mortal.len()
+}
+
+// expireFirst removes the fields whose deadline is the first, at most limit of
+// them, and tells each before it goes.
+func (h *Hash) expireFirst(limit int, gone func(field []byte)) (n int) {
+	at, ok := h.NextDeadline()
+	if !ok {
+		return 0
+	}
+	d := h.mortal
+	if h.large == nil {
+		rest := h.packed
+		for ; n < len(d.times) && d.times[n] == at && n < limit; n++ {
+			var field []byte
+			field, rest = unpack(rest)
+			_, rest = unpack(rest)
+			gone(field)
+		}
+		h.packed = resizeGap(h.packed, 0, len(h.packed)-len(rest), 0)
+		h.n -= int32(n)
+		d.times = slices.Delete(d.times, 0, n)
+	} else {
+		for ; n < limit; n++ {
+			first, ok := d.order.Min()
+			if !ok || first.at != at {
+				break
+			}
+			gone(bytesOf(first.key))
+			d.remove(first.key)
+			h.deleteLarge(bytesOf(first.key))
+		}
+	}
+	h.forgetDeadlines()
+	return n
+}
+
+// asOf returns the hash as it is to be seen at a time: itself, or a view if some
+// of its fields have expired.
+func (h *Hash) asOf(now int64) *Hash {
+	if next, ok := h.NextDeadline(); !ok || next >= now {
+		return h
+	}
+	v := *h
+	if h.large == nil {
+		dead, _ := slices.BinarySearch(h.mortal.times, now)
+		v.packed = h.packed[h.offset(dead):len(h.packed):len(h.packed)]
+		v.n -= int32(dead)
+		v.mortal = &fieldDeadlines{view: true, times: h.mortal.times[dead:]}
+		return &v
+	}
+	v.mortal = &fieldDeadlines{view: true, at: h.mortal.at, order: h.mortal.order, past: now}
+	v.mortal.dead = sort.Search(h.mortal.order.Len(), func(i int) bool {
+		d, _ := h.mortal.order.GetAt(i)
+		return d.at >= now
+	})
+	return &v
+}
+
+// copyVisible makes c, which is empty, what a view of a table shows.
+func (h *Hash) copyVisible(c *Hash) {
+	for f, v := range h.All() {
+		c.Update(f, v)
+	}
+	for d := range h.mortal.visibleOrder() {
+		c.SetDeadline(bytesOf(d.key), d.at)
+	}
+}
+
+// spent reports whether every field has expired.
+func (h *Hash) spent(now int64) bool {
+	d := h.mortal
+	switch n := d.len(); {
+	case n == 0:
+		return false
+	case h.large == nil:
+		return n == int(h.n) && d.times[n-1] < now
+	default:
+		last, _ := d.order.Max()
+		return n == h.large.len() && last.at < now
+	}
+}
+
+// checkWritable panics for a view, since a change would be one of the hash
+// behind it, seen by others.
+func (h *Hash) checkWritable() {
+	if h.mortal != nil && h.mortal.view {
+		panic("datastructs: a change of a hash that was got for reading")
+	}
+}
+
+// deadlines makes sure that there is something to put a deadline into.
+func (h *Hash) deadlines() *fieldDeadlines {
+	if h.mortal == nil {
+		h.mortal = &fieldDeadlines{}
+	}
+	h.listpackex = true
+	return h.mortal
+}
+
+// forgetDeadlines gives back what an empty fieldDeadlines takes, unless the
+// Keyspace needs it to find the hash in its order.
+func (h *Hash) forgetDeadlines() {
+	if h.mortal.len() == 0 && !h.mortal.listed {
+		h.mortal = nil
+	}
+}
+
+// place is the number of the pair that starts at an offset of the blob.
+func (h *Hash) place(start int) (i int) {
+	for rest := h.packed[:start]; len(rest) > 0; i++ {
+		_, rest = unpack(rest)
+		_, rest = unpack(rest)
+	}
+	return i
+}
+
+// offset is where the i-th pair starts in the blob.
+func (h *Hash) offset(i int) int {
+	rest := h.packed
+	for range i {
+		_, rest = unpack(rest)
+		_, rest = unpack(rest)
+	}
+	return len(h.packed) - len(rest)
+}
+
+// cut takes a pair out of the blob and leaves room for it behind.
+func (h *Hash) cut(start, end int) (pair []byte) {
+	pair = slices.Clone(h.packed[start:end])
+	h.packed = append(h.packed[:start], h.packed[end:]...)
+	return pair
+}
