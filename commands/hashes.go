@@ -239,7 +239,7 @@ func hincrby(c *Context) error {
 		return ErrOverflow
 	}
 	n += by
-	h.Set(c.Args[2], word(n))
+	h.Update(c.Args[2], word(n))
 	c.Store(c.Args[1], h)
 	c.Int64(n)
 	c.Notify(EventHash, "hincrby", c.Args[1])
@@ -271,11 +271,12 @@ func hincrbyfloat(c *Context) error {
 	if !ok {
 		return errIncrementInf
 	}
-	h.Set(c.Args[2], sum)
+	h.Update(c.Args[2], sum)
 	c.Store(c.Args[1], h)
 	c.Bulk(sum)
 	c.Notify(EventHash, "hincrbyfloat", c.Args[1])
 	c.LogAs("HSET", c.Args[1], c.Args[2], sum)
+	c.logKept(c.Args[1], h, c.Args[2:3])
 	return nil
 }
 

@@ -47,7 +47,7 @@ func Append(dst []byte, v datastructs.Value) []byte {
 }
 
 func (w *writer) hash(h *datastructs.Hash) {
-	if h.Encoding() == "listpack" {
+	if h.Encoding() != "hashtable" { // a listpackex, which 7.0 does not know, goes without its deadlines
 		l := newListpack()
 		for field, value := range h.All() {
 			l.text(field)
