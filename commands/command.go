@@ -8,7 +8,7 @@
 //
 // The contract, on which all rest, is in command.go, key.go, syntax.go,
 // standard.go (the table), context.go, args.go, errors.go, events.go, floats.go,
-// deadline.go, sample.go (what handlers work with), client.go, channels.go,
+// deadline.go, due.go, sample.go (what handlers work with), client.go, channels.go,
 // config.go and stats.go (what they share). The other files are the families:
 // each holds the rows of some commands, or what these rows run.
 package commands

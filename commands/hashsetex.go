@@ -13,7 +13,6 @@ import (
 
 const (
 	errFieldsNumber   = resp.Error("ERR invalid number of fields")
-	errNoExpireTime   = resp.Error("ERR missing expire time")
 	errOneCondition   = resp.Error("ERR Only one of FXX or FNX arguments can be specified")
 	errOneFieldExpiry = resp.Error("ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified")
 )
@@ -139,9 +138,7 @@ func parseHsetex(c *Context) (o hsetexOptions, err error) {
 			return o, errOneFieldExpiry
 		case Is(word, "KEEPTTL"):
 			o.keep = true
-		case form != nil && i+1 == len(c.Args):
-			return o, errNoExpireTime
-		case form != nil:
+		case form != nil && i+1 < len(c.Args):
 			i++
 			o.expires = true
 			if o.at, err = c.fieldDeadline(form, c.Args[i]); err != nil {
@@ -156,7 +153,7 @@ func parseHsetex(c *Context) (o hsetexOptions, err error) {
 			return o, Errorf("ERR unknown argument: %s", cut(word, len(word)))
 		}
 	}
-	return o, c.arityError() // never: those options are fewer than the words that there are
+	return o, c.arityError() // never: a call has more words than these options can be
 }
 
 // pairsFrom returns the fields and values behind the word FIELDS, argument i, and
@@ -200,7 +197,6 @@ func hsetex(c *Context) error {
 		c.Flag(false)
 		return nil
 	}
-	c.Flag(true)
 	fields := make([][]byte, 0, len(o.pairs)/2)
 	for i := 0; i < len(o.pairs); i += 2 {
 		fields = append(fields, o.pairs[i])
@@ -210,28 +206,21 @@ func hsetex(c *Context) error {
 			h.Set(o.pairs[i], o.pairs[i+1])
 		}
 	}
-	if o.expires {
-		setExpiring(c, h, o, fields)
-		return nil
-	}
-	c.Save(key, h, EventHash, "hset")
-	c.LogAs(append([]any{"HSET", key}, anys(o.pairs)...)...)
-	c.logKept(key, h, fields)
-	return nil
-}
-
-// setExpiring goes on with fields that have their new values and are to expire:
-// to others they were set, and at once deleted if their time is not in the future.
-func setExpiring(c *Context, h *datastructs.Hash, o hsetexOptions, fields [][]byte) {
-	key := c.Args[1]
-	if o.at > c.Now {
+	c.Store(key, h)
+	c.Flag(true)
+	c.Notify(EventHash, "hset", key)
+	if !o.expires || o.at > c.Now { // else all that remains to be told is HDEL
 		c.LogAs(append([]any{"HSET", key}, anys(o.pairs)...)...)
 	}
-	c.Save(key, h, EventHash, "hset")
+	if !o.expires {
+		c.logKept(key, h, fields)
+		return nil
+	}
 	fields = slices.DeleteFunc(fields, func(field []byte) bool { // named twice, it is gone already
 		return expireField(c, h, field, o.at, expireRule{}) == noField
 	})
 	c.saveExpiring(key, h, o.at, fields)
+	return nil
 }
 
 // logKept tells the deadlines of fields that an effect before, which is HSET,

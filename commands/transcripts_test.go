@@ -28,7 +28,8 @@ func TestTranscripts(t *testing.T) {
 	})
 }
 
-// And so does the real Redis: nobody has written a reply by hand. Its clock
+// And so does the real Redis: nobody has written a reply by hand, but for what
+// that Redis does not know yet, which it is not asked. Its clock
 // goes on by itself, so that on a busy machine a key may expire before the next
 // call asks for it: a file in which time passes has three tries.
 func TestTranscriptsAreRedis(t *testing.T) {
@@ -72,6 +73,19 @@ func TestTranscriptsAreFormatted(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, string(want), text.String())
 	})
+}
+
+// What no real Redis here can be asked says so, before anything else.
+func TestTranscriptsNotRecordedSaySo(t *testing.T) {
+	for _, name := range transcripts(t) {
+		row := commands.Standard().Named([]byte(rowOf(name)))
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		if first, rest, _ := strings.Cut(string(text), "\n"); transcript.Older(redistest.Version, row.Since) {
+			require.Contains(t, first, "# Not recorded", name)
+			require.True(t, strings.HasPrefix(rest, "! since "+strings.TrimSuffix(row.Since, ".0")), name)
+		}
+	}
 }
 
 // Each row that runs has a call in some transcript, and each transcript is

@@ -51,6 +51,9 @@ func (h *Hash) SetDeadline(field []byte, at int64) {
 
 // ClearDeadline lets a field stay and reports whether it had a deadline.
 func (h *Hash) ClearDeadline(field []byte) bool {
+	if h == nil {
+		return false
+	}
 	h.checkWritable()
 	d := h.mortal
 	switch {

@@ -49,6 +49,7 @@ func TestNilHashHasNoDeadlines(t *testing.T) {
 	require.False(t, ok)
 	_, ok = h.NextDeadline()
 	require.False(t, ok)
+	require.False(t, h.ClearDeadline([]byte("f")))
 	require.Zero(t, h.Expiring())
 	require.NoError(t, h.Check())
 }

@@ -20,12 +20,42 @@ import (
 type asker func(calls ...[]string) []resp.Value
 
 // dump tells all that a server holds, in one form whatever the server: a line a
-// key, with its type, its deadline and what is in it.
-func dump(ask asker) (lines []string) {
+// key, with its type, its deadline and what is in it, and a line for each
+// deadline of a field.
+func dump(ask asker) []string { return dumpEach(ask, dumpDatabase, dumpFieldDeadlines) }
+
+// dumpKeys is dump without the deadlines of fields, for servers that have none.
+func dumpKeys(ask asker) []string { return dumpEach(ask, dumpDatabase) }
+
+func dumpEach(ask asker, parts ...func(ask asker, db string) []string) (lines []string) {
 	info := ask([]string{"INFO", "keyspace"})[0].Str
 	for line := range strings.Lines(info) {
 		if name, _, ok := strings.Cut(line, ":"); ok {
-			lines = append(lines, dumpDatabase(ask, strings.TrimPrefix(name, "db"))...)
+			for _, part := range parts {
+				lines = append(lines, part(ask, strings.TrimPrefix(name, "db"))...)
+			}
+		}
+	}
+	return lines
+}
+
+// expires is in the lines about deadlines of fields.
+const expires = " expires "
+
+func dumpFieldDeadlines(ask asker, db string) (lines []string) {
+	keys := ask([]string{"SELECT", db}, []string{"SCAN", "0", "COUNT", "1000000", "TYPE", "hash"})[1].Elems[1].Strings()
+	slices.Sort(keys)
+	for _, key := range keys {
+		fields := ask([]string{"HKEYS", key})[0].Strings()
+		if len(fields) == 0 {
+			continue
+		}
+		slices.Sort(fields)
+		call := append([]string{"HPEXPIRETIME", key, "FIELDS", strconv.Itoa(len(fields))}, fields...)
+		for i, at := range ask(call)[0].Elems {
+			if at.Int != -1 {
+				lines = append(lines, fmt.Sprintf("%s %q %q%s%d", db, key, fields[i], expires, at.Int))
+			}
 		}
 	}
 	return lines
@@ -160,11 +190,12 @@ func TestDumpTellsEverything(t *testing.T) {
 	require.NoError(t, err)
 	defer s.Close()
 	ask := askDirectly(t, s)
-	ask(strings.Fields("SET b x PXAT 5000"), strings.Fields("HSET a g 2 f 1"), strings.Fields("SELECT 1"),
+	ask(strings.Fields("SET b x PXAT 5000"), strings.Fields("HSET a g 2 f 1"), strings.Fields("HPEXPIREAT a 6000 FIELDS 1 g"), strings.Fields("SELECT 1"),
 		strings.Fields("SADD s 2 1"), strings.Fields("ZADD z 1.5 n 1 m"))
 	require.Equal(t, []string{
 		`0 "a" hash -1 ["f" "1" "g" "2"]`,
 		`0 "b" string 5000 "x"`,
+		`0 "a" "g" expires 6000`,
 		`1 "s" set -1 ["1" "2"]`,
 		`1 "z" zset -1 ["m" "1" "n" "1.5"]`,
 	}, dump(ask))

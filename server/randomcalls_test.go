@@ -93,7 +93,7 @@ func (g *generator) sequence(row *commands.Command, arguments []commands.Argumen
 			count = len(words) + len(made) - 1
 		case count >= 0 && len(made) > 0:
 			if !g.one(20) {
-				words[count] = strconv.Itoa(len(made))
+				words[count] = strconv.Itoa(len(made) / max(1, len(a.Arguments))) // blocks count as one
 			}
 			count = -1
 		}

@@ -135,7 +135,7 @@ func (c *conversation) skips(s step) bool {
 	if s.kind == since {
 		c.since = s.since
 	}
-	return older(c.target.Version, c.since)
+	return Older(c.target.Version, c.since)
 }
 
 func (c *conversation) close() {

@@ -240,8 +240,9 @@ func parseVersion(s string) (v [3]int, err error) {
 	return v, err
 }
 
-// older reports whether a server of one version lacks what came with another.
-func older(server, feature string) bool {
+// Older reports whether a server of one version of Redis lacks what came with
+// another; "" is the latest as a server's, and the first as a feature's.
+func Older(server, feature string) bool {
 	if server == "" || feature == "" {
 		return false
 	}
@@ -256,17 +257,21 @@ type Step struct {
 	Conn  string // "": the main connection
 	Words []string
 	Pause time.Duration // not 0: this is no call
+	Since string        // the version of Redis that it needs
 }
 
 // Steps lists what is done in the file, in order.
 func (f *File) Steps() []Step {
 	var steps []Step
+	version := ""
 	for _, s := range f.steps {
 		switch s.kind {
+		case since:
+			version = s.since
 		case call:
-			steps = append(steps, Step{Line: s.line, Conn: s.conn, Words: s.words})
+			steps = append(steps, Step{Line: s.line, Conn: s.conn, Words: s.words, Since: version})
 		case advance:
-			steps = append(steps, Step{Line: s.line, Pause: s.pause})
+			steps = append(steps, Step{Line: s.line, Pause: s.pause, Since: version})
 		}
 	}
 	return steps
