@@ -260,6 +260,15 @@ func (r *running) expect(what string) {
 	_, r.text, _ = strings.Cut(r.text, what)
 }
 
+// expectEnd waits until it ends.
+func (r *running) expectEnd() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for !r.ended {
+		r.now.Wait()
+	}
+}
+
 func (r *running) typeIn(text string) {
 	r.t.Helper()
 	_, err := io.WriteString(r.in, text)
@@ -343,48 +352,6 @@ func TestCLISubscribes(t *testing.T) {
 			require.Equal(t, "(integer) 1", do(t, s, "PUBLISH", "message", "hello\nthere"))
 			r.expect("message\nmessage\nhello\nthere\n")
 		}
-	}
-}
-
-// On a terminal redis-cli asks for COMMAND DOCS before anything else and stops
-// at a reply of another shape than it knows. It is the source of its hints.
-func TestCLIOnATerminal(t *testing.T) {
-	redistest.CLI(t)
-	script, err := exec.LookPath("script")
-	if err != nil {
-		t.Skip("needs script, of util-linux, for a terminal")
-	}
-	if out, err := exec.Command(script, "--version").Output(); err != nil || !strings.Contains(string(out), "util-linux") {
-		t.Skip("needs script of util-linux")
-	}
-	for _, protocol := range []string{"-2", "-3"} {
-		s, socket := startOnSocket(t, server.Options{})
-		shell := fmt.Sprintf("stty cols 200 rows 50; TERM=xterm HOME=%s exec %s %s -s %s", t.TempDir(), redistest.CLI(t), protocol, socket)
-		r := runCLI(t, script, "-qec", shell, "/dev/null")
-		midLine := false
-		for _, say := range []struct{ text, then string }{
-			{"zadd ", "key [NX|XX] [GT|LT] [CH] [INCR] score member [score member ...]"}, // a hint
-			{"room:1:users 1 ada\r", "(integer) 1\r\n"},
-			{"hgetall nobody\r", "(empty "},
-			{"client kill ", "[ID client-id]"},
-			{"id 1000\r", "(integer) 0\r\n"},
-			{"help zadd\r", "[score member ...]\x1b[0m\r\r\n  \x1b[33msummary:"},
-			{"multi\r", "OK\r\n"},
-			{"incr a\r", "QUEUED\r\n"},
-			{"exec\r", "1) (integer) 1\r\n"},
-			{"select 3\r", "OK\r\n"},
-			{"subscribe news\r", `"news"`},
-		} {
-			if !midLine {
-				r.expect("> ") // before its prompt it does not edit
-			}
-			r.typeIn(say.text)
-			r.expect(say.then)
-			midLine = !strings.HasSuffix(say.text, "\r")
-		}
-		r.expect("(integer) 1\r\n")
-		require.Equal(t, "(integer) 1", do(t, s, "PUBLISH", "news", "hello"))
-		r.expect(`"hello"`)
 	}
 }
 
