@@ -1,0 +1,39 @@
+package server_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/server"
+)
+
+// The README shows a session of redis-cli. Whoever types it in sees the same.
+func TestReadmeSession(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	const prompt = "    127.0.0.1:6379> "
+	s := newServer(t, server.Options{})
+	p := dial(t, s)
+	calls := 0
+	var replies []string // lines of the last reply that have not come yet
+	for line := range strings.Lines(string(readme) + "end\n") {
+		line = strings.TrimRight(line, "\n")
+		call, isCall := strings.CutPrefix(line, prompt)
+		text, isText := strings.CutPrefix(line, "    ")
+		switch {
+		case isCall:
+			require.Empty(t, replies, "not shown before %q", call)
+			replies = strings.Split(p.ask(call), "\n")
+			calls++
+		case isText && len(replies) > 0:
+			require.Equal(t, replies[0], text)
+			replies = replies[1:]
+		default:
+			require.Empty(t, replies, "not shown before %q", line)
+		}
+	}
+	require.Greater(t, calls, 10)
+}
