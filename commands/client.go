@@ -10,7 +10,8 @@ import (
 // A Client is what commands know of one caller: a connection, or code in the
 // same process. The engine's lock guards it. Beyond that a client's own calls,
 // of which one runs at a time, may read all of it, write Active and Last while
-// they share the lock, and look at Multi without it: nobody else changes that.
+// they share the lock, and look at Multi and at whether it Remembers without it:
+// nobody else changes those.
 type Client struct {
 	ID        int64
 	Addr      string // of the other side; "" for a caller in the process
@@ -37,9 +38,10 @@ type Client struct {
 
 	subscriptions [subscriptionKinds]map[string]struct{}
 	watching      map[watchedKey]struct{}
-	namesSize     int  // bytes in the names of all
-	spoilt        bool // a watched key was changed: EXEC answers null
-	monitor       bool // is shown all calls
+	namesSize     int             // bytes in the names of all
+	spoilt        bool            // a watched key was changed: EXEC answers null
+	monitor       bool            // is shown all calls
+	tracking      *clientTracking // nil: never asked for
 }
 
 // A Peer is what a connection offers to commands. All methods may be called

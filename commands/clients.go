@@ -9,14 +9,28 @@ var clientRow = Command{
 	Name: "client", Syntax: "",
 	Summary: "Holds the commands about connections.",
 	Since:   "2.4.0", Group: "connection", Complexity: "That of the subcommand",
-	Arity: -2,
+	Arity: -2, Flags: KeepsCaching,
 	Subs: []Command{
+		{
+			Name: "caching", Syntax: "<YES | NO>",
+			Summary: "Says whether the keys that the next call reads are tracked.",
+			Since:   "6.0.0", Group: "connection", Complexity: "O(1)",
+			Arity: 3, Flags: NoScript | Loading | Stale | OfConnection,
+			Run: clientCaching,
+		},
 		{
 			Name: "getname", Syntax: "",
 			Summary: "Replies with the name of this connection.",
 			Since:   "2.6.9", Group: "connection", Complexity: "O(1)",
 			Arity: 2, Flags: NoScript | Loading | Stale,
 			Run: clientGetName,
+		},
+		{
+			Name: "getredir", Syntax: "",
+			Summary: "Replies with the number of the connection that is told of changed keys instead of this one.",
+			Since:   "6.0.0", Group: "connection", Complexity: "O(1)",
+			Arity: 2, Flags: NoScript | Loading | Stale,
+			Run: clientGetRedir,
 		},
 		{
 			Name: "id", Syntax: "",
@@ -78,6 +92,20 @@ var clientRow = Command{
 			Since:   "2.6.9", Group: "connection", Complexity: "O(1)",
 			Arity: 3, Flags: NoScript | Loading | Stale | OfConnection,
 			Run: clientSetName,
+		},
+		{
+			Name: "tracking", Syntax: "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
+			Summary: "Starts or stops telling this connection of keys that have changed.",
+			Since:   "6.0.0", Group: "connection", Complexity: "O(N log N), N being the prefixes",
+			Arity: -3, Flags: NoScript | Loading | Stale | OfConnection,
+			Run: clientTrackingOnOff,
+		},
+		{
+			Name: "trackinginfo", Syntax: "",
+			Summary: "Tells how this connection tracks keys.",
+			Since:   "6.2.0", Group: "connection", Complexity: "O(N), N being the prefixes",
+			Arity: 2, Flags: NoScript | Loading | Stale,
+			Run: clientTrackingInfo,
 		},
 		{
 			Name: "unblock", Syntax: "client-id [TIMEOUT | ERROR]",
@@ -339,6 +367,7 @@ func kill(c *Context, l *Client) {
 	c.Clients.Remove(l)
 	c.Channels.UnsubscribeAll(l)
 	c.Monitors.Remove(l)
+	c.Tracking.Leave(l)
 	if l == c.Client {
 		l.peer().Finish()
 	} else {
@@ -350,8 +379,8 @@ func kill(c *Context, l *Client) {
 var clientSize = int(reflect.TypeFor[Client]().Size())
 
 // appendClient appends the client's line of CLIENT LIST. What Redis has and
-// parley has not stands as a constant: file descriptors (-1), a fixed buffer for replies (rbs, rbp), the events that its loop
-// waits for and a client to redirect to (-1).
+// parley has not stands as a constant: file descriptors (-1), a fixed buffer for replies (rbs, rbp) and the events that its
+// loop waits for.
 func appendClient(c *Context, text []byte, l *Client) []byte {
 	use := l.peer().Usage()
 	arguments, replies := 0, 0 // of the call under way
@@ -369,16 +398,17 @@ func appendClient(c *Context, text []byte, l *Client) []byte {
 	total := clientSize + use.Query + use.QueryFree + use.Output + arguments + replies + queued + l.namesSize
 	return fmt.Appendf(text, "id=%d addr=%s laddr=%s fd=-1 name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d "+
 		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=%d rbs=0 rbp=0 obl=%d oll=%d omem=%d tot-mem=%d "+
-		"events=r cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+		"events=r cmd=%s user=%s redir=%d resp=%d lib-name=%s lib-ver=%s\n",
 		l.ID, l.Addr, l.LocalAddr, l.Name, (c.Now-l.Created)/1000, (c.Now-l.Active)/1000, clientFlags(c, l), l.DB,
 		l.Subscriptions(ToChannel), l.Subscriptions(ToPattern), l.Subscriptions(ToShard), multi,
 		use.Query, use.QueryFree, arguments, queued, replies, use.OutputPieces, use.Output, total,
-		last, l.User, l.Protocol, l.LibName, l.LibVersion)
+		last, l.User, l.redirection(), l.Protocol, l.LibName, l.LibVersion)
 }
 
 // clientFlags are letters in Redis's order, those for what is not here left out.
 func clientFlags(c *Context, l *Client) string {
 	var flags []byte
+	now := l.tracked()
 	for _, f := range [...]struct {
 		letter byte
 		holds  bool
@@ -387,6 +417,9 @@ func clientFlags(c *Context, l *Client) string {
 		{'P', l.Subscribed() > 0},
 		{'x', l.Multi != nil},
 		{'b', l.Blocked},
+		{'t', now.on},
+		{'R', now.broken},
+		{'B', now.broadcast},
 		{'d', l.spoilt},
 		{'U', c.onSocket(l)},
 		{'e', l.NoEvict},

@@ -9,7 +9,7 @@
 // The contract, on which all rest, is in command.go, key.go, syntax.go,
 // standard.go (the table), context.go, args.go, errors.go, events.go, floats.go,
 // deadline.go, due.go, sample.go (what handlers work with), client.go, channels.go,
-// config.go and stats.go (what they share). The other files are the families:
+// tracking.go, invalidations.go, config.go and stats.go (what they share). The other files are the families:
 // each holds the rows of some commands, or what these rows run.
 package commands
 
@@ -100,6 +100,7 @@ const (
 	EndsMulti    // ends a transaction even if it is refused
 	Alone        // ReadOnly, but no other read may run beside it: it changes how a value is kept
 	MayReplicate // a replica would be told of it though it is no write; Redis keeps that to itself
+	KeepsCaching // of a row with others below: CLIENT CACHING is about none of those
 )
 
 var flagNames = [...]string{

@@ -11,6 +11,7 @@ type Config struct {
 	ProtoMaxBulk int64  // bytes of one argument
 	QueryBuffer  int64  // bytes a client may have sent ahead of what has run
 	OutputLimits [OutputClasses]OutputLimit
+	TrackedKeys  int64              // keys that are remembered for clients that track; 0: without limit
 	SetLogLevel  func(level string) // nil where nothing logs
 
 	SlowlogLeast  int64 // µs from which a call is slow; negative: none is
@@ -44,6 +45,7 @@ func DefaultConfig() Config {
 		LogLevel:     "notice",
 		ProtoMaxBulk: 512 << 20,
 		QueryBuffer:  1 << 30,
+		TrackedKeys:  1000000,
 		OutputLimits: [...]OutputLimit{
 			OutputReplica: {256 << 20, 64 << 20, 60},
 			OutputPubSub:  {32 << 20, 8 << 20, 60},

@@ -137,6 +137,7 @@ func reset(c *Context) error {
 	c.EndMulti(l)
 	c.Channels.UnsubscribeAll(l)
 	c.Monitors.Remove(l)
+	c.Tracking.off(l)
 	l.Name = ""
 	l.User, l.Authed = defaultUser, c.Config.Password == ""
 	choose(c, 0)

@@ -40,10 +40,11 @@ type Context struct {
 	// Command is the row that runs.
 	Command *Command
 
-	index int // of DB
-	call  call
-	depth int      // of calls within calls
-	unit  []Effect // of the outermost call so far
+	index   int // of DB
+	call    call
+	depth   int        // of calls within calls
+	invalid []*Message // what the client's own calls have made invalid, for when it is answered
+	unit    []Effect   // of the outermost call so far
 }
 
 // call is what a handler has done so far.
@@ -61,6 +62,7 @@ type State struct {
 	Databases []*datastructs.Keyspace
 	Clients   Clients
 	Channels  Channels
+	Tracking  Tracking
 	Config    Config
 	Stats     Stats
 	Host      Host
@@ -163,6 +165,9 @@ func (c *Context) Perform(m *Command, args [][]byte) (o Outcome) {
 		c.settleKeys(m, args)
 	}
 	err := m.Run(c)
+	if m.Has(ReadOnly) && c.Client.Remembers() {
+		c.remember(m, args)
+	}
 	switch {
 	case errors.Is(err, errWaits):
 		c.Truncate(c.call.mark)
@@ -333,13 +338,24 @@ func (c *Context) ClearDeadline(key []byte) bool {
 	return true
 }
 
-// Flush empties the current database and returns how many keys it held.
-func (c *Context) Flush() int {
-	n := c.DB.Len()
+// Flush empties the current database.
+func (c *Context) Flush() {
+	c.empty()
+	c.invalidateAll()
+}
+
+// FlushAll empties all databases.
+func (c *Context) FlushAll() {
+	for i := range c.Databases {
+		c.In(i, c.empty)
+	}
+	c.invalidateAll()
+}
+
+func (c *Context) empty() {
 	c.touchAll(c.index, c.DB)
+	c.call.changes += c.DB.Len()
 	c.DB.Clear()
-	c.call.changes += n
-	return n
 }
 
 // Swap exchanges two databases, for all who watch, wait for or use their keys.
@@ -372,11 +388,20 @@ func (c *Context) offer(db int) {
 	}
 }
 
-// touch records that a key was changed, for all who want to know.
+// touch records that the call has changed a key.
 func (c *Context) touch(key []byte) {
 	c.call.changes++
+	c.changed(key, c.Client)
+}
+
+// changed tells all who want to know that a key was changed, and by whom: nil
+// where no client did it.
+func (c *Context) changed(key []byte, by *Client) {
 	if len(c.watchers) > 0 {
 		c.spoil(watchedKey{c.index, string(key)})
+	}
+	if c.Tracking.any() {
+		c.invalidate(key, by)
 	}
 }
 

@@ -20,10 +20,8 @@ import (
 // a word that the syntax has is given there at least once.
 func TestTranscriptsShowEveryOption(t *testing.T) {
 	for _, m := range commands.Standard().Rows() {
-		text, err := os.ReadFile(filepath.Join("testdata", m.Name+".txt"))
-		require.NoError(t, err)
 		shown := make(map[string]bool)
-		for line := range strings.Lines(string(text)) {
+		for line := range strings.Lines(transcriptsOf(t, m)) {
 			if strings.Contains(line, "> ") {
 				for word := range strings.FieldsSeq(strings.ToUpper(line)) {
 					shown[word] = true
@@ -38,6 +36,20 @@ func TestTranscriptsShowEveryOption(t *testing.T) {
 			}
 		}
 	}
+}
+
+// transcriptsOf is the text of a row's transcript, and of those of the rows
+// below it that have their own.
+func transcriptsOf(t *testing.T, m *commands.Command) string {
+	var all strings.Builder
+	for _, name := range transcripts(t) {
+		if about, _, _ := strings.Cut(rowOf(name), "|"); about == m.Name {
+			text, err := os.ReadFile(name)
+			require.NoError(t, err)
+			all.Write(text)
+		}
+	}
+	return all.String()
 }
 
 func tokensOf(list []commands.Argument) (words []string) {

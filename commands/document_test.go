@@ -206,7 +206,7 @@ func shownBy(t *testing.T) map[*commands.Command]string {
 				continue
 			}
 			if shown[m] == "" || m == about || slices.Contains(about.Children(), m) {
-				shown[m] = rowOf(name)
+				shown[m] = fileOf(name)
 			}
 		}
 	}

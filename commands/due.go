@@ -49,7 +49,7 @@ func (c *Context) expire(due datastructs.Due, limit int) int {
 
 func (c *Context) expireKey(key []byte) {
 	c.DB.Delete(key)
-	c.touchByTime(key)
+	c.changed(key, nil)
 	c.Stats.Expired.Add(1)
 	c.emit("DEL", key)
 	c.Notify(EventExpired, "expired", key)
@@ -64,7 +64,7 @@ func (c *Context) expireFields(key []byte, limit int) int {
 			effect = append(effect, slices.Clone(field))
 		}
 	})
-	c.touchByTime(key)
+	c.changed(key, nil)
 	c.Stats.ExpiredFields.Add(int64(n))
 	if emptied {
 		effect = []any{"DEL", key}
@@ -76,13 +76,6 @@ func (c *Context) expireFields(key []byte, limit int) int {
 		return 1
 	}
 	return n
-}
-
-// touchByTime is touch for a change that is not the doing of the call under way.
-func (c *Context) touchByTime(key []byte) {
-	changes := c.call.changes
-	c.touch(key)
-	c.call.changes = changes
 }
 
 // settle does what Expire had no time for, of a key that is about to be written

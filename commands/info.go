@@ -109,7 +109,7 @@ func infoClients(c *Context, t *infoText) {
 	t.field("cluster_connections", 0)
 	t.field("maxclients", c.Config.MaxClients)
 	t.field("blocked_clients", blocked)
-	t.field("tracking_clients", 0)
+	t.field("tracking_clients", c.Tracking.Clients())
 }
 
 // infoMemory tells of the whole process, since Go has one heap for all in it.
@@ -176,6 +176,9 @@ func infoStats(c *Context, t *infoText) {
 	t.field("pubsubshard_channels", c.Channels.Len(ToShard))
 	t.field("latest_fork_usec", 0)
 	t.field("total_forks", 0)
+	t.field("tracking_total_keys", c.Tracking.Keys())
+	t.field("tracking_total_items", c.Tracking.Items())
+	t.field("tracking_total_prefixes", c.Tracking.Prefixes())
 	t.field("total_error_replies", s.Errors.Load())
 	t.field("client_output_buffer_limit_disconnections", s.Overflowed.Load())
 }

@@ -96,6 +96,7 @@ var parameters = []parameter{
 	integer("slowlog-max-len", 0, math.MaxInt64, func(c *Config) *int64 { return &c.SlowlogMaxLen }),
 	constant("timeout", "0"),
 	constant("tls-port", "0"),
+	integer("tracking-table-max-keys", 0, math.MaxInt64, func(c *Config) *int64 { return &c.TrackedKeys }),
 	own("unixsocket", func(c *Context) string { return c.Host.Socket }),
 	limit("zset-max-listpack-entries", datastructs.SortedSetListpackEntries),
 	limit("zset-max-listpack-value", datastructs.SortedSetListpackValue),

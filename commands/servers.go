@@ -79,9 +79,7 @@ func flushall(c *Context) error {
 	if err := checkFlush(c); err != nil {
 		return err
 	}
-	for i := range c.Databases {
-		c.In(i, func() { c.Flush() })
-	}
+	c.FlushAll()
 	c.OK()
 	return nil
 }

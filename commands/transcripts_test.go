@@ -123,8 +123,11 @@ func transcripts(t *testing.T) []string {
 	return names
 }
 
-// rowOf is the command that a file is about.
-func rowOf(name string) string { return strings.TrimSuffix(filepath.Base(name), ".txt") }
+// rowOf is the command that a file is about: client-tracking.txt is about one
+// that stands below another.
+func rowOf(name string) string { return strings.Replace(fileOf(name), "-", "|", 1) }
+
+func fileOf(name string) string { return strings.TrimSuffix(filepath.Base(name), ".txt") }
 
 func load(t *testing.T, name string) *transcript.File {
 	text, err := os.Open(name)
@@ -146,7 +149,7 @@ func bytesOf(words []string) [][]byte {
 
 func eachTranscript(t *testing.T, f func(*testing.T, *transcript.File)) {
 	for _, name := range transcripts(t) {
-		t.Run(rowOf(name), func(t *testing.T) {
+		t.Run(fileOf(name), func(t *testing.T) {
 			t.Parallel()
 			f(t, load(t, name))
 		})

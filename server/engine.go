@@ -165,6 +165,20 @@ func (e *engine) leave(c *caller) {
 	e.state.EndMulti(c.client)
 	e.state.Monitors.Remove(c.client)
 	e.state.Clients.Remove(c.client)
+	e.state.Tracking.Leave(c.client)
+}
+
+// forgetAtOnce bounds how many keys that a client has read one stay under the
+// lock forgets.
+const forgetAtOnce = 1000
+
+// forgetReads takes what a client that has left was tracking out of the table.
+func (e *engine) forgetReads(l *commands.Client) {
+	for done := false; !done; {
+		e.mu.Lock()
+		done = e.state.Tracking.Forget(l, forgetAtOnce)
+		e.mu.Unlock()
+	}
 }
 
 // request finds the row of a call. It needs no lock.
@@ -201,6 +215,9 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 			c.ctx.Expire(expireAtOnce)
 		}
 		o, ran := e.do(c, batch[n])
+		if !c.parked.Load() {
+			c.ctx.Answered(batch[n].command)
+		}
 		before := passed
 		passed = since(e.clock, begun)
 		if ran {
@@ -219,6 +236,9 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 	}
 	e.copyLimits(c)
 	done()
+	if !shared {
+		e.house.ctx.Broadcast()
+	}
 	return n
 }
 
@@ -236,7 +256,7 @@ func (e *engine) rlock() bool {
 // shares reports whether a batch may run beside others: it reads, and does not
 // change what is known of the client either.
 func (c *caller) shares(batch []request) bool {
-	if c.client.Multi != nil {
+	if c.client.Multi != nil || c.client.Remembers() {
 		return false
 	}
 	for _, r := range batch {

@@ -59,4 +59,5 @@ func (e *engine) goOff() {
 	e.house.ctx.Expire(expireAtOnce)
 	e.serve(now)
 	e.setAlarm()
+	e.house.ctx.Broadcast()
 }

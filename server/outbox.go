@@ -33,12 +33,14 @@ type outbox struct {
 	changed sync.Cond  // on mu: there is more, or less, or it has ended
 	pieces  []piece
 	size    int  // bytes in pieces, and in those that are being written
+	pushed  int  // bytes of those that may be messages: at most so many are
 	writing bool // somebody is in flush
 	ended   bool // nothing is appended any more
 	killed  bool // what is there is not sent either
 	crowded bool // the session waits until the client has read some
 
 	limit     func() commands.OutputLimit
+	pushLimit func() int64 // of pushed, in bytes; 0: none
 	clock     Clock
 	softSince time.Time // since when there is more than limit allows for long; zero: there is not
 
@@ -86,6 +88,7 @@ func (o *outbox) push(p []byte) {
 	} else {
 		o.copyIn(p)
 	}
+	o.pushed += len(p)
 	o.added(len(p))
 	if !o.killed && !o.writing && o.wake != nil {
 		o.writing = true
@@ -136,7 +139,7 @@ func (o *outbox) last() *piece {
 // added counts n bytes more, and cuts off a client that leaves too much unread.
 func (o *outbox) added(n int) {
 	o.size += n
-	if o.exceeds(o.limit()) {
+	if o.exceeds(o.limit()) || o.floods() {
 		if o.over != nil {
 			o.over()
 		}
@@ -161,6 +164,15 @@ func (o *outbox) exceeds(l commands.OutputLimit) bool {
 		o.softSince = now
 	}
 	return now.Sub(o.softSince) > time.Duration(l.Seconds)*time.Second
+}
+
+// floods reports whether others have sent more than the client may leave unread.
+func (o *outbox) floods() bool {
+	if o.pushed == 0 {
+		return false
+	}
+	most := o.pushLimit()
+	return most > 0 && int64(o.pushed) > most
 }
 
 // drop ends the outbox with all that is in it.
@@ -212,6 +224,7 @@ func (o *outbox) awaitRoom() {
 // taken counts n bytes less.
 func (o *outbox) taken(n int) {
 	o.size -= n
+	o.pushed = min(o.pushed, o.size)
 	if !o.softSince.IsZero() && int64(o.size-freeOutput) <= o.limit().Soft {
 		o.softSince = time.Time{}
 	}

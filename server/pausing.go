@@ -72,6 +72,7 @@ func (e *engine) endPause(p commands.Pause) {
 	e.followPause(func() {})
 	e.setAlarm()
 	e.publish()
+	e.house.ctx.Broadcast()
 }
 
 // letGo makes each call that is held back, in the order in which they came.
@@ -97,6 +98,9 @@ func (e *engine) again(p *waiter) {
 	c.ctx.Expire(expireAtOnce)
 	if o, ran := e.do(c, p.request); ran {
 		e.report(c, p.request, o, since(e.clock, begun))
+	}
+	if c.waiter == nil {
+		c.ctx.Answered(p.request.command)
 	}
 	c.answered()
 	e.serve(now)

@@ -57,7 +57,7 @@ func newSession(e *engine, addr, local string, attach func(*session)) (*session,
 	s := &session{engine: e, turn: make(chan struct{}, 1)}
 	s.out.init()
 	s.out.over = s.overflowed
-	s.out.limit = s.outputLimit
+	s.out.limit, s.out.pushLimit = s.outputLimit, s.pushLimit
 	s.out.clock = e.clock
 	s.caller.init(e, &commands.Client{Addr: addr, LocalAddr: local, Peer: s})
 	s.caller.answered, s.caller.resume = s.deliver, func() { s.proceed() }
@@ -235,6 +235,16 @@ func (s *session) outputLimit() commands.OutputLimit {
 	return s.engine.settings.Load().output[s.class.Load()]
 }
 
+// pushLimit is what the client may leave unread of what others have caused. A
+// subscriber's limit holds for the invalidations of any client, too: its own class
+// may have none, and it has no say in how much others change.
+func (s *session) pushLimit() int64 {
+	if commands.OutputClass(s.class.Load()) != commands.OutputNormal {
+		return 0 // its class has a limit for such
+	}
+	return s.engine.settings.Load().output[commands.OutputPubSub].Hard
+}
+
 // overflowed tells that the client is cut off for what it has left unread.
 func (s *session) overflowed() {
 	s.finished.Store(true)
@@ -248,6 +258,7 @@ func (s *session) leave() {
 	s.over = true
 	s.turn <- struct{}{}
 	s.engine.leave(&s.caller)
+	s.engine.forgetReads(s.client)
 	s.out.finish()
 }
 

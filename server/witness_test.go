@@ -195,6 +195,7 @@ func (w *witness) advance(d time.Duration) {
 // pushes are the first words of what comes without being asked for.
 var pushes = []string{
 	"message", "pmessage", "smessage", "subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe",
+	"invalidate", "tracking-redir-broken",
 }
 
 func isPush(v resp.Value) bool {

@@ -57,8 +57,20 @@ var handshakes = map[string]func(*testing.T, target){
 		_, err := redigo(t, to.endpoint()).Do("PING")
 		require.NoError(t, err)
 	},
-	"rueidis without its cache": func(t *testing.T, to target) {
+	"rueidis": func(t *testing.T, to target) {
 		c := rueidisClient(t, to.endpoint())
+		require.NoError(t, c.Do(t.Context(), c.B().Ping().Build()).Error())
+	},
+	"valkey-go": func(t *testing.T, to target) {
+		c := valkeyClient(t, to.endpoint())
+		require.NoError(t, c.Do(t.Context(), c.B().Ping().Build()).Error())
+	},
+	"rueidis without its cache": func(t *testing.T, to target) {
+		o := rueidisOptions(to.endpoint())
+		o.DisableCache = true
+		c, err := rueidis.NewClient(o)
+		require.NoError(t, err)
+		defer c.Close()
 		require.NoError(t, c.Do(t.Context(), c.B().Ping().Build()).Error())
 	},
 	"rueidis in RESP2": func(t *testing.T, to target) {

@@ -12,8 +12,7 @@ import (
 	"github.com/parley-chat/parley/server/servertest/schematest"
 )
 
-// rueidisClient connects with the library's defaults, except that its cache in
-// the client is off: that needs CLIENT TRACKING, which parley does not have yet.
+// rueidisClient connects with the library's defaults.
 func rueidisClient(t testing.TB, e endpoint) rueidis.Client {
 	c, err := rueidis.NewClient(rueidisOptions(e))
 	require.NoError(t, err)
@@ -23,23 +22,12 @@ func rueidisClient(t testing.TB, e endpoint) rueidis.Client {
 
 func rueidisOptions(e endpoint) rueidis.ClientOption {
 	return rueidis.ClientOption{
-		InitAddress:  []string{e.addr},
-		Password:     e.password,
-		DisableCache: true,
+		InitAddress: []string{e.addr},
+		Password:    e.password,
 		DialCtxFn: func(ctx context.Context, addr string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
 			return e.dial(ctx, e.network, addr)
 		},
 	}
-}
-
-// With its cache on, which is the default, rueidis insists on CLIENT TRACKING.
-// When this fails, tracking is there: turn the cache on in rueidisOptions.
-func TestRueidisCacheNeedsTracking(t *testing.T) {
-	e := start(t, "tcp", "")
-	o := rueidisOptions(e)
-	o.DisableCache = false
-	_, err := rueidis.NewClient(o)
-	require.ErrorContains(t, err, "unknown subcommand 'TRACKING'")
 }
 
 func TestRueidisSchema(t *testing.T) {

@@ -81,7 +81,11 @@ func (f *File) play(c *conversation, s step) error {
 		return outOfStep{err}
 	}
 	if s.kind == call {
-		conn.send(s.words)
+		words, err := c.withIDs(s.words)
+		if err != nil {
+			return outOfStep{err}
+		}
+		conn.send(words)
 	}
 	want := s.replies[protocolIndex(c.protocol)]
 	if want == noReply {
@@ -92,7 +96,7 @@ func (f *File) play(c *conversation, s step) error {
 	if err != nil {
 		return outOfStep{fmt.Errorf("want in RESP%d:\n%s\ngot: %w", c.protocol, want, err)}
 	}
-	if got := a.render(s.order); got != want {
+	if got := c.name(a, s.order).render(s.order); got != want {
 		return fmt.Errorf("want in RESP%d:\n%s\ngot:\n%s", c.protocol, want, got)
 	}
 	return nil
@@ -122,11 +126,12 @@ type conversation struct {
 	target   Target
 	protocol int
 	conns    map[string]*conn
-	since    string // the version that steps now belong to
+	ids      map[int64]string // the connections that a word has stood for
+	since    string           // the version that steps now belong to
 }
 
 func newConversation(target Target, protocol int) *conversation {
-	return &conversation{target: target, protocol: protocol, conns: make(map[string]*conn)}
+	return &conversation{target: target, protocol: protocol, conns: make(map[string]*conn), ids: make(map[int64]string)}
 }
 
 // skips reports whether the server is too old for a step. It must be called

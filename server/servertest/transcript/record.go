@@ -111,7 +111,11 @@ func (r *recording) call(s *recorded) error {
 	if err != nil {
 		return err
 	}
-	c.send(s.words)
+	words, err := r.withIDs(s.words)
+	if err != nil {
+		return err
+	}
+	c.send(words)
 	if err := r.catch(); err != nil {
 		return err
 	}
@@ -128,7 +132,7 @@ func (r *recording) take(s *recorded) error {
 	if queue := r.unread[s.conn]; len(queue) > 0 {
 		a, r.unread[s.conn] = queue[0], queue[1:]
 	}
-	s.answers[protocolIndex(r.protocol)], s.asked = a, true
+	s.answers[protocolIndex(r.protocol)], s.asked = r.name(a, s.order), true
 	return nil
 }
 

@@ -39,6 +39,10 @@
 // pairs in any case), "?>" by the type only. Of a reply that is a cursor and a
 // list (SCAN) the list is meant.
 //
+// The word <id:a> stands for the number that the server knows connection a by,
+// <id:> for that of the main one. In replies to a call marked "@>", and where
+// one is read by "<@ a", the same words stand for these numbers.
+//
 // A line of a reply that would be taken for something else, or that an editor
 // might spoil, is written as a backslash and a string in quotes.
 //
@@ -96,6 +100,7 @@ const (
 	inAny    order = "~"
 	inPairs  order = "~2"
 	ofType   order = "?"
+	withIDs  order = "@"
 	resp3Tag       = "resp3:"
 )
 
@@ -106,13 +111,13 @@ const (
 )
 
 var (
-	callLine = regexp.MustCompile(`^([a-z]?)(~2|~|\?)?> ?(.*)$`)
-	readLine = regexp.MustCompile(`^< ?([a-z]?)$`)
+	callLine = regexp.MustCompile(`^([a-z]?)(~2|~|\?|@)?> ?(.*)$`)
+	readLine = regexp.MustCompile(`^<(@?) ?([a-z]?)$`)
 )
 
 // isMark reports whether a line belongs to no reply.
 func isMark(line string) bool {
-	return line == "" || line == resp3Tag || strings.ContainsRune("#!<>~?", rune(line[0])) || callLine.MatchString(line)
+	return line == "" || line == resp3Tag || strings.ContainsRune("#!<>~?@", rune(line[0])) || callLine.MatchString(line)
 }
 
 // Parse reads a file, replies or not: a file without can be recorded.
@@ -203,7 +208,7 @@ func parseStep(line string) (step, error) {
 		if m == nil {
 			return s, fmt.Errorf("%q: want \"< a\"", line)
 		}
-		s.kind, s.conn = read, m[1]
+		s.kind, s.order, s.conn = read, order(m[1]), m[2]
 		return s, nil
 	}
 	m := callLine.FindStringSubmatch(line)
@@ -310,7 +315,7 @@ func (s step) String() string {
 	case call:
 		return s.conn + string(s.order) + "> " + s.text
 	case read:
-		return strings.TrimSuffix("< "+s.conn, " ")
+		return strings.TrimSuffix("<"+string(s.order)+" "+s.conn, " ")
 	}
 	return s.text
 }

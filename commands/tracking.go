@@ -1,0 +1,330 @@
+package commands
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+)
+
+// Tracking knows which clients are to be told that keys have changed, so that
+// they can keep values in a cache of their own. The zero value is ready. Keys
+// are names here, whatever the database, as in Redis.
+//
+// It knows two kinds of clients. Of those in the default mode it remembers the
+// keys that they have read, each until it changes or until the client is gone.
+// Those in broadcast mode have prefixes, and are told of all keys that begin
+// with one, read or not.
+type Tracking struct {
+	clients map[*Client]struct{} // that track now
+	keys    map[string]*trackedKey
+	places  []*trackedKey // the same keys, so that one can be picked at random
+	items   int           // readers of keys, summed over the keys
+
+	prefixes map[string]*trackedPrefix
+	lengths  []prefixLength   // of the prefixes, shortest first
+	changed  []*trackedPrefix // those with changes that have not been told
+
+	overruns int // times in a row that the keys remained too many
+}
+
+// A clientTracking is what a client has asked for. It stays when tracking is
+// switched off, as do the keys that are remembered for it: should the client
+// switch it on again, it is still told of those.
+type clientTracking struct {
+	on        bool
+	broadcast bool
+	optIn     bool // remember only what is read right after CLIENT CACHING YES
+	optOut    bool // remember all but what is read right after CLIENT CACHING NO
+	noLoop    bool // do not tell what the client itself has changed
+	caching   bool // CLIENT CACHING was the last call
+	broken    bool // the client of redirect was gone when it was to be told
+	redirect  int64
+
+	prefixes map[string]struct{}
+	read     map[*trackedKey]struct{}
+}
+
+// A trackedKey is a key that somebody has read. Most have one reader.
+type trackedKey struct {
+	name    string
+	place   int
+	reader  *Client              // where there is one
+	readers map[*Client]struct{} // where there are, or have been, several
+}
+
+type trackedPrefix struct {
+	prefix  string
+	clients map[*Client]struct{}
+	changes map[string]*Client // who was the last to change the key; nil: no client
+}
+
+type prefixLength struct{ length, prefixes int }
+
+// Clients counts the clients that track.
+func (t *Tracking) Clients() int { return len(t.clients) }
+
+// Keys counts the keys that are remembered, and Items their readers.
+func (t *Tracking) Keys() int  { return len(t.keys) }
+func (t *Tracking) Items() int { return t.items }
+
+// Prefixes counts the different prefixes that clients have.
+func (t *Tracking) Prefixes() int { return len(t.prefixes) }
+
+// any reports whether somebody may have to be told of a change.
+func (t *Tracking) any() bool { return len(t.places)+len(t.prefixes) > 0 }
+
+// of returns what a client has asked for, to be changed.
+func (t *Tracking) of(l *Client) *clientTracking {
+	if l.tracking == nil {
+		l.tracking = new(clientTracking)
+	}
+	return l.tracking
+}
+
+// on switches tracking on, or changes how a client tracks. Prefixes that the
+// client has already it keeps; in broadcast mode without any it is told of all
+// keys.
+func (t *Tracking) on(l *Client, want clientTracking, prefixes [][]byte) {
+	now := t.of(l)
+	want.on, want.caching = true, now.caching
+	want.prefixes, want.read = now.prefixes, now.read
+	*now = want
+	if t.clients == nil {
+		t.clients = make(map[*Client]struct{})
+	}
+	t.clients[l] = struct{}{}
+	if want.broadcast && len(prefixes) == 0 {
+		prefixes = [][]byte{nil}
+	}
+	for _, prefix := range prefixes {
+		t.addPrefix(l, string(prefix))
+	}
+}
+
+// off switches tracking off.
+func (t *Tracking) off(l *Client) {
+	if l.tracking == nil {
+		return
+	}
+	t.Leave(l)
+	*l.tracking = clientTracking{read: l.tracking.read}
+}
+
+// Leave lets nothing more be told to a client that is about to be gone. What is
+// remembered for it goes with Forget.
+func (t *Tracking) Leave(l *Client) {
+	if l.tracking == nil {
+		return
+	}
+	delete(t.clients, l)
+	for prefix := range l.tracking.prefixes {
+		t.dropPrefix(l, prefix)
+	}
+	l.tracking.prefixes = nil
+}
+
+// remember notes that a client has read a key.
+func (t *Tracking) remember(l *Client, key []byte) {
+	k := t.keys[string(key)]
+	if k == nil {
+		k = &trackedKey{name: string(key), place: len(t.places)}
+		if t.keys == nil {
+			t.keys = make(map[string]*trackedKey)
+		}
+		t.keys[k.name] = k
+		t.places = append(t.places, k)
+	}
+	if _, known := l.tracking.read[k]; known {
+		return
+	}
+	if l.tracking.read == nil {
+		l.tracking.read = make(map[*trackedKey]struct{})
+	}
+	l.tracking.read[k] = struct{}{}
+	l.namesSize += len(k.name)
+	k.add(l)
+	t.items++
+}
+
+// forget takes a key out of the table, for all its readers.
+func (t *Tracking) forget(k *trackedKey) {
+	for l := range k.all() {
+		delete(l.tracking.read, k)
+		l.namesSize -= len(k.name)
+		t.items--
+	}
+	t.drop(k)
+}
+
+// drop takes out a key that nobody is remembered for.
+func (t *Tracking) drop(k *trackedKey) {
+	delete(t.keys, k.name)
+	last := t.places[len(t.places)-1]
+	t.places[k.place], last.place = last, k.place
+	t.places[len(t.places)-1] = nil
+	t.places = t.places[:len(t.places)-1]
+}
+
+// forgetAll empties the table of keys.
+func (t *Tracking) forgetAll() {
+	for _, k := range t.places {
+		for l := range k.all() {
+			l.tracking.read = nil
+			l.namesSize -= len(k.name)
+		}
+	}
+	t.keys, t.places, t.items = nil, nil, 0
+}
+
+// Forget takes out of the table what is remembered for a client that is gone,
+// at most so many keys at once: there can be very many. It reports whether
+// nothing is left.
+func (t *Tracking) Forget(l *Client, limit int) (done bool) {
+	if l.tracking == nil {
+		return true
+	}
+	for k := range l.tracking.read {
+		if limit == 0 {
+			return false
+		}
+		limit--
+		delete(l.tracking.read, k)
+		l.namesSize -= len(k.name)
+		t.items--
+		if k.remove(l); k.unread() {
+			t.drop(k)
+		}
+	}
+	return true
+}
+
+// add enters a reader that is not there yet.
+func (k *trackedKey) add(l *Client) {
+	switch {
+	case k.readers != nil:
+		k.readers[l] = struct{}{}
+	case k.reader == nil:
+		k.reader = l
+	default:
+		k.readers = map[*Client]struct{}{k.reader: {}, l: {}}
+		k.reader = nil
+	}
+}
+
+func (k *trackedKey) remove(l *Client) {
+	if k.reader == l {
+		k.reader = nil
+	}
+	delete(k.readers, l)
+}
+
+func (k *trackedKey) unread() bool { return k.reader == nil && len(k.readers) == 0 }
+
+func (k *trackedKey) all() iter.Seq[*Client] {
+	return func(yield func(*Client) bool) {
+		if k.reader != nil && !yield(k.reader) {
+			return
+		}
+		for l := range k.readers {
+			if !yield(l) {
+				return
+			}
+		}
+	}
+}
+
+// addPrefix enters a prefix for a client, unless it has it already.
+func (t *Tracking) addPrefix(l *Client, prefix string) {
+	if _, held := l.tracking.prefixes[prefix]; held {
+		return
+	}
+	p := t.prefixes[prefix]
+	if p == nil {
+		p = &trackedPrefix{prefix: prefix, clients: make(map[*Client]struct{})}
+		if t.prefixes == nil {
+			t.prefixes = make(map[string]*trackedPrefix)
+		}
+		t.prefixes[prefix] = p
+		t.countLength(len(prefix), 1)
+	}
+	p.clients[l] = struct{}{}
+	if l.tracking.prefixes == nil {
+		l.tracking.prefixes = make(map[string]struct{})
+	}
+	l.tracking.prefixes[prefix] = struct{}{}
+	l.namesSize += len(prefix)
+}
+
+func (t *Tracking) dropPrefix(l *Client, prefix string) {
+	p := t.prefixes[prefix]
+	delete(p.clients, l)
+	l.namesSize -= len(prefix)
+	if len(p.clients) == 0 {
+		delete(t.prefixes, prefix)
+		t.countLength(len(prefix), -1)
+	}
+}
+
+// countLength counts n prefixes more of a length.
+func (t *Tracking) countLength(length, n int) {
+	i, found := slices.BinarySearchFunc(t.lengths, length, func(l prefixLength, to int) int { return cmp.Compare(l.length, to) })
+	if !found {
+		t.lengths = slices.Insert(t.lengths, i, prefixLength{length: length})
+	}
+	if t.lengths[i].prefixes += n; t.lengths[i].prefixes == 0 {
+		t.lengths = slices.Delete(t.lengths, i, i+1)
+	}
+}
+
+// change notes, for each prefix of a key, that it has changed. It looks for one
+// prefix of each length that occurs, so that many prefixes cost no more than few.
+func (t *Tracking) change(key []byte, by *Client) {
+	for _, l := range t.lengths {
+		if l.length > len(key) {
+			return
+		}
+		p := t.prefixes[string(key[:l.length])]
+		if p == nil {
+			continue
+		}
+		if len(p.changes) == 0 {
+			p.changes = make(map[string]*Client)
+			t.changed = append(t.changed, p)
+		}
+		p.changes[string(key)] = by
+	}
+}
+
+// take returns the prefixes with changes, in order, and the changes as having
+// been told.
+func (t *Tracking) take() []*trackedPrefix {
+	list := t.changed
+	t.changed = nil
+	slices.SortFunc(list, func(a, b *trackedPrefix) int { return cmp.Compare(a.prefix, b.prefix) })
+	return list
+}
+
+// besides returns those of the keys that a client was not the last to change.
+func (p *trackedPrefix) besides(l *Client, keys []string) []string {
+	var others []string
+	for _, key := range keys {
+		if p.changes[key] != l {
+			others = append(others, key)
+		}
+	}
+	return others
+}
+
+// byKey reports whether a client is told of the keys that it has read.
+func (t *Tracking) byKey(l *Client) bool {
+	_, tracks := t.clients[l]
+	return tracks && !l.tracking.broadcast
+}
+
+// Remembers reports whether the next calls of a client are to be remembered, so
+// that to read is to change something. The client itself may ask without the
+// engine's lock.
+func (l *Client) Remembers() bool {
+	t := l.tracking
+	return t != nil && t.on && !t.broadcast && (!t.optIn || t.caching)
+}

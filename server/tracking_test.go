@@ -1,0 +1,334 @@
+package server_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/server"
+)
+
+// dial3 is a client that speaks RESP3.
+func dial3(t *testing.T, s *server.Server) *peer {
+	p := dial(t, s)
+	p.ask("HELLO 3")
+	return p
+}
+
+func invalid(keys ...string) string {
+	list := make([]string, len(keys))
+	for i, key := range keys {
+		list[i] = fmt.Sprintf("%d) %q", i+1, key)
+	}
+	return "1> \"invalidate\"\n2> " + strings.Join(list, "\n   ")
+}
+
+// tracked requires that INFO tells so many clients, keys, items and prefixes.
+func tracked(t *testing.T, s *server.Server, clients, keys, items, prefixes int) {
+	t.Helper()
+	require.Contains(t, do(t, s, "INFO", "clients"), fmt.Sprintf("tracking_clients:%d\r\n", clients))
+	require.Contains(t, do(t, s, "INFO", "stats"), fmt.Sprintf(
+		"tracking_total_keys:%d\r\ntracking_total_items:%d\r\ntracking_total_prefixes:%d\r\n", keys, items, prefixes))
+}
+
+func TestInfoTellsWhatIsTracked(t *testing.T) {
+	s := newServer(t, server.Options{})
+	a, b, c := dial3(t, s), dial3(t, s), dial3(t, s)
+	tracked(t, s, 0, 0, 0, 0)
+	a.ask("CLIENT TRACKING ON")
+	b.ask("CLIENT TRACKING ON")
+	c.ask("CLIENT TRACKING ON BCAST PREFIX x PREFIX y")
+	a.ask("MGET k l k")
+	b.ask("GET k")
+	c.ask("GET z")
+	tracked(t, s, 3, 2, 3, 2)
+	do(t, s, "SET", "k", 1)
+	tracked(t, s, 3, 1, 1, 2)
+	c.ask("CLIENT TRACKING OFF")
+	a.ask("CLIENT TRACKING OFF")
+	tracked(t, s, 1, 1, 1, 0)
+	do(t, s, "FLUSHDB")
+	tracked(t, s, 1, 0, 0, 0)
+}
+
+func TestClientListShowsTracking(t *testing.T) {
+	s := newServer(t, server.Options{})
+	a, b := dial3(t, s), dial3(t, s)
+	flags := func(want string) {
+		t.Helper()
+		require.Contains(t, a.ask("CLIENT INFO"), want)
+	}
+	flags(" flags=N ")
+	flags(" redir=-1 ")
+	a.ask("CLIENT TRACKING ON")
+	flags(" flags=t ")
+	flags(" redir=0 ")
+	a.ask("CLIENT TRACKING ON REDIRECT " + b.id())
+	flags(" redir=" + b.id() + " ")
+	a.ask("GET k")
+	b.conn.Close()
+	do(t, s, "SET", "k", "v")
+	require.Contains(t, a.read(), "tracking-redir-broken")
+	flags(" flags=tR ")
+	a.ask("CLIENT TRACKING OFF")
+	flags(" flags=N ")
+	a.ask("CLIENT TRACKING ON BCAST")
+	flags(" flags=tB ")
+}
+
+// What is remembered of a client goes with it, however much it is.
+func TestWhoLeavesIsTrackedNoMore(t *testing.T) {
+	s := newServer(t, server.Options{})
+	a, b, c := dial3(t, s), dial3(t, s), dial3(t, s)
+	for i, p := range []*peer{a, b} {
+		p.ask("CLIENT TRACKING ON")
+		for j := range 3000 {
+			p.ask(fmt.Sprintf("GET key:%d", (i+1)*j))
+		}
+	}
+	c.ask("CLIENT TRACKING ON BCAST PREFIX x PREFIX y")
+	tracked(t, s, 3, 3000+1500, 6000, 2)
+	require.NoError(t, a.conn.Close())
+	tracked(t, s, 2, 3000, 3000, 2)
+	do(t, s, "CLIENT", "KILL", "ID", c.id())
+	tracked(t, s, 1, 3000, 3000, 0)
+	b.ask("RESET")
+	tracked(t, s, 0, 3000, 3000, 0)
+	require.NoError(t, b.conn.Close())
+	tracked(t, s, 0, 0, 0, 0)
+}
+
+// Somebody else is not told in the place of a client that is gone.
+func TestKilledTrackerRedirectsNothing(t *testing.T) {
+	s := newServer(t, server.Options{})
+	a, b, c := dial3(t, s), dial3(t, s), dial3(t, s)
+	a.ask("CLIENT TRACKING ON REDIRECT " + b.id())
+	a.ask("GET k")
+	id := a.id()
+	c.send("MULTI\r\nCLIENT KILL ID " + id + "\r\nSET k 1\r\nFLUSHALL\r\nEXEC")
+	for range 5 {
+		c.read()
+	}
+	require.Equal(t, "PONG", b.ask("PING"))
+}
+
+func TestTrackedKeysAreLimited(t *testing.T) {
+	s := newServer(t, server.Options{})
+	a, b := dial3(t, s), dial3(t, s)
+	a.ask("CLIENT TRACKING ON")
+	do(t, s, "CONFIG", "SET", "tracking-table-max-keys", 10)
+	keys := make(map[string]bool)
+	for i := range 25 {
+		keys[fmt.Sprint("k", i)] = true
+		a.ask(fmt.Sprint("GET k", i))
+		if i >= 10 {
+			forgotten := a.next().Elems[1].Elems[0].Str
+			require.True(t, keys[forgotten], forgotten)
+			delete(keys, forgotten)
+		}
+	}
+	tracked(t, s, 1, 10, 10, 0)
+	require.Equal(t, "(nil)", b.ask("GET k1"))
+
+	// Those that are left are still remembered.
+	for key := range keys {
+		do(t, s, "SET", key, "v")
+		require.Equal(t, invalid(key), a.read())
+	}
+	tracked(t, s, 1, 0, 0, 0)
+
+	// A lower limit is reached in steps: nobody waits long.
+	do(t, s, "CONFIG", "SET", "tracking-table-max-keys", 0)
+	for i := range 1000 {
+		a.ask(fmt.Sprint("GET k", i))
+	}
+	do(t, s, "CONFIG", "SET", "tracking-table-max-keys", 100)
+	tracked(t, s, 1, 700, 700, 0) // 100 went with CONFIG and 200 with the first INFO; 300 go with the second
+	do(t, s, "PING")
+	for range 900 {
+		require.Contains(t, a.read(), "invalidate")
+	}
+	tracked(t, s, 1, 100, 100, 0)
+	require.Equal(t, "PONG", a.ask("PING"))
+}
+
+func (p *peer) next() resp.Value {
+	p.t.Helper()
+	v, err := p.replies.Read()
+	require.NoError(p.t, err)
+	return v
+}
+
+// In Redis the second of these errors is followed by an OK, and the prefixes
+// are taken all the same: two replies to one call.
+func TestOverlappingPrefixesGiveOneReply(t *testing.T) {
+	s := newServer(t, server.Options{})
+	a := dial3(t, s)
+	for _, prefixes := range []string{"PREFIX a PREFIX ab", "PREFIX x PREFIX a PREFIX ab"} {
+		require.Equal(t, "(error) ERR Prefix 'a' overlaps with another provided prefix 'ab'. Prefixes for a single client must not overlap.",
+			a.ask("CLIENT TRACKING ON BCAST "+prefixes))
+		require.Equal(t, "PONG", a.ask("PING"))
+	}
+	tracked(t, s, 0, 0, 0, 0)
+}
+
+// Very many prefixes are checked, and looked for in each change, in no time.
+func TestManyPrefixes(t *testing.T) {
+	s := newServer(t, server.Options{})
+	a := dial3(t, s)
+	const n = 100_000
+	words := []string{"CLIENT", "TRACKING", "ON", "BCAST"}
+	for i := range n {
+		words = append(words, "PREFIX", fmt.Sprintf("%06d:", i))
+	}
+	begun := time.Now()
+	call := func(words []string) string {
+		var w resp.Writer
+		w.Array(len(words))
+		for _, word := range words {
+			w.BulkString(word)
+		}
+		_, err := a.conn.Write(w.Bytes())
+		require.NoError(t, err)
+		return a.read()
+	}
+	require.Equal(t, "OK", call(words))
+	require.Contains(t, call(append(slices.Clone(words[:4]), "PREFIX", "x", "PREFIX", "099999")), "Prefix '099999' overlaps with an existing prefix '099999:'")
+	for i := range n {
+		words[4+2*i+1] = "y" + words[4+2*i+1]
+	}
+	require.Contains(t, call(append(words, "PREFIX", "y099999:")), "Prefix 'y099999:' overlaps with another provided prefix 'y099999:'")
+	for i := range 1000 {
+		do(t, s, "SET", fmt.Sprintf("%06d:%s", i, strings.Repeat("x", 100)), "v")
+		require.Contains(t, a.read(), fmt.Sprintf("%06d:", i))
+	}
+	require.NoError(t, a.conn.Close())
+	tracked(t, s, 0, 0, 0, 0)
+	require.Less(t, time.Since(begun), 30*time.Second) // comparing each with each would take minutes
+}
+
+// A client that leaves its invalidations unread is cut off, though as a normal
+// client it may leave any reply unread, and nobody else notices.
+func TestTrackingClientThatDoesNotRead(t *testing.T) {
+	s := newServer(t, server.Options{})
+	do(t, s, "CONFIG", "SET", "client-output-buffer-limit", "pubsub 1mb 0 0")
+	stuck, slow := dial3(t, s), dial3(t, s)
+	do(t, s, "SET", "large", strings.Repeat("x", 4<<20))
+	slow.ask("CLIENT TRACKING ON BCAST PREFIX large")
+	slow.send("GET large")
+	stuck.ask("CLIENT TRACKING ON BCAST")
+	name := strings.Repeat("k", 10_000)
+	for i := 0; strings.Contains(do(t, s, "INFO", "clients"), "tracking_clients:2\r\n"); i++ {
+		require.Less(t, i, 200)
+		do(t, s, "SET", fmt.Sprint(name, i), "v")
+	}
+	require.Contains(t, do(t, s, "INFO", "stats"), "client_output_buffer_limit_disconnections:1\r\n")
+	do(t, s, "SET", "large", "v")
+	slow.readLength(4 << 20)
+	require.Equal(t, invalid("large"), slow.read())
+}
+
+// A client whose cache goes by what it is told never ends with a value that is
+// not the server's.
+func TestCachesAreCoherent(t *testing.T) {
+	const caches, writers, rounds, keys = 6, 3, 400, 20
+	s := newServer(t, server.Options{})
+	modes := []string{"", "NOLOOP", "BCAST", "BCAST NOLOOP", "BCAST PREFIX k", "OPTOUT"}
+	var writing, caching sync.WaitGroup
+	done := make(chan struct{})
+	for w := range writers {
+		p, r := dial3(t, s), rand.New(rand.NewPCG(1, uint64(w)))
+		writing.Go(func() {
+			for i := range rounds {
+				switch key := fmt.Sprint("k", r.IntN(keys)); r.IntN(10) {
+				case 0:
+					p.ask("DEL " + key)
+				case 1:
+					p.ask(fmt.Sprintf("SET %s %d PX 1", key, i))
+				case 2:
+					p.send(fmt.Sprintf("MULTI\r\nSET %s a\r\nSET %s b\r\nEXEC", key, key))
+					for range 4 {
+						p.read()
+					}
+				case 3:
+					if r.IntN(20) == 0 {
+						p.ask("FLUSHALL")
+					}
+				default:
+					p.ask(fmt.Sprintf("SET %s %d", key, i))
+				}
+			}
+		})
+	}
+	var clients []*cache
+	for i := range caches {
+		c := &cache{peer: dial3(t, s), values: make(map[string]string)}
+		clients = append(clients, c)
+		c.ask("CLIENT TRACKING ON " + modes[i])
+		r := rand.New(rand.NewPCG(2, uint64(i)))
+		caching.Go(func() {
+			for ended := false; !ended; {
+				select {
+				case <-done:
+					ended = true
+				default:
+				}
+				for range 20 {
+					c.get(fmt.Sprint("k", r.IntN(keys)))
+				}
+			}
+		})
+	}
+	writing.Wait()
+	close(done)
+	caching.Wait()
+	until(t, "all that can has expired", func() bool {
+		info := do(t, s, "INFO", "keyspace")
+		return !strings.Contains(info, "expires=") || strings.Contains(info, "expires=0")
+	})
+	for i, c := range clients {
+		c.call("PING")
+		for key, value := range c.values {
+			require.Equal(t, do(t, s, "GET", key), value, "%s in the cache of mode %q", key, modes[i])
+		}
+	}
+}
+
+// A cache holds what its client has read, until it is told otherwise.
+type cache struct {
+	*peer
+	values map[string]string
+}
+
+// call makes a call and takes in all that comes before its reply.
+func (c *cache) call(line string) resp.Value {
+	c.send(line)
+	for {
+		v := c.next()
+		switch {
+		case v.Type != resp.TypePush:
+			return v
+		case v.Elems[1].IsNull():
+			clear(c.values)
+		default:
+			for _, key := range v.Elems[1].Elems {
+				delete(c.values, key.Str)
+			}
+		}
+	}
+}
+
+func (c *cache) get(key string) {
+	if _, cached := c.values[key]; !cached {
+		c.values[key] = c.call("GET " + key).String()
+		return
+	}
+	c.call("PING")
+}
