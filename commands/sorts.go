@@ -17,7 +17,7 @@ var sortRows = []Command{
 		Summary: "Gives the members of a set in order: their own, or that of values of other keys.",
 		Since:   "1.0.0", Group: "generic",
 		Complexity: "O(N+M*log(M)), N being the number of members and M that of those returned; O(N) if nothing is sorted",
-		Arity:      -2, Flags: Write | DenyOOM | Alone,
+		Arity:      -2, Flags: Write | DenyOOM,
 		Keys: Keys{
 			{First: 1, Flags: RO | Access},
 			{Patterns: true, Flags: RO | Access},

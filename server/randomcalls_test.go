@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/datastructs"
+	"github.com/parley-chat/parley/datastructs/rdb"
 	"github.com/parley-chat/parley/server/servertest/transcript"
 )
 
@@ -174,10 +176,25 @@ func (g *generator) value(row *commands.Command, a commands.Argument) string {
 		return pick(g, "*", "?1", "[a-m]*", "k*", "x")
 	}
 	switch a.Name {
+	case "serialized-value":
+		return g.payload()
 	case "min", "max", "start", "stop":
 		return pick(g, "0", "1", "-1", "-", "+", "[a", "(c", "(1", "inf", "-inf")
 	}
 	return pick(g, "a", "b", "c", "d", "1", "2", "10", "1.5", "a longer text, of more than sixty-four bytes, so that it is not kept small")
+}
+
+// payload makes what RESTORE takes, of any kind.
+func (g *generator) payload() string {
+	text := func() []byte { return []byte(pick(g, "a", "b", "c", "1", "2", "300")) }
+	values := []datastructs.Value{datastructs.NewString(text())}
+	hash, set, sorted := new(datastructs.Hash), new(datastructs.Set), new(datastructs.SortedSet)
+	for range 1 + g.IntN(4) {
+		hash.Set(text(), text())
+		set.Add(text())
+		sorted.Set(text(), float64(g.IntN(5)))
+	}
+	return string(rdb.Dump(pick(g, append(values, hash, set, sorted)...)))
 }
 
 // The generator reaches every row it should.
