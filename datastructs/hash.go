@@ -189,9 +189,13 @@ func (h *Hash) All() iter.Seq2[[]byte, []byte] {
 		switch {
 		case h == nil:
 		case h.large != nil:
+			hidden := h.mortal.hidden() > 0 // seldom, so that the others need not ask
 			for i := range h.large.len() {
 				f, v := h.large.at(i)
-				if !h.mortal.hides(f) && !yield(bytesOf(f), bytesOf(*v)) {
+				if hidden && h.mortal.hides(f) {
+					continue
+				}
+				if !yield(bytesOf(f), bytesOf(*v)) {
 					return
 				}
 			}
