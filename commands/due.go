@@ -20,7 +20,7 @@ func (c *Context) Expire(limit int) (done bool) {
 	before := c.index
 	defer c.Select(before)
 	for i, db := range c.Databases {
-		for {
+		for db.Mortal() {
 			due, ok := db.Next()
 			if !ok || due.At >= c.Now {
 				break

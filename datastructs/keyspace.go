@@ -155,6 +155,9 @@ type Due struct {
 	Fields bool
 }
 
+// Mortal reports whether anything in here ever expires.
+func (k *Keyspace) Mortal() bool { return k.deadlines.order != nil || k.fields.order != nil }
+
 // Next returns what expires first; not ok if nothing ever does. Of equal
 // deadlines keys come first, and the smallest key.
 func (k *Keyspace) Next() (Due, bool) {

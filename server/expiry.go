@@ -31,6 +31,9 @@ func (e *engine) setAlarm() {
 
 func (e *engine) nextDeadline() (first int64, ok bool) {
 	for _, db := range e.state.Databases {
+		if !db.Mortal() {
+			continue
+		}
 		if due, some := db.Next(); some && (!ok || due.At < first) {
 			first, ok = due.At, true
 		}
