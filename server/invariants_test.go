@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -60,29 +61,17 @@ func TestRulesHoldForRandomCalls(t *testing.T) {
 }
 
 // A call has effects if and only if Redis counts a change, and an empty Redis
-// that is told the effects holds the same data, deadlines too.
+// that is told the effects holds the same data, deadlines too. Redis's clock goes
+// on by itself, so that on a busy machine a key may expire before the next call
+// asks for it: steps among which time passes have three tries.
 func TestEffectsAreThoseOfRedis(t *testing.T) {
 	redistest.Need(t)
 	eachTranscript(t, func(t *testing.T, steps []transcript.Step) {
-		w, counts, apart := newFollowedWitness(t), newChangeCounter(t), false
-		for _, s := range steps {
-			w.do(s)
-			if apart = apart || transcript.Older(redistest.Version, s.Since); apart {
-				continue // there is nothing to count any more
-			}
-			if s.Pause > 0 {
-				time.Sleep(s.Pause + 20*time.Millisecond) // the real Redis has no other clock
-				counts.count()                            // a call may have been held back until now
-				continue
-			}
-			counted := counts.changes(s)
-			if strings.EqualFold(s.Words[0], "SWAPDB") && len(w.effects) == 0 {
-				continue // Redis counts an exchange of nothing with nothing
-			}
-			if (counted > 0) != (len(w.effects) > 0) {
-				t.Errorf("line %d: %q: Redis counts %d changes, the effects are %v", s.Line, s.Words, counted, w.effects)
-			}
+		differences := countDifferences(t, steps)
+		for try := 1; try < 3 && len(differences) > 0 && timePasses(steps); try++ {
+			differences = countDifferences(t, steps)
 		}
+		require.Empty(t, differences)
 	})
 	t.Run("random calls", func(t *testing.T) {
 		t.Parallel()
@@ -91,6 +80,36 @@ func TestEffectsAreThoseOfRedis(t *testing.T) {
 			w.do(g.step())
 		}
 	})
+}
+
+func timePasses(steps []transcript.Step) bool {
+	return slices.ContainsFunc(steps, func(s transcript.Step) bool { return s.Pause > 0 })
+}
+
+// countDifferences makes the calls on both servers and tells which of them only
+// one took for a change.
+func countDifferences(t *testing.T, steps []transcript.Step) (differences []string) {
+	w, counts, apart := newFollowedWitness(t), newChangeCounter(t), false
+	for _, s := range steps {
+		w.do(s)
+		if apart = apart || transcript.Older(redistest.Version, s.Since); apart {
+			continue // there is nothing to count any more
+		}
+		if s.Pause > 0 {
+			time.Sleep(s.Pause + 20*time.Millisecond) // the real Redis has no other clock
+			counts.count()                            // a call may have been held back until now
+			continue
+		}
+		counted := counts.changes(s)
+		if strings.EqualFold(s.Words[0], "SWAPDB") && len(w.effects) == 0 {
+			continue // Redis counts an exchange of nothing with nothing
+		}
+		if (counted > 0) != (len(w.effects) > 0) {
+			differences = append(differences, fmt.Sprintf("line %d: %q: Redis counts %d changes, the effects are %v",
+				s.Line, s.Words, counted, w.effects))
+		}
+	}
+	return differences
 }
 
 func newFollowedWitness(t *testing.T) *witness {
