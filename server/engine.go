@@ -54,7 +54,7 @@ type caller struct {
 	client *commands.Client
 	w      resp.Writer
 	ctx    commands.Context
-	limits callerLimits
+	limits atomic.Pointer[callerLimits] // set under the lock, also while a call of this caller waits
 
 	finished atomic.Bool // no further command of this caller may run
 	parked   atomic.Bool // a call of this caller waits
@@ -382,14 +382,19 @@ func (e *engine) warnOfHTTP(c *caller) {
 	e.logger.Warn("possible attack: HTTP on the port of a Redis server, connection closed", "client", c.client.Addr)
 }
 
+// copyLimits makes known what a caller is under now.
 func (e *engine) copyLimits(c *caller) {
 	config := &e.state.Config
-	c.limits = callerLimits{
+	now := callerLimits{
 		bulk:  config.ProtoMaxBulk,
 		query: int(config.QueryBuffer),
 		class: c.client.LimitClass(),
 
 		unauthenticated: !c.client.Authed && config.Password != "",
+	}
+	if old := c.limits.Load(); old == nil || *old != now {
+		changed := now // only this one is allocated
+		c.limits.Store(&changed)
 	}
 }
 

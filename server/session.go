@@ -157,7 +157,7 @@ func (s *session) full() bool { return s.queryUsed.Load() > maxUnrun }
 func (s *session) parse() bool {
 	s.batch, s.words, s.next, s.kept = s.batch[:0], s.words[:0], 0, false
 	most := maxBatch
-	if s.limits.unauthenticated {
+	if s.limits.Load().unauthenticated {
 		most = 1 // its limits change with AUTH
 	}
 	for len(s.batch) < most {
@@ -212,11 +212,11 @@ func (s *session) deliver() {
 
 // obey applies what the last commands have changed about the connection.
 func (s *session) obey() {
-	l := defaultLimits()
-	l.bulk, l.query = s.limits.bulk, s.limits.query
-	l.unauthenticated = s.limits.unauthenticated
+	l, now := defaultLimits(), s.limits.Load()
+	l.bulk, l.query = now.bulk, now.query
+	l.unauthenticated = now.unauthenticated
 	s.in.limits = l
-	s.class.Store(int32(s.limits.class))
+	s.class.Store(int32(now.class))
 	if s.finished.Load() {
 		s.over = true
 	}
