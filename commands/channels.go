@@ -156,7 +156,7 @@ func (c *Context) Send(to *Client, m *Message) {
 	switch {
 	case to == c.Client:
 		first := c.Len() == c.call.mark
-		c.Raw(m.In(to.Protocol))
+		c.Message(m.In(to.Protocol))
 		if first {
 			c.call.mark = c.Len() // it stays, should the reply be an error
 		}

@@ -32,6 +32,8 @@ type Client struct {
 	Blocked    bool   // waiting for a key
 	NoEvict    bool   // asked not to be closed for what it takes of the memory
 
+	NoTouch bool // its calls do not count as use of keys, but for TOUCH
+
 	// Direct is a caller without a connection (Server.Do): no message can
 	// reach it, so it cannot subscribe.
 	Direct bool
@@ -42,6 +44,7 @@ type Client struct {
 	spoilt        bool            // a watched key was changed: EXEC answers null
 	monitor       bool            // is shown all calls
 	tracking      *clientTracking // nil: never asked for
+	replies       replies
 }
 
 // A Peer is what a connection offers to commands. All methods may be called

@@ -73,11 +73,25 @@ var clientRow = Command{
 			Run: clientNoEvict,
 		},
 		{
+			Name: "no-touch", Syntax: "<ON | OFF>",
+			Summary: "Makes calls of this connection not count as use of the keys that they look at.",
+			Since:   "7.2.0", Group: "connection", Complexity: "O(1)",
+			Arity: 3, Flags: NoScript | Loading | Stale | OfConnection,
+			Run: clientNoTouch,
+		},
+		{
 			Name: "pause", Syntax: "timeout [WRITE | ALL]",
 			Summary: "Holds back calls of all clients for so many milliseconds.",
 			Since:   "2.9.50", Group: "connection", Complexity: "O(1)",
 			Arity: -3, Flags: Admin | NoScript | Loading | Stale,
 			Run: clientPause,
+		},
+		{
+			Name: "reply", Syntax: "<ON | OFF | SKIP>",
+			Summary: "Switches replies to this connection on or off, or leaves out the next one.",
+			Since:   "3.2.0", Group: "connection", Complexity: "O(1)",
+			Arity: 3, Flags: NoScript | Loading | Stale | OfConnection,
+			Run: clientReply,
 		},
 		{
 			Name: "setinfo", Syntax: "<LIB-NAME libname | LIB-VER libver>",
@@ -198,6 +212,17 @@ func clientNoEvict(c *Context) error {
 		return ErrSyntax
 	}
 	c.Client.NoEvict = on
+	c.OK()
+	return nil
+}
+
+// clientNoTouch is of Redis 7.2.
+func clientNoTouch(c *Context) error {
+	on := Is(c.Args[2], "ON")
+	if !on && !Is(c.Args[2], "OFF") {
+		return ErrSyntax
+	}
+	c.Client.NoTouch = on
 	c.OK()
 	return nil
 }
@@ -423,6 +448,7 @@ func clientFlags(c *Context, l *Client) string {
 		{'d', l.spoilt},
 		{'U', c.onSocket(l)},
 		{'e', l.NoEvict},
+		{'T', l.NoTouch},
 	} {
 		if f.holds {
 			flags = append(flags, f.letter)

@@ -139,6 +139,9 @@ func reset(c *Context) error {
 	c.Monitors.Remove(l)
 	c.Tracking.off(l)
 	l.Name = ""
+	l.NoTouch = false
+	l.replies.off, l.replies.skipNext = false, false
+	c.Mute(l.Muted())
 	l.User, l.Authed = defaultUser, c.Config.Password == ""
 	choose(c, 0)
 	speak(c, 2)

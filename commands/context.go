@@ -230,7 +230,7 @@ func Open[T interface {
 	*E
 	datastructs.Value
 }, E any](c *Context, key []byte) (T, error) {
-	v, err := as[T](c.DB.Get(key, c.Now)) // no hit and no miss: Redis counts reads
+	v, err := as[T](c.use(key)) // no hit and no miss: Redis counts reads
 	if err == nil && v == nil {
 		v = new(E)
 	}
@@ -239,7 +239,7 @@ func Open[T interface {
 
 // Find is Open for those to whom an absent key is not an empty value: it gives nil.
 func Find[T datastructs.Value](c *Context, key []byte) (T, error) {
-	return as[T](c.DB.Get(key, c.Now))
+	return as[T](c.use(key))
 }
 
 func as[T datastructs.Value](v datastructs.Value) (T, error) {
@@ -254,10 +254,19 @@ func as[T datastructs.Value](v datastructs.Value) (T, error) {
 	return t, nil
 }
 
+// use returns the value of a key and marks its use, unless the client does not
+// want its calls to count.
+func (c *Context) use(key []byte) datastructs.Value {
+	if c.Client != nil && c.Client.NoTouch {
+		return c.DB.Peek(key, c.Now)
+	}
+	return c.DB.Get(key, c.Now)
+}
+
 // Lookup returns the value of a key for reading, nil if there is none, and
 // records its use.
 func (c *Context) Lookup(key []byte) datastructs.Value {
-	return c.looked(key, c.DB.Get(key, c.Now))
+	return c.looked(key, c.use(key))
 }
 
 // Peek is Lookup without recording the use, for questions about the key itself.
@@ -294,7 +303,11 @@ func (c *Context) Store(key []byte, v datastructs.Value) {
 		c.touch(key)
 		return
 	}
-	added := c.DB.Put(key, v, c.Now)
+	put := c.DB.Put
+	if c.Client != nil && c.Client.NoTouch {
+		put = c.DB.PutUnused
+	}
+	added := put(key, v, c.Now)
 	if added && c.Ready != nil {
 		c.Ready(c.index, key)
 	}

@@ -71,7 +71,7 @@ func expireAs(c *Context, f *timeForm) error {
 		return err
 	}
 	key := c.Args[1]
-	if c.DB.Get(key, c.Now) == nil {
+	if c.use(key) == nil {
 		c.Flag(false)
 		return nil
 	}
@@ -90,7 +90,7 @@ func expireAs(c *Context, f *timeForm) error {
 
 func persist(c *Context) error {
 	key := c.Args[1]
-	stays := c.DB.Get(key, c.Now) != nil && c.ClearDeadline(key)
+	stays := c.use(key) != nil && c.ClearDeadline(key)
 	if stays {
 		c.Notify(EventGeneric, "persist", key)
 	}

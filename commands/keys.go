@@ -197,10 +197,11 @@ func exists(c *Context) error {
 	return nil
 }
 
+// touch marks keys for a client too whose calls do not count as use.
 func touch(c *Context) error {
 	n := 0
 	for _, key := range c.Args[1:] {
-		if c.Lookup(key) != nil {
+		if c.looked(key, c.DB.Get(key, c.Now)) != nil {
 			n++
 		}
 	}
@@ -256,7 +257,7 @@ func randomkey(c *Context) error {
 
 func rename(c *Context) error {
 	key, to := c.Args[1], c.Args[2]
-	v := c.DB.Get(key, c.Now)
+	v := c.use(key)
 	if v == nil {
 		return ErrNoSuchKey
 	}
@@ -269,7 +270,7 @@ func rename(c *Context) error {
 
 func renamenx(c *Context) error {
 	key, to := c.Args[1], c.Args[2]
-	v := c.DB.Get(key, c.Now)
+	v := c.use(key)
 	if v == nil {
 		return ErrNoSuchKey
 	}
@@ -308,7 +309,7 @@ func move(c *Context) error {
 	if db == c.Index() {
 		return ErrSameObject
 	}
-	v := c.DB.Get(key, c.Now)
+	v := c.use(key)
 	if v == nil || c.Databases[db].Peek(key, c.Now) != nil {
 		c.Flag(false)
 		return nil

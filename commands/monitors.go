@@ -68,6 +68,9 @@ func (c *Context) Show(m *Command, args [][]byte) {
 	line := c.monitorLine(args)
 	message := NewMessage(func(w *resp.Writer) { w.Status(line) })
 	for _, l := range c.Monitors.list {
+		if l.Muted() {
+			continue // to Redis these are no messages
+		}
 		c.Send(l, message)
 	}
 }

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
 )
 
@@ -168,10 +169,12 @@ func tellSubscription(c *Context, kind SubscriptionKind, name []byte, named bool
 	if kind != ToShard {
 		held = c.Client.Subscriptions(ToChannel) + c.Client.Subscriptions(ToPattern)
 	}
-	c.Push(3)
-	c.BulkString(c.Command.Name)
-	c.BulkOrNull(name, named)
-	c.Int(held)
+	c.Send(c.Client, NewMessage(func(w *resp.Writer) {
+		w.Push(3)
+		w.BulkString(c.Command.Name)
+		w.BulkOrNull(name, named)
+		w.Int(held)
+	}))
 }
 
 func publish(c *Context) error {

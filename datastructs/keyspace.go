@@ -72,6 +72,16 @@ func seen(v Value, now int64) Value {
 // deadline is kept, unless it has passed: then the old key is gone, and this
 // is a new one. Put reports whether it is. Nobody may put an empty value, or nil.
 func (k *Keyspace) Put(key []byte, v Value, now int64) (added bool) {
+	return k.put(key, v, now, true)
+}
+
+// PutUnused is Put, but that a value which is there already is not used by
+// being put again.
+func (k *Keyspace) PutUnused(key []byte, v Value, now int64) (added bool) {
+	return k.put(key, v, now, false)
+}
+
+func (k *Keyspace) put(key []byte, v Value, now int64, used bool) (added bool) {
 	r, added := k.keys.put(key)
 	if !added && k.expired(r, now) {
 		k.deadlines.remove(r, key)
@@ -80,8 +90,10 @@ func (k *Keyspace) Put(key []byte, v Value, now int64) (added bool) {
 	if isHash(r.value) || isHash(v) {
 		k.fields.follow(k, key, r.value, v)
 	}
+	if used || added || r.value != v {
+		r.touch(now)
+	}
 	r.value = v
-	r.touch(now)
 	return added
 }
 

@@ -215,8 +215,9 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 			c.ctx.Expire(expireAtOnce)
 		}
 		o, ran := e.do(c, batch[n])
-		if !c.parked.Load() {
+		if c.waiter == nil {
 			c.ctx.Answered(batch[n].command)
+			c.ctx.EndCall()
 		}
 		before := passed
 		passed = since(e.clock, begun)

@@ -101,6 +101,7 @@ func (e *engine) again(p *waiter) {
 	}
 	if c.waiter == nil {
 		c.ctx.Answered(p.request.command)
+		c.ctx.EndCall()
 	}
 	c.answered()
 	e.serve(now)

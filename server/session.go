@@ -205,8 +205,13 @@ func (s *session) keepRest() {
 // the lock, so that replies and messages keep their order.
 func (s *session) deliver() {
 	if s.w.Len() > 0 {
-		s.engine.state.Stats.OutBytes.Add(int64(s.w.Len()))
-		s.out.reply(s.w.Take(nil))
+		p := s.w.Take(nil)
+		if len(p) == 0 {
+			recycleReply(p) // the client wants no replies
+			return
+		}
+		s.engine.state.Stats.OutBytes.Add(int64(len(p)))
+		s.out.reply(p)
 	}
 }
 

@@ -163,6 +163,7 @@ func (e *engine) unblock(l *commands.Client, failure error) bool {
 // run, which writes to w without the lock.
 func (e *engine) release(p *waiter) {
 	p.caller.ctx.Answered(p.request.command)
+	p.caller.ctx.EndCall()
 	p.caller.answered()
 	e.unpark(p)
 	p.caller.resume()

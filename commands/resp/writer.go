@@ -28,9 +28,10 @@ func (e Error) Error() string { return string(e) }
 //
 // The zero value writes RESP2 into a buffer of its own.
 type Writer struct {
-	buf   []byte
-	resp3 bool
-	full  bool
+	buf    []byte
+	resp3  bool
+	full   bool
+	muting muting
 }
 
 // MaxReply is the number of bytes that a Writer takes before it is full. It
@@ -53,7 +54,10 @@ func (w *Writer) Len() int { return len(w.buf) }
 
 // Truncate forgets all but the first n bytes: what a command that fails in the
 // end had written.
-func (w *Writer) Truncate(n int) { w.buf = w.buf[:n] }
+func (w *Writer) Truncate(n int) {
+	w.buf = w.buf[:n]
+	w.muting.truncate(n)
+}
 
 // Full reports whether strings have been left out, because there were more
 // than MaxReply bytes or after Stop: what was written is no whole reply.
@@ -62,10 +66,10 @@ func (w *Writer) Full() bool { return w.full }
 // Stop makes the Writer full: what follows is for nobody.
 func (w *Writer) Stop() { w.full = true }
 
-// Take hands over what was written and goes on in fresh, which may be nil. The
+// Take hands over what was written, and not left out, and goes on in fresh, which may be nil. The
 // Writer is not full any more.
 func (w *Writer) Take(fresh []byte) []byte {
-	taken := w.buf
+	taken := w.muting.take(w.buf)
 	w.buf, w.full = fresh[:0], false
 	return taken
 }
@@ -239,6 +243,7 @@ func (w *Writer) close(mark int, header func()) {
 	var h [32]byte
 	n := copy(h[:], w.buf[end:])
 	w.buf = slices.Insert(w.buf[:end], mark, h[:n]...)
+	w.muting.insert(mark, n)
 }
 
 func (w *Writer) header(kind byte, n int) {

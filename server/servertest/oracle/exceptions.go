@@ -110,6 +110,7 @@ func init() {
 		"quit":            {reason: "ends the connection", leftOut: true},
 		"client|kill":     {reason: "ends connections", leftOut: true},
 		"client|pause":    {reason: "holds back all that follows", leftOut: true},
+		"client|reply":    {reason: "leaves calls without a reply", leftOut: true},
 		"client|unblock":  {reason: "the servers have had different clients", leftOut: true},
 		"subscribe":       {reason: pushes, leftOut: true},
 		"psubscribe":      {reason: pushes, leftOut: true},

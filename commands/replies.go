@@ -1,0 +1,42 @@
+package commands
+
+// replies is what a client has asked for with CLIENT REPLY.
+type replies struct {
+	off      bool // none, until it asks for them again
+	skip     bool // none to the call under way, or to the next one between calls
+	skipNext bool // none to the call behind the one under way
+}
+
+// Muted reports whether the client is sent nothing but messages for now.
+func (l *Client) Muted() bool { return l.replies.off || l.replies.skip }
+
+// EndCall is to be called once a call of the client is over: answered, refused or
+// queued. Then SKIP begins to hold, and ceases to.
+func (c *Context) EndCall() {
+	r := &c.Client.replies
+	if r.skip || r.skipNext {
+		r.skip, r.skipNext = r.skipNext, false
+		c.Mute(c.Client.Muted())
+	}
+}
+
+// clientReply replies to ON only. Within EXEC what it says holds from where it
+// stands, so that the reply to EXEC may lack some of the elements that it
+// announces, as in Redis.
+func clientReply(c *Context) error {
+	r := &c.Client.replies
+	switch mode := c.Args[2]; {
+	case Is(mode, "ON"):
+		r.off, r.skip = false, false
+		c.Mute(false)
+		c.OK()
+	case Is(mode, "OFF"):
+		r.off = true
+		c.Mute(true)
+	case Is(mode, "SKIP"):
+		r.skipNext = r.skipNext || !r.off
+	default:
+		return ErrSyntax
+	}
+	return nil
+}
