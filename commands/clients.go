@@ -420,7 +420,7 @@ func appendClient(c *Context, text []byte, l *Client) []byte {
 	if l.Last != nil {
 		last = l.Last.FullName()
 	}
-	total := clientSize + use.Query + use.QueryFree + use.Output + arguments + replies + queued + l.namesSize
+	total := clientMemory(c, l, use)
 	return fmt.Appendf(text, "id=%d addr=%s laddr=%s fd=-1 name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d "+
 		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=%d rbs=0 rbp=0 obl=%d oll=%d omem=%d tot-mem=%d "+
 		"events=r cmd=%s user=%s redir=%d resp=%d lib-name=%s lib-ver=%s\n",
@@ -428,6 +428,27 @@ func appendClient(c *Context, text []byte, l *Client) []byte {
 		l.Subscriptions(ToChannel), l.Subscriptions(ToPattern), l.Subscriptions(ToShard), multi,
 		use.Query, use.QueryFree, arguments, queued, replies, use.OutputPieces, use.Output, total,
 		last, l.User, l.redirection(), l.Protocol, l.LibName, l.LibVersion)
+}
+
+// clientMemory is what a client takes, in bytes; the caller's arguments and
+// reply are counted too.
+func clientMemory(c *Context, l *Client, use Usage) int {
+	total := clientSize + use.Query + use.QueryFree + use.Output + l.namesSize
+	if l == c.Client {
+		total += sizeOf(c.Args) + c.Len()
+	}
+	if l.Multi != nil {
+		total += l.Multi.size
+	}
+	return total
+}
+
+func clientsMemory(c *Context) int {
+	total := 0
+	for _, l := range c.Clients.All() {
+		total += clientMemory(c, l, l.peer().Usage())
+	}
+	return total
 }
 
 // clientFlags are letters in Redis's order, those for what is not here left out.

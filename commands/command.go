@@ -258,6 +258,16 @@ func (m *Command) Children() []*Command {
 	return list
 }
 
+// eachRow calls f with all rows, those of Subs behind the one they belong to.
+func (t *Table) eachRow(f func(*Command)) {
+	for _, m := range t.rows {
+		f(m)
+		for _, sub := range m.Children() {
+			f(sub)
+		}
+	}
+}
+
 // Find returns the row that a call names, a row of Subs where there are any.
 // Errors are those of Redis for an unknown command or subcommand.
 func (t *Table) Find(args [][]byte) (*Command, error) {

@@ -16,6 +16,10 @@ type Config struct {
 
 	SlowlogLeast  int64 // µs from which a call is slow; negative: none is
 	SlowlogMaxLen int64
+
+	LatencyLeast       int64 // ms from which an event is kept; 0: none is
+	LatencyTracking    bool  // keep what the calls of each command took
+	LatencyPercentiles []float64
 }
 
 // An OutputClass is a kind of client that has limits of its own for what it
@@ -52,6 +56,9 @@ func DefaultConfig() Config {
 		},
 		SlowlogLeast:  10000,
 		SlowlogMaxLen: 128,
+
+		LatencyTracking:    true,
+		LatencyPercentiles: []float64{50, 99, 99.9},
 	}
 }
 

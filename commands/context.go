@@ -69,6 +69,7 @@ type State struct {
 	Monitors  Monitors
 	SlowLog   SlowLog
 	Pause     Pause
+	Latency   Latency
 
 	// Run runs a row in the context of a call under way: how EXEC goes through
 	// the same door as everyone.
@@ -89,7 +90,10 @@ type State struct {
 	// listens.
 	Effects func(unit []Effect)
 
-	backlog       bool // something is due that Expire had no time for
+	backlog    bool   // something is due that Expire had no time for
+	changes    int64  // of keys, since the server started
+	memoryPeak uint64 // see memory
+
 	watchers      map[watchedKey]map[*Client]struct{}
 	sinterWarning sync.Once // that SINTER met a sorted set, which Redis refuses
 }
@@ -112,6 +116,15 @@ type Host struct {
 	Started    int64  // Unix ms
 	RunID      string // 40 hexadecimal digits
 	Strict     bool   // refuse what Redis refuses: no extensions
+
+	// TotalMemory is what the machine has, in bytes, 0 where that is not known;
+	// Resident tells what of it the process has, nil where that is not known.
+	TotalMemory uint64
+	Resident    func() uint64
+
+	// Purge gives memory that is free back to the system; nil where that is not
+	// for clients to ask.
+	Purge func()
 
 	// CPU tells the seconds that the process has run, in the system and itself;
 	// nil where that is not known.
@@ -177,6 +190,9 @@ func (c *Context) Perform(m *Command, args [][]byte) (o Outcome) {
 		c.Error(err)
 	case c.call.changes > 0 && !c.call.logged:
 		c.add(Effect{c.index, args})
+	}
+	if c.call.changes > 0 {
+		c.State.changes += int64(c.call.changes)
 	}
 	if c.Full() {
 		err = c.breakOff()

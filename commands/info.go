@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
-	"runtime/metrics"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,8 +24,9 @@ var infoRows = []Command{
 // RedisVersion is the version of redis-server whose behaviour is followed and verified.
 const RedisVersion = "7.0.15"
 
-// infoSections are in the order in which INFO gives them. A field that could
-// only be made up is left out.
+// infoSections are in the order in which INFO gives them, and so are their
+// fields. One that could only be made up is left out; docs/COMPATIBILITY.md
+// lists those, with the reasons.
 var infoSections = []struct {
 	title string
 	extra bool // not among the default sections
@@ -42,7 +42,7 @@ var infoSections = []struct {
 	{"Modules", false, func(*Context, *infoText) {}},
 	{"Commandstats", true, infoCommandStats},
 	{"Errorstats", false, infoErrorStats},
-	{"Latencystats", true, func(*Context, *infoText) {}},
+	{"Latencystats", true, infoLatencyStats},
 	{"Cluster", false, infoCluster},
 	{"Keyspace", false, infoKeyspace},
 }
@@ -79,6 +79,13 @@ func (t *infoText) field(name string, value any) {
 	fmt.Fprintf(t, "%s:%v\r\n", name, value)
 }
 
+// none writes fields about what this server does not have: there are 0 of it.
+func (t *infoText) none(names ...string) {
+	for _, name := range names {
+		t.field(name, 0)
+	}
+}
+
 func infoServer(c *Context, t *infoText) {
 	up := max(0, c.Now-c.Host.Started) / 1000
 	t.field("redis_version", RedisVersion)
@@ -89,105 +96,101 @@ func infoServer(c *Context, t *infoText) {
 	t.field("arch_bits", strconv.IntSize)
 	t.field("go_version", runtime.Version())
 	t.field("process_id", c.Host.Pid)
+	t.field("process_supervised", "no")
 	t.field("run_id", c.Host.RunID)
 	t.field("tcp_port", c.Host.Port)
 	t.field("server_time_usec", c.Micros)
 	t.field("uptime_in_seconds", up)
 	t.field("uptime_in_days", up/(24*60*60))
+	t.field("lru_clock", c.Now/1000&(1<<24-1)) // what idle times are measured by, as Redis counts it
 	t.field("executable", c.Host.Executable)
 	t.field("config_file", "")
+	t.field("io_threads_active", 0)
 }
 
+// infoClients tells of buffers as they are now: Redis of the last seconds.
 func infoClients(c *Context, t *infoText) {
-	blocked := 0
+	blocked, input, output := 0, 0, 0
 	for _, l := range c.Clients.All() {
 		if l.Blocked {
 			blocked++
 		}
+		use := l.peer().Usage()
+		input, output = max(input, use.Query+use.QueryFree), max(output, use.Output)
 	}
 	t.field("connected_clients", c.Clients.Len())
 	t.field("cluster_connections", 0)
 	t.field("maxclients", c.Config.MaxClients)
+	t.field("client_recent_max_input_buffer", input)
+	t.field("client_recent_max_output_buffer", output)
 	t.field("blocked_clients", blocked)
 	t.field("tracking_clients", c.Tracking.Clients())
 }
 
-// infoMemory tells of the whole process, since Go has one heap for all in it.
-func infoMemory(_ *Context, t *infoText) {
-	used, held := memory()
-	t.field("used_memory", used)
-	t.field("used_memory_human", human(used))
-	t.field("used_memory_runtime", held)
-	t.field("used_memory_runtime_human", human(held))
-	t.field("maxmemory", 0)
-	t.field("maxmemory_human", human(0))
-	t.field("maxmemory_policy", "noeviction")
-	t.field("mem_allocator", runtime.Version())
-}
-
-// memory returns the bytes of the heap in use, live or not yet collected, and
-// all that the Go runtime holds of the system's memory.
-func memory() (used, held uint64) {
-	samples := []metrics.Sample{
-		{Name: "/memory/classes/heap/objects:bytes"},
-		{Name: "/memory/classes/total:bytes"},
-		{Name: "/memory/classes/heap/released:bytes"},
-	}
-	metrics.Read(samples)
-	return samples[0].Value.Uint64(), samples[1].Value.Uint64() - samples[2].Value.Uint64()
-}
-
-// human writes a number of bytes as Redis does: 1023B, 1.50K, 2.00G.
-func human(bytes uint64) string {
-	if bytes < 1024 {
-		return strconv.FormatUint(bytes, 10) + "B"
-	}
-	size, units := float64(bytes)/1024, "KMGTP"
-	for size >= 1024 && len(units) > 1 {
-		size, units = size/1024, units[1:]
-	}
-	return fmt.Sprintf("%.2f%c", size, units[0])
-}
-
-func infoPersistence(_ *Context, t *infoText) {
-	for _, name := range []string{
-		"loading", "async_loading", "rdb_bgsave_in_progress", "rdb_saves",
-		"aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled",
-	} {
-		t.field(name, 0)
-	}
+func infoPersistence(c *Context, t *infoText) {
+	t.none("loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age")
+	t.field("current_fork_perc", "0.00")
+	t.none("current_save_keys_processed", "current_save_keys_total")
+	t.field("rdb_changes_since_last_save", c.changes)
+	t.none("rdb_bgsave_in_progress")
+	t.field("rdb_last_save_time", c.Host.Started/1000) // as in a Redis that has not saved
+	t.field("rdb_last_bgsave_status", "ok")
+	t.field("rdb_last_bgsave_time_sec", -1)
+	t.field("rdb_current_bgsave_time_sec", -1)
+	t.none("rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded",
+		"aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled")
+	t.field("aof_last_rewrite_time_sec", -1)
+	t.field("aof_current_rewrite_time_sec", -1)
+	t.field("aof_last_bgrewrite_status", "ok")
+	t.none("aof_rewrites", "aof_rewrites_consecutive_failures")
+	t.field("aof_last_write_status", "ok")
+	t.none("aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size")
 }
 
 func infoStats(c *Context, t *infoText) {
 	s := &c.Stats
+	commands, inBytes, outBytes := s.perSecond(c.Micros)
 	t.field("total_connections_received", s.Connections.Load())
 	t.field("total_commands_processed", s.Commands.Load())
+	t.field("instantaneous_ops_per_sec", int64(commands))
 	t.field("total_net_input_bytes", s.InBytes.Load())
 	t.field("total_net_output_bytes", s.OutBytes.Load())
+	t.none("total_net_repl_input_bytes", "total_net_repl_output_bytes")
+	t.field("instantaneous_input_kbps", twoDigits(inBytes/1024))
+	t.field("instantaneous_output_kbps", twoDigits(outBytes/1024))
+	t.field("instantaneous_input_repl_kbps", "0.00")
+	t.field("instantaneous_output_repl_kbps", "0.00")
 	t.field("rejected_connections", s.Rejected.Load())
+	t.none("sync_full", "sync_partial_ok", "sync_partial_err")
 	t.field("expired_keys", s.Expired.Load())
 	t.field("expired_subkeys", s.ExpiredFields.Load())
-	t.field("evicted_keys", 0)
-	t.field("evicted_clients", 0)
+	t.field("expired_time_cap_reached_count", s.ExpiryCut.Load())
+	t.field("expire_cycle_cpu_milliseconds", s.ExpiryNanos.Load()/1e6)
+	t.none("evicted_keys", "evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time")
 	t.field("keyspace_hits", s.Hits.Load())
 	t.field("keyspace_misses", s.Misses.Load())
 	t.field("pubsub_channels", c.Channels.Len(ToChannel))
 	t.field("pubsub_patterns", c.Channels.Len(ToPattern))
 	t.field("pubsubshard_channels", c.Channels.Len(ToShard))
-	t.field("latest_fork_usec", 0)
-	t.field("total_forks", 0)
+	t.none("latest_fork_usec", "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys",
+		"active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses",
+		"total_active_defrag_time", "current_active_defrag_time")
 	t.field("tracking_total_keys", c.Tracking.Keys())
 	t.field("tracking_total_items", c.Tracking.Items())
 	t.field("tracking_total_prefixes", c.Tracking.Prefixes())
+	t.none("unexpected_error_replies")
 	t.field("total_error_replies", s.Errors.Load())
+	t.none("dump_payload_sanitizations")
+	t.field("total_reads_processed", s.Reads.Load())
+	t.none("io_threaded_reads_processed", "io_threaded_writes_processed")
 	t.field("client_output_buffer_limit_disconnections", s.Overflowed.Load())
 }
 
 func infoReplication(_ *Context, t *infoText) {
 	t.field("role", "master")
-	t.field("connected_slaves", 0)
+	t.none("connected_slaves")
 	t.field("master_failover_state", "no-failover")
-	t.field("master_repl_offset", 0)
+	t.none("master_repl_offset", "repl_backlog_active", "repl_backlog_first_byte_offset", "repl_backlog_histlen")
 }
 
 func infoCPU(c *Context, t *infoText) {
@@ -197,26 +200,39 @@ func infoCPU(c *Context, t *infoText) {
 	sys, user := c.Host.CPU()
 	t.field("used_cpu_sys", fmt.Sprintf("%.6f", sys))
 	t.field("used_cpu_user", fmt.Sprintf("%.6f", user))
+	t.field("used_cpu_sys_children", "0.000000")
+	t.field("used_cpu_user_children", "0.000000")
 }
 
 func infoCommandStats(c *Context, t *infoText) {
-	for _, m := range c.Table.Rows() {
-		infoCommandStat(c, t, m)
-		for _, sub := range m.Children() {
-			infoCommandStat(c, t, sub)
+	c.Table.eachRow(func(m *Command) {
+		s := c.Stats.Of(m)
+		calls, nanos := s.Calls.Load(), s.Nanos.Load()
+		rejected, failed := s.Rejected.Load(), s.Failed.Load()
+		if calls+rejected+failed == 0 {
+			return
 		}
-	}
+		t.field("cmdstat_"+m.FullName(), fmt.Sprintf("calls=%d,usec=%d,usec_per_call=%.2f,rejected_calls=%d,failed_calls=%d",
+			calls, nanos/1000, float64(nanos)/1000/float64(max(1, calls)), rejected, failed))
+	})
 }
 
-func infoCommandStat(c *Context, t *infoText, m *Command) {
-	s := c.Stats.Of(m)
-	calls, micros := s.Calls.Load(), s.Micros.Load()
-	rejected, failed := s.Rejected.Load(), s.Failed.Load()
-	if calls+rejected+failed == 0 {
+func infoLatencyStats(c *Context, t *infoText) {
+	if !c.Config.LatencyTracking {
 		return
 	}
-	t.field("cmdstat_"+m.FullName(), fmt.Sprintf("calls=%d,usec=%d,usec_per_call=%.2f,rejected_calls=%d,failed_calls=%d",
-		calls, micros, float64(micros)/float64(max(1, calls)), rejected, failed))
+	c.Table.eachRow(func(m *Command) {
+		h := c.Stats.Of(m).times.Load()
+		if h == nil {
+			return
+		}
+		parts := h.parts()
+		var texts []string
+		for _, p := range c.Config.LatencyPercentiles {
+			texts = append(texts, fmt.Sprintf("p%s=%.3f", percentText(p), float64(percentile(parts, p))/1000))
+		}
+		t.field("latency_percentiles_usec_"+m.FullName(), strings.Join(texts, ","))
+	})
 }
 
 func infoErrorStats(c *Context, t *infoText) {

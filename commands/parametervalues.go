@@ -16,6 +16,9 @@ const (
 	errImmutable    = resp.Error("can't set immutable config")
 	errDuplicate    = resp.Error("duplicate parameter")
 	errNotAnInteger = resp.Error("argument couldn't be parsed into an integer")
+	errNotYesNo     = resp.Error("argument must be 'yes' or 'no'")
+	errPercentiles  = resp.Error("Invalid latency-tracking-info-percentiles parameters")
+	errPercentRange = resp.Error("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")
 	errNotMemory    = resp.Error("argument must be a memory value")
 	errLimitWords   = resp.Error("Wrong number of arguments in buffer limit configuration.")
 	errLimitClass   = resp.Error("Invalid client class specified in buffer limit configuration.")
@@ -43,6 +46,27 @@ func integer(name string, low, high int64, field func(*Config) *int64) parameter
 				return errRange(low, high)
 			}
 			*field(draft) = n
+			return nil
+		},
+	}
+}
+
+// yesNo is a parameter that is on or off.
+func yesNo(name string, field func(*Config) *bool) parameter {
+	return parameter{
+		name: name,
+		get: func(c *Context) string {
+			if *field(&c.Config) {
+				return "yes"
+			}
+			return "no"
+		},
+		set: func(draft *Config, v string) error {
+			yes := strings.EqualFold(v, "yes")
+			if !yes && !strings.EqualFold(v, "no") {
+				return errNotYesNo
+			}
+			*field(draft) = yes
 			return nil
 		},
 	}
@@ -218,4 +242,35 @@ func parseSeconds(text string) (int64, bool) {
 	}
 	seconds := int64(int32(n))
 	return seconds, seconds >= 0
+}
+
+func percentilesText(c *Context) string {
+	var texts []string
+	for _, p := range c.Config.LatencyPercentiles {
+		texts = append(texts, percentText(p))
+	}
+	return strings.Join(texts, " ")
+}
+
+// percentText writes up to six digits behind the point.
+func percentText(p float64) string {
+	return strings.TrimRight(strings.TrimRight(strconv.FormatFloat(p, 'f', 6, 64), "0"), ".")
+}
+
+func setPercentiles(draft *Config, v string) error {
+	list := []float64{}
+	if v != "" {
+		for _, word := range strings.Split(v, " ") {
+			p, ok := ParseFloat([]byte(word))
+			switch {
+			case !ok:
+				return errPercentiles
+			case p < 0 || p > 100:
+				return errPercentRange
+			}
+			list = append(list, p)
+		}
+	}
+	draft.LatencyPercentiles = list
+	return nil
 }

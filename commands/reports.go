@@ -9,12 +9,17 @@ import (
 // the slow log, monitors. The engine calls it for each, those within EXEC
 // included, once its handler has returned.
 func (c *Context) Report(m *Command, args [][]byte, o Outcome, took time.Duration) {
-	c.Stats.count(m, o.Err, took.Microseconds())
+	c.Stats.count(m, o.Err, took)
 	if o.Failed {
 		return
 	}
 	if o.Wait == nil {
 		c.reportTime(m, args, o, took)
+	}
+	if m.Has(Fast) {
+		c.ReportLatency(latencyFastCommand, took)
+	} else {
+		c.ReportLatency(latencyCommand, took)
 	}
 	if len(c.Monitors.list) > 0 {
 		c.Show(m, concealed(args, o.secrets))
@@ -22,13 +27,17 @@ func (c *Context) Report(m *Command, args [][]byte, o Outcome, took time.Duratio
 }
 
 // ReportServed tells of a call that had to wait and has been answered: what it
-// took, in all, of the server's time. That it was made has been told.
-func (c *Context) ReportServed(m *Command, args [][]byte, o Outcome, took time.Duration) {
-	c.Stats.Of(m).Micros.Add(took.Microseconds())
-	c.reportTime(m, args, o, took)
+// took before and what it took now. That it was made has been told.
+func (c *Context) ReportServed(m *Command, args [][]byte, o Outcome, before, now time.Duration) {
+	c.Stats.Of(m).Nanos.Add(int64(now))
+	c.reportTime(m, args, o, before+now)
+	c.ReportLatency(latencyUnblocking, now)
 }
 
 func (c *Context) reportTime(m *Command, args [][]byte, o Outcome, took time.Duration) {
+	if c.Config.LatencyTracking {
+		c.Stats.Of(m).addTime(took)
+	}
 	if least := c.Config.SlowlogLeast; least >= 0 && took.Microseconds() >= least && !m.Has(SkipSlowlog) {
 		c.SlowLog.add(c, concealed(args, o.secrets), took.Microseconds())
 	}

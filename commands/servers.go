@@ -6,7 +6,7 @@ import (
 
 // serverRows are the commands about the server as a whole.
 var serverRows = slices.Concat(introspectionRows, databaseRows, infoRows, configRows, clusterRows,
-	[]Command{monitorRow, slowlogRow})
+	[]Command{latencyRow, lolwutRow, memoryRow, monitorRow, roleRow, slowlogRow})
 
 var databaseRows = []Command{
 	{
@@ -59,6 +59,24 @@ var databaseRows = []Command{
 		Tips: []string{"nondeterministic_output"},
 		Run:  timeNow,
 	},
+}
+
+var roleRow = Command{
+	Name: "role", Syntax: "",
+	Summary: "Tells the part that the server has in replication.",
+	Since:   "2.8.12", Group: "server", Complexity: "O(1)",
+	Arity: 1, Flags: NoScript | Loading | Stale | Fast,
+	ACL: CatAdmin | CatDangerous,
+	Run: role,
+}
+
+// role is that of a master of whom there are no replicas.
+func role(c *Context) error {
+	c.Array(3)
+	c.BulkString("master")
+	c.Int(0)
+	c.Array(0)
+	return nil
 }
 
 func dbsize(c *Context) error {

@@ -97,7 +97,7 @@ func TestInfoTellsWhatWasCounted(t *testing.T) {
 	c.Stats.CountError(errors.New("anything"))
 	m := c.Table.Named([]byte("get"))
 	c.Stats.Of(m).Calls.Add(2)
-	c.Stats.Of(m).Micros.Add(5)
+	c.Stats.Of(m).Nanos.Add(5000)
 	c.Host.CPU = func() (sys, user float64) { return 0.25, 1.5 }
 
 	c.Truncate(0)

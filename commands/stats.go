@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/parley-chat/parley/commands/resp"
 )
@@ -22,8 +23,12 @@ type Stats struct {
 	Errors        atomic.Int64 // error replies; CountError counts them
 	InBytes       atomic.Int64
 	OutBytes      atomic.Int64
+	Reads         atomic.Int64 // pieces of input taken in
 	Overflowed    atomic.Int64 // clients closed for what they left unread
+	ExpiryNanos   atomic.Int64 // spent on keys at their deadline
+	ExpiryCut     atomic.Int64 // how often that took too long to be finished at once
 
+	rates Rates
 	rows  []CommandStats // by Command.id
 	codes sync.Map       // *atomic.Int64 by the first word of an error
 }
@@ -31,9 +36,21 @@ type Stats struct {
 // CommandStats counts the calls of one row, as INFO commandstats tells them.
 type CommandStats struct {
 	Calls    atomic.Int64
-	Micros   atomic.Int64 // µs spent
+	Nanos    atomic.Int64 // spent
 	Rejected atomic.Int64 // refused before they ran
 	Failed   atomic.Int64 // answered with an error
+
+	times atomic.Pointer[histogram] // of each call; nil before the first
+}
+
+// addTime counts what one call took.
+func (s *CommandStats) addTime(d time.Duration) {
+	h := s.times.Load()
+	if h == nil {
+		s.times.CompareAndSwap(nil, new(histogram))
+		h = s.times.Load()
+	}
+	h.add(d)
 }
 
 // Of returns the counters of one row of the table that Reset was given.
@@ -43,20 +60,21 @@ func (s *Stats) Of(m *Command) *CommandStats { return &s.rows[m.id] }
 func (s *Stats) Reset(t *Table) {
 	for _, n := range []*atomic.Int64{
 		&s.Connections, &s.Rejected, &s.Commands, &s.Expired, &s.ExpiredFields, &s.Hits, &s.Misses,
-		&s.Errors, &s.InBytes, &s.OutBytes, &s.Overflowed,
+		&s.Errors, &s.InBytes, &s.OutBytes, &s.Reads, &s.Overflowed, &s.ExpiryNanos, &s.ExpiryCut,
 	} {
 		n.Store(0)
 	}
 	s.rows = make([]CommandStats, t.size)
 	s.codes.Clear()
+	s.rates.reset()
 }
 
 // count counts a call that has run.
-func (s *Stats) count(m *Command, err error, micros int64) {
+func (s *Stats) count(m *Command, err error, took time.Duration) {
 	s.Commands.Add(1)
 	row := s.Of(m)
 	row.Calls.Add(1)
-	row.Micros.Add(micros)
+	row.Nanos.Add(int64(took))
 	if err != nil {
 		row.Failed.Add(1)
 		s.CountError(err)

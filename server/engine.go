@@ -208,6 +208,7 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 	}
 	begun := e.clock.Now()
 	micros, passed := begun.UnixMicro(), time.Duration(0)
+	e.state.Stats.Tick(micros)
 	for n < len(batch) && c.mayRun() && passed <= maxBatchTime && c.w.Len() <= maxBatchReply {
 		now := micros + passed.Microseconds()
 		c.ctx.Begin(c.client, now)

@@ -59,7 +59,9 @@ func (e *engine) goOff() {
 	}
 	now := e.micros()
 	e.house.ctx.Now, e.house.ctx.Micros = now/1000, now
-	e.house.ctx.Expire(expireAtOnce)
+	begun := e.clock.Now()
+	done := e.house.ctx.Expire(expireAtOnce)
+	e.house.ctx.ReportExpiry(since(e.clock, begun), done)
 	e.serve(now)
 	e.setAlarm()
 	e.house.ctx.Broadcast()

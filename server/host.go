@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sync"
 
 	"github.com/parley-chat/parley/commands"
@@ -25,6 +26,10 @@ func host(o Options) commands.Host {
 		Shutdown:   once(o.Shutdown),
 		Warn:       o.Logger.Warn,
 		CPU:        cpuTime,
+
+		Purge:       debug.FreeOSMemory,
+		TotalMemory: totalMemory(),
+		Resident:    residentMemory(),
 	}
 }
 

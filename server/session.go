@@ -80,6 +80,7 @@ func (s *session) Feed(p []byte) bool {
 		return false
 	}
 	s.engine.state.Stats.InBytes.Add(int64(len(p)))
+	s.engine.state.Stats.Reads.Add(1)
 	if err := s.in.write(p); err != nil {
 		s.engine.logger.Warn("closing a client that sent too much at once", "client", s.client.Addr, "error", err)
 		s.over = true

@@ -121,7 +121,7 @@ func (e *engine) retry(p *waiter, micros int64, key []byte) {
 	case o.Err != nil:
 		c.w.Truncate(mark)
 	default:
-		c.ctx.ReportServed(p.request.command, p.request.args, o, p.took+since(e.clock, begun))
+		c.ctx.ReportServed(p.request.command, p.request.args, o, p.took, since(e.clock, begun))
 		e.release(p)
 	}
 }

@@ -103,9 +103,6 @@ func init() {
 		"config|set":      {reason: "would change the servers for all that follows", leftOut: true},
 		"config|rewrite":  {reason: "needs a file", leftOut: true},
 		"info":            {reason: "tells of the process", leftOut: true},
-		"monitor":         {reason: "shows times and addresses; see commands/monitors_test.go", leftOut: true},
-		"slowlog|get":     {reason: "tells of time", leftOut: true},
-		"slowlog|len":     {reason: "tells of time", leftOut: true},
 		"shutdown":        {reason: "ends the server", leftOut: true},
 		"quit":            {reason: "ends the connection", leftOut: true},
 		"client|kill":     {reason: "ends connections", leftOut: true},
@@ -119,6 +116,21 @@ func init() {
 		"ssubscribe":      {reason: pushes, leftOut: true},
 		"sunsubscribe":    {reason: pushes, leftOut: true},
 		"pubsub|channels": {reason: "lists the oracle's own", compare: unordered(1)},
+
+		"memory|usage":        {reason: "values take other room here", compare: shape},
+		"memory|stats":        {reason: "tells of the process", leftOut: true},
+		"memory|doctor":       {reason: "in our own words", leftOut: true},
+		"memory|malloc-stats": {reason: "tells of the process", leftOut: true},
+		"lolwut":              {reason: "another drawing", leftOut: true},
+		"latency|latest":      {reason: "tells of time", leftOut: true},
+		"latency|history":     {reason: "tells of time", leftOut: true},
+		"latency|graph":       {reason: "tells of time", leftOut: true},
+		"latency|reset":       {reason: "counts what took long", leftOut: true},
+		"latency|doctor":      {reason: "in our own words", leftOut: true},
+		"latency|histogram":   {reason: "tells of time", leftOut: true},
+		"monitor":             {reason: "shows times and addresses; see commands/monitors_test.go", leftOut: true},
+		"slowlog|get":         {reason: "tells of time", leftOut: true},
+		"slowlog|len":         {reason: "tells of time", leftOut: true},
 	}
 }
 

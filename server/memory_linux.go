@@ -1,0 +1,37 @@
+package server
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// totalMemory is what the machine has, in bytes.
+func totalMemory() uint64 {
+	var s syscall.Sysinfo_t
+	if syscall.Sysinfo(&s) != nil {
+		return 0
+	}
+	return uint64(s.Totalram) * uint64(s.Unit)
+}
+
+// residentMemory returns what tells how much memory the process has, in bytes;
+// nil where the system does not say.
+func residentMemory() func() uint64 {
+	if residentPages() == 0 {
+		return nil
+	}
+	return func() uint64 { return residentPages() * uint64(os.Getpagesize()) }
+}
+
+func residentPages() uint64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	var size, resident uint64
+	if _, err := fmt.Sscan(string(text), &size, &resident); err != nil {
+		return 0
+	}
+	return resident
+}
