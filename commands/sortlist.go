@@ -24,7 +24,7 @@ type sortWeight struct {
 }
 
 func (l *sortList) add(member []byte) {
-	if len(member) > cap(l.block)-len(l.block) {
+	if l.block == nil || len(member) > cap(l.block)-len(l.block) { // a part of nil would be nil, which is no member
 		const blockLen = 64 << 10
 		l.block = make([]byte, 0, max(blockLen, len(member)))
 	}

@@ -95,7 +95,7 @@ func (g *Generator) configValue(name string) string {
 	if g.chance(0.6) {
 		value = g.memory()
 	}
-	if n, err := strconv.Atoi(value); name == "maxclients" && err == nil && n > 0 && n <= math.MaxUint32 {
+	if n, err := strconv.ParseInt(value, 10, 64); name == "maxclients" && err == nil && n > 0 && n <= math.MaxUint32 {
 		return "10000" // the oracle has some, too, and Redis counts files
 	}
 	return value

@@ -108,6 +108,7 @@ func init() {
 		"client|kill":     {reason: "ends connections", leftOut: true},
 		"client|pause":    {reason: "holds back all that follows", leftOut: true},
 		"client|reply":    {reason: "leaves calls without a reply", leftOut: true},
+		"client|tracking": {reason: pushes, leftOut: true},
 		"client|unblock":  {reason: "the servers have had different clients", leftOut: true},
 		"subscribe":       {reason: pushes, leftOut: true},
 		"psubscribe":      {reason: pushes, leftOut: true},

@@ -46,6 +46,7 @@ type stream struct {
 	number int    // the script's connection
 	cut    bool   // ended by us, so that its last words may be lost
 	over   bool   // nothing more is sent
+	muted  bool   // it has asked for no replies, perhaps for a while only
 	waits  bool
 	ended  chan struct{} // closed when all has been read
 	got    bytes.Buffer
@@ -160,6 +161,10 @@ func (t *talk) say(c Call) error {
 			continue
 		}
 		s := h.current[c.Conn]
+		s.muted = s.muted || len(c.Words) > 1 && strings.EqualFold(c.Words[1], "REPLY")
+		if strings.EqualFold(c.Words[0], "QUIT") {
+			s.unmute()
+		}
 		if c.Words[0] == leaves {
 			s.end()
 		} else if _, err := s.conn.Write(appendCall(nil, h.named(c.Words))); err != nil {
@@ -184,6 +189,14 @@ func (h *half) expire(key string) error {
 		_, err = h.asker.ask([][]string{{"TIME"}})
 	}
 	return err
+}
+
+// unmute is for those who are about to leave: Redis does not close a connection
+// that wants no reply to QUIT. RESET is never refused.
+func (s *stream) unmute() {
+	if s.muted {
+		s.conn.Write(appendCall(nil, []string{"RESET"}))
+	}
 }
 
 // end closes a stream whose last words are not compared.
@@ -285,6 +298,7 @@ func (t *talk) finish() error {
 	}
 	for _, h := range t.halves {
 		for _, s := range h.current {
+			s.unmute()
 			s.conn.Write(appendCall(nil, []string{"QUIT"}))
 		}
 		for _, s := range h.streams {
