@@ -100,6 +100,7 @@ const (
 	EndsMulti    // ends a transaction even if it is refused
 	Alone        // ReadOnly, but no other read may run beside it: it changes how a value is kept
 	MayReplicate // a replica would be told of it though it is no write; Redis keeps that to itself
+	Protected    // only where the operator has allowed it
 	KeepsCaching // of a row with others below: CLIENT CACHING is about none of those
 )
 

@@ -71,6 +71,8 @@ type State struct {
 	Pause     Pause
 	Latency   Latency
 
+	KeepExpired bool // keys whose deadline has passed are left, to read as absent
+
 	// Run runs a row in the context of a call under way: how EXEC goes through
 	// the same door as everyone.
 	Run func(c *Context, m *Command, args [][]byte)
@@ -116,6 +118,7 @@ type Host struct {
 	Started    int64  // Unix ms
 	RunID      string // 40 hexadecimal digits
 	Strict     bool   // refuse what Redis refuses: no extensions
+	Debug      bool   // clients may send DEBUG
 
 	// TotalMemory is what the machine has, in bytes, 0 where that is not known;
 	// Resident tells what of it the process has, nil where that is not known.

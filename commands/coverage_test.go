@@ -110,7 +110,8 @@ var unseen = map[string]bool{
 	"ERR Errors trying to SHUTDOWN. Check logs.":                                             true, // needs a directory that cannot be written to
 	"ERR SORT with STORE makes a list, and this server has no lists":                         true, // parley's own
 	"ERR SORT would have to look up too many keys":                                           true, // parley's own
-	"UNBLOCKED client unblocked via CLIENT UNBLOCK":                                          true, // needs the client's id
+	"ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.": true, // the transcripts' servers allow it
+	"UNBLOCKED client unblocked via CLIENT UNBLOCK": true, // needs the client's id
 }
 
 var reply = regexp.MustCompile(`^-?[A-Z]+ `)

@@ -12,9 +12,9 @@ import (
 // Expire deletes keys and fields whose deadline has passed, at most limit of
 // them, in order of their deadlines, with the effects and events of a deletion.
 // It reports whether all are done; those that are not read as absent all the same.
-// During a pause that is all.
+// During a pause, or where DEBUG has stopped it, that is all.
 func (c *Context) Expire(limit int) (done bool) {
-	if c.Pause.On() {
+	if c.Pause.On() || c.KeepExpired {
 		limit = 0
 	}
 	before := c.index

@@ -229,6 +229,11 @@ func document(c *Context, m *Command) {
 	entry("since", m.Since)
 	entry("group", m.Group)
 	entry("complexity", m.Complexity)
+	if m.Has(Protected) {
+		c.BulkString("doc_flags")
+		writeStatuses(c, []string{"syscmd"})
+		n++
+	}
 	if m.Deprecated != "" {
 		c.BulkString("doc_flags")
 		writeStatuses(c, []string{"deprecated"})

@@ -51,16 +51,13 @@ func integer(name string, low, high int64, field func(*Config) *int64) parameter
 	}
 }
 
+var yesOrNo = map[bool]string{false: "no", true: "yes"}
+
 // yesNo is a parameter that is on or off.
 func yesNo(name string, field func(*Config) *bool) parameter {
 	return parameter{
 		name: name,
-		get: func(c *Context) string {
-			if *field(&c.Config) {
-				return "yes"
-			}
-			return "no"
-		},
+		get:  func(c *Context) string { return yesOrNo[*field(&c.Config)] },
 		set: func(draft *Config, v string) error {
 			yes := strings.EqualFold(v, "yes")
 			if !yes && !strings.EqualFold(v, "no") {

@@ -169,7 +169,7 @@ func inBothProtocols(t *testing.T, f func(t *testing.T, protocol int)) {
 // the transcripts were recorded from, but knows some commands of later ones.
 func parley(t *testing.T) transcript.Target {
 	clock := server.NewManualClock(time.Now())
-	s, err := server.New(server.Options{Strict: true, Clock: clock})
+	s, err := server.New(server.Options{Strict: true, Clock: clock, Debug: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return transcript.Target{Dial: s.Dial, Advance: clock.Advance}
@@ -177,7 +177,7 @@ func parley(t *testing.T) transcript.Target {
 
 // redis is a fresh redis-server. It looks for what is due each 2 ms.
 func redis(t *testing.T) transcript.Target {
-	r := redistest.Start(t, "--hz", "500")
+	r := redistest.Start(t, "--hz", "500", "--enable-debug-command", "yes")
 	return transcript.Target{
 		Dial:    r.Dial,
 		Advance: func(d time.Duration) { time.Sleep(d + 20*time.Millisecond) },

@@ -339,6 +339,8 @@ func (e *engine) refusal(l *commands.Client, r request) error {
 	switch {
 	case r.err != nil:
 		return r.err
+	case e.state.ProtectedRefusal(m) != nil:
+		return e.state.ProtectedRefusal(m)
 	case l.Direct && m.Has(commands.OfConnection):
 		return commands.Errorf("ERR '%s' needs a connection of its own: see Dial", m.FullName())
 	case !l.Authed && e.state.Config.Password != "" && !m.Has(commands.NoAuth):

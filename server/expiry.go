@@ -18,7 +18,7 @@ type alarm struct {
 // that is set too early is left: it sets the right one when it goes off.
 func (e *engine) setAlarm() {
 	at, ok := e.nextDeadline()
-	if !ok || e.closed || e.state.Pause.On() || e.alarm.at != 0 && e.alarm.at <= at {
+	if !ok || e.closed || e.state.Pause.On() || e.state.KeepExpired || e.alarm.at != 0 && e.alarm.at <= at {
 		return
 	}
 	e.clearAlarm()

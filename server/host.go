@@ -23,6 +23,7 @@ func host(o Options) commands.Host {
 		Started:    o.Clock.Now().UnixMilli(),
 		RunID:      runID(),
 		Strict:     o.Strict,
+		Debug:      o.Debug,
 		Shutdown:   once(o.Shutdown),
 		Warn:       o.Logger.Warn,
 		CPU:        cpuTime,

@@ -27,6 +27,10 @@ type Options struct {
 	// of its members.
 	Strict bool
 
+	// Debug lets clients send DEBUG, with which each of them can hold up all
+	// others. Default: they may not.
+	Debug bool
+
 	// Clock is the source of all time. Default: the real one.
 	Clock Clock
 

@@ -48,6 +48,8 @@ A chat server that speaks the Redis protocol. Options, with one dash or two:
   --requirepass text   password that clients must present
   --loglevel level     debug, verbose, notice or warning (default notice)
   --strict             refuse what Redis refuses: SINTER over a sorted set
+  --enable-debug-command yes
+                       let clients send DEBUG (default no)
   --version            print the version
   --help               print this
 
@@ -94,7 +96,7 @@ type options struct {
 
 func parse(args []string) (options, error) {
 	o := options{server: server.Options{LogLevel: new(slog.LevelVar)}}
-	port, bind, level := 6379, "127.0.0.1", "notice"
+	port, bind, level, debug := 6379, "127.0.0.1", "notice", "no"
 	f := flag.NewFlagSet("parley", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.IntVar(&port, "port", port, "")
@@ -104,6 +106,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.server.Password, "requirepass", "", "")
 	f.StringVar(&level, "loglevel", level, "")
 	f.BoolVar(&o.server.Strict, "strict", false, "")
+	f.StringVar(&debug, "enable-debug-command", debug, "")
 	f.BoolVar(&o.version, "version", false, "")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -123,6 +126,10 @@ func parse(args []string) (options, error) {
 	if o.server.Databases < 1 {
 		return o, fmt.Errorf("databases %d: want at least 1", o.server.Databases)
 	}
+	if debug != "no" && debug != "yes" {
+		return o, fmt.Errorf("enable-debug-command %q: want no or yes", debug)
+	}
+	o.server.Debug = debug == "yes"
 	l, ok := server.ParseLogLevel(level)
 	if !ok {
 		return o, fmt.Errorf("loglevel %q: want debug, verbose, notice or warning", level)

@@ -77,6 +77,7 @@ func TestBadCommandLines(t *testing.T) {
 		"parse error":            {"--port", "many"},
 		"port 65536":             {"--port", "65536"},
 		"databases 0":            {"--databases", "0"},
+		"want no or yes":         {"--enable-debug-command", "maybe"},
 		"loglevel":               {"--loglevel", "loud"},
 		"want an address":        {"--bind", ""},
 		"unexpected argument":    {"redis.conf"},

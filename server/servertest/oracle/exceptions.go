@@ -102,6 +102,7 @@ func init() {
 		"config|get":      {reason: "Redis has more parameters", leftOut: true},
 		"config|set":      {reason: "would change the servers for all that follows", leftOut: true},
 		"config|rewrite":  {reason: "needs a file", leftOut: true},
+		"debug":           {reason: "tells of addresses and time, and holds up the server", leftOut: true},
 		"info":            {reason: "tells of the process", leftOut: true},
 		"shutdown":        {reason: "ends the server", leftOut: true},
 		"quit":            {reason: "ends the connection", leftOut: true},
