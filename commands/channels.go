@@ -154,6 +154,7 @@ func (c *Context) sendAll(to map[*Client]struct{}, m *Message) int {
 // replies, others through their outbox.
 func (c *Context) Send(to *Client, m *Message) {
 	switch {
+	case to.replies.ended: // it is being closed
 	case to == c.Client:
 		first := c.Len() == c.call.mark
 		c.Message(m.In(to.Protocol))

@@ -332,6 +332,10 @@ func clientKill(c *Context) error {
 	default:
 		c.OK()
 	}
+	if c.Clients.Get(c.Client.ID) != c.Client {
+		c.Client.replies.ended = true // it has killed itself, and is sent no more than this, within EXEC too
+		c.Mute(true)
+	}
 	return nil
 }
 

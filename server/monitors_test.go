@@ -71,6 +71,7 @@ func TestMonitorThatDoesNotReadIsCutOff(t *testing.T) {
 	do(t, s, "CONFIG", "SET", "client-output-buffer-limit", "replica 1mb 0 0")
 	_, err = conn.Write([]byte("MONITOR\r\n"))
 	require.NoError(t, err)
+	until(t, "a monitor", func() bool { return strings.Contains(do(t, s, "CLIENT", "LIST"), "flags=O") })
 	big := strings.Repeat("x", 100_000)
 	for range 20 {
 		require.Equal(t, "OK", do(t, s, "SET", "k", big))

@@ -65,6 +65,50 @@ func sent(t *testing.T, dial func() (net.Conn, error), pipeline string) string {
 	return text.String()
 }
 
+// Who kills itself is sent the reply to that and no more, but what it has asked
+// for still runs to the end of its transaction.
+func TestWhoKillsItselfIsSentNoMore(t *testing.T) {
+	redistest.Need(t)
+	redis, s := redistest.Start(t), newServer(t, server.Options{})
+	for _, pipeline := range []string{
+		"CLIENT KILL ID %d SKIPME no|ECHO 1",
+		"CLIENT KILL TYPE normal SKIPME no|ECHO 1",
+		"MULTI|ECHO 1|CLIENT KILL ID %d SKIPME no|ECHO 2|SET k v|EXEC|ECHO 3",
+		"MULTI|CLIENT KILL ID %d SKIPME no|CLIENT REPLY ON|ECHO 2|CLIENT KILL ID %d SKIPME no|EXEC|ECHO 3",
+		"MULTI|CLIENT REPLY SKIP|CLIENT KILL ID %d SKIPME no|ECHO 2|EXEC|ECHO 3",
+		"MULTI|CLIENT KILL ID %d SKIPME no|CLIENT REPLY SKIP|ECHO 2|ECHO 3|EXEC|ECHO 4",
+		"MULTI|CLIENT KILL ID %d SKIPME no|SUBSCRIBE c|ECHO 2|EXEC|ECHO 3",
+		"CLIENT REPLY OFF|HELLO 3|CLIENT REPLY ON|CLIENT TRACKING ON BCAST|SUBSCRIBE c|MULTI|SET k v|PUBLISH c 1|CLIENT KILL ID %d SKIPME no|" +
+			"SET k w|PUBLISH c 2|SUBSCRIBE c|PUBLISH c 3|HELLO 2|EXEC|ECHO 3",
+		"MULTI|CLIENT KILL ID %d SKIPME no|MONITOR|ECHO 2|EXEC",
+		"MULTI|CLIENT KILL ID %d SKIPME no|BZPOPMIN z 0|MGET k|EXEC",
+	} {
+		want := sentUntilClosed(t, redis.Dial, pipeline)
+		require.Equal(t, want, sentUntilClosed(t, s.Dial, pipeline), pipeline)
+	}
+	require.Equal(t, `"w"`, do(t, s, "GET", "k"))
+}
+
+// sentUntilClosed is what a server sends to a pipeline, in which the place of a
+// number stands for the client's own, until it closes the connection.
+func sentUntilClosed(t *testing.T, dial func() (net.Conn, error), pipeline string) string {
+	conn, err := dial()
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	_, err = io.WriteString(conn, "CLIENT ID\r\n")
+	require.NoError(t, err)
+	r := bufio.NewReader(conn)
+	id, err := r.ReadString('\n')
+	require.NoError(t, err)
+	pipeline = strings.ReplaceAll(pipeline, "%d", strings.Trim(id, ":\r\n"))
+	_, err = io.WriteString(conn, strings.ReplaceAll(pipeline, "|", "\r\n")+"\r\n")
+	require.NoError(t, err)
+	text, err := io.ReadAll(r)
+	require.NoError(t, err, string(text))
+	return string(text)
+}
+
 // What nobody is to be sent is bounded all the same.
 func TestMutedRepliesAreBounded(t *testing.T) {
 	s := newServer(t, server.Options{})
