@@ -34,6 +34,7 @@ func (p *pair) compareEvents(d *Difference) error {
 	if _, err := p.both(p.checker, []string{"PUBLISH", endOfEvents, "x"}); err != nil {
 		return err
 	}
+	p.expired = [2]map[string]bool{make(map[string]bool), p.expired[0]}
 	var told [2][]string
 	for i, w := range p.events {
 		w.conn.SetDeadline(time.Now().Add(patience))
@@ -47,6 +48,7 @@ func (p *pair) compareEvents(d *Difference) error {
 				break
 			}
 			if strings.Contains(e[2], ":expired") {
+				p.expired[0][e[3]] = true
 				continue // Redis sends it when it comes across the key
 			}
 			told[i] = append(told[i], strings.Join(e[2:], " "))

@@ -77,6 +77,40 @@ func (f faulty) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
+// TestOracleFindsLostInvalidations: one side does not tell a caching client of
+// keys that have changed.
+func TestOracleFindsLostInvalidations(t *testing.T) {
+	for _, lost := range []struct{ name, call, wrong string }{
+		{"broadcast", "*4\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n$5\r\nBCAST\r\n",
+			"*6\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n$5\r\nBCAST\r\n$6\r\nPREFIX\r\n$1\r\nz\r\n"},
+		{"read", "*3\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n",
+			"*4\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n$5\r\nOPTIN\r\n"},
+	} {
+		t.Run(lost.name, func(t *testing.T) {
+			right, wrong := oracle.Parley(t), oracle.Parley(t)
+			dial := wrong.Dial
+			wrong.Dial = func() (net.Conn, error) {
+				c, err := dial()
+				return deaf{c, []byte(lost.call), []byte(lost.wrong)}, err
+			}
+			err := oracle.Run([2]oracle.Side{right, wrong}, 3, script(1500, 1, 0))
+			require.ErrorAs(t, err, new(*oracle.Difference))
+			require.ErrorContains(t, err, "invalid only here")
+		})
+	}
+}
+
+// deaf has a client ask for less than it was to hear of.
+type deaf struct {
+	net.Conn
+	call, wrong []byte
+}
+
+func (d deaf) Write(p []byte) (int, error) {
+	_, err := d.Conn.Write(bytes.ReplaceAll(p, d.call, d.wrong))
+	return len(p), err
+}
+
 func pickSeed() uint64 {
 	if *seed != 0 {
 		return *seed

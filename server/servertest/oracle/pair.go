@@ -30,6 +30,8 @@ type pair struct {
 	links    []*link
 	checker  *link // asks for the state; not part of the script
 	events   [2]*wire
+	trackers [2]trackers
+	expired  [2]map[string]bool // keys, until the last comparison and the one before it
 	open     []net.Conn
 	trace    func(Call, [2]reply) // sees each call with its replies; may be nil
 }
@@ -57,7 +59,7 @@ type Difference struct {
 	Call    Call
 	Names   [2]string
 	Replies [2]string
-	State   bool // it is the data that differs, or the events
+	State   bool // it is the data that differs, the events or the invalidations
 }
 
 // Error tells the call and what both sides replied.
@@ -121,6 +123,9 @@ func (p *pair) begin() error {
 		}
 	}
 	if _, err := p.both(p.checker, []string{"FLUSHALL"}); err != nil {
+		return err
+	}
+	if err := p.track(); err != nil {
 		return err
 	}
 	return p.listen()

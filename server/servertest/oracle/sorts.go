@@ -81,6 +81,9 @@ func sortBoth(p *pair, l *link, c Call) error {
 	s := parseSort(c.Words)
 	if s.stores {
 		r, err := p.both(l, s.rest)
+		if err == nil && r[0].is(errErrno) {
+			r, err = p.again(l, s.rest)
+		}
 		if err != nil || r[0][0] == '*' && !r[0].is("*0\r\n") {
 			return err // Redis would store a list
 		}
@@ -112,6 +115,16 @@ func sortBoth(p *pair, l *link, c Call) error {
 		return d
 	}
 	return p.judge(l, c, [2]reply{r[0], r[0]})
+}
+
+// again sends a call anew that Redis may have refused for what C has noted. The
+// first one made a skip list of a listpack, and with that read the scores: this
+// one need not, so that STORE would store.
+func (p *pair) again(l *link, words []string) (r [2]reply, err error) {
+	if r, err = p.both(l, clearErrno); err != nil {
+		return r, err
+	}
+	return p.both(l, words)
 }
 
 // knowing is the same call, but its reply tells each member and its weight

@@ -24,8 +24,8 @@ type record struct {
 	deadline int64  // Unix ms; -1: none
 }
 
-// compareState compares all data and the events since the last time. The
-// difference is laid to the script's last call.
+// compareState compares all data, and the events and invalidations since the
+// last time. The difference is laid to the script's last call.
 func (p *pair) compareState(script []Call, at int) error {
 	if err := p.settleAll(); err != nil {
 		return err
@@ -42,7 +42,17 @@ func (p *pair) compareState(script []Call, at int) error {
 	if d.Replies[0], d.Replies[1] = compareRecords(states[0], states[1]); d.Replies[0] != d.Replies[1] {
 		return d
 	}
-	return p.compareEvents(d)
+	told, err := p.takeInvalidations()
+	if err != nil {
+		return err
+	}
+	if err := p.compareEvents(d); err != nil {
+		return err
+	}
+	if err := p.compareInvalidations(d, told); err != nil {
+		return err
+	}
+	return p.readTracked(states[0], told[0][0])
 }
 
 // compareRecords returns what differs first, or two empty texts.

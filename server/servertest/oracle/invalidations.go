@@ -1,0 +1,165 @@
+package oracle
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Which keys the sides call invalid, to clients that cache: a client in
+// broadcast mode hears of each key that changes, one in the default mode of
+// those it has read. In which order, and how many in one message, is each side's
+// own affair, and so is when a key expires.
+
+// endOfInvalidations is what the trackers send, to know that they have read all.
+const endOfInvalidations = "oracle:end"
+
+// trackings are the calls that make a client cache, one for each tracker.
+var trackings = [2][]string{{"CLIENT", "TRACKING", "ON", "BCAST"}, {"CLIENT", "TRACKING", "ON"}}
+
+// trackers are the connections to one side that hear of changed keys.
+type trackers [len(trackings)]*tracker
+
+type tracker struct {
+	*wire
+	told invalidated // and not compared yet
+}
+
+// invalidated is what a tracker has been told: keys, and how often that none is
+// what it was.
+type invalidated struct {
+	keys map[string]bool
+	all  int
+}
+
+// track makes connections that hear of changed keys.
+func (p *pair) track() error {
+	for side := range p.sides {
+		for i, tracking := range trackings {
+			w := p.wire(side)
+			if w == nil {
+				return fmt.Errorf("%s does not accept connections", p.sides[side].Name)
+			}
+			replies, err := w.ask([][]string{{"HELLO", "3"}, tracking})
+			if err != nil {
+				return err
+			}
+			if !replies[1].is("+OK\r\n") {
+				return fmt.Errorf("%s: %q: %s", p.sides[side].Name, tracking, replies[1])
+			}
+			p.trackers[side][i] = &tracker{wire: w}
+		}
+	}
+	return nil
+}
+
+// takeInvalidations returns what all trackers have been told since the last time.
+func (p *pair) takeInvalidations() (told [2][len(trackings)]invalidated, err error) {
+	for side := range p.trackers {
+		for i, t := range p.trackers[side] {
+			if err := t.hear(); err != nil {
+				return told, fmt.Errorf("%s: %w", p.sides[side].Name, err)
+			}
+			told[side][i], t.told = t.told, invalidated{}
+		}
+	}
+	return told, nil
+}
+
+// compareInvalidations compares what the trackers have been told, but for keys
+// that have expired on either side. It was read before the events, so that the
+// event of a key that expired in between came early: those of the last time count.
+func (p *pair) compareInvalidations(d *Difference, told [2][len(trackings)]invalidated) error {
+	for i, tracking := range trackings {
+		for side := range told {
+			maps.DeleteFunc(told[side][i].keys, func(key string, _ bool) bool {
+				return p.expired[0][key] || p.expired[1][key]
+			})
+		}
+		a, b := told[0][i], told[1][i]
+		if maps.Equal(a.keys, b.keys) && a.all == b.all {
+			continue
+		}
+		d.Replies[0] = fmt.Sprintf("%q: invalid only here %q, all keys %d times", tracking, a.besides(b), a.all)
+		d.Replies[1] = fmt.Sprintf("%q: invalid only here %q, all keys %d times", tracking, b.besides(a), b.all)
+		return d
+	}
+	return nil
+}
+
+// readTracked has a tracker of each side read half of the keys that there are
+// and of those that have changed: of these some are gone, and may come again. Of
+// the other half it is not to hear.
+func (p *pair) readTracked(there []record, changed invalidated) error {
+	keys := make(map[string]bool)
+	maps.Copy(keys, changed.keys)
+	for _, r := range there {
+		keys[r.key] = true
+	}
+	read := []string{"EXISTS"}
+	for i, key := range slices.Sorted(maps.Keys(keys)) {
+		if i%2 == 0 {
+			read = append(read, key)
+		}
+	}
+	if len(keys) == 0 { // EXISTS needs one
+		return nil
+	}
+	for side := range p.trackers {
+		if err := p.trackers[side][1].hear(read); err != nil {
+			return fmt.Errorf("%s: %w", p.sides[side].Name, err)
+		}
+	}
+	return nil
+}
+
+// hear sends calls that reply with numbers, and notes what the tracker has been
+// told until they have run.
+func (t *tracker) hear(calls ...[]string) error {
+	var request []byte
+	for _, words := range append(calls, []string{"ECHO", endOfInvalidations}) {
+		request = appendCall(request, words)
+	}
+	t.conn.SetDeadline(time.Now().Add(patience))
+	written := make(chan error, 1)
+	go func() { // as in roundTrip
+		_, err := t.conn.Write(request)
+		written <- err
+	}()
+	for {
+		r, err := readReply(t.r)
+		if err != nil {
+			return err
+		}
+		n := r.node()
+		switch {
+		case n.kind == '$' && n.text == endOfInvalidations:
+			return <-written
+		case n.kind == ':':
+		case n.kind == '>' && len(n.elems) == 2 && n.elems[0].text == "invalidate":
+			t.told.add(n.elems[1])
+		default:
+			return fmt.Errorf("a tracker was sent %s", r)
+		}
+	}
+}
+
+// add notes the keys of a message, or that it means all.
+func (t *invalidated) add(keys node) {
+	if keys.null() {
+		t.all++
+		return
+	}
+	if t.keys == nil {
+		t.keys = make(map[string]bool)
+	}
+	for _, key := range keys.leaves() {
+		t.keys[key] = true
+	}
+}
+
+// besides lists the keys that another was not told of.
+func (t invalidated) besides(other invalidated) []string {
+	return without(slices.Sorted(maps.Keys(t.keys)), slices.Collect(maps.Keys(other.keys)))
+}
