@@ -11,9 +11,12 @@ import (
 
 var shownTimeAndPlace = regexp.MustCompile(`^\d+\.\d{6} \[(\d+) \S+\] `)
 
-// shown reads what a monitor is sent until somebody says "end".
+// shown reads what a monitor is sent until somebody says "end". Before that the
+// other asks something that no monitor is shown: by the time Redis replies it has
+// run what was sent before, if perhaps behind it.
 func shown(t *testing.T, monitor, other *line) (lines []string) {
 	t.Helper()
+	other.ask("SLOWLOG", "LEN")
 	other.ask("ECHO", "end")
 	for {
 		text, _ := shownOrReply(t, monitor)
