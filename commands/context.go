@@ -327,8 +327,8 @@ func (c *Context) Store(key []byte, v datastructs.Value) {
 		put = c.DB.PutUnused
 	}
 	added := put(key, v, c.Now)
-	if added && c.Ready != nil {
-		c.Ready(c.index, key)
+	if added {
+		c.ready(c.index, key, v)
 	}
 	c.touch(key)
 	if added {
@@ -412,11 +412,17 @@ func (c *Context) Swap(a, b int) {
 
 // offer tells those who wait for keys of a database what it now holds.
 func (c *Context) offer(db int) {
-	if c.Ready == nil {
-		return
+	for key, v := range c.Databases[db].All() {
+		c.ready(db, []byte(key), v)
 	}
-	for key := range c.Databases[db].All() {
-		c.Ready(db, []byte(key))
+}
+
+// ready tells of a key that has come to be, if it is of the type that calls wait
+// for. One of another type is nothing to them, even if it becomes one of that
+// type before they are served, within the same EXEC: as in Redis.
+func (c *Context) ready(db int, key []byte, v datastructs.Value) {
+	if c.Ready != nil && v.Kind() == datastructs.KindSortedSet {
+		c.Ready(db, key)
 	}
 }
 
