@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -117,6 +118,41 @@ func parameterNamed(name []byte) int {
 	return -1
 }
 
+// ConfigNames lists the parameters that Config.Set takes, in order.
+func ConfigNames() []string {
+	var names []string
+	for _, p := range parameters {
+		if p.set != nil {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
+// Set is CONFIG SET for a server that has not started yet. Parameters that
+// redis-server fixes when it starts are not among those it knows.
+func (c *Config) Set(name, value string) error {
+	at := parameterNamed([]byte(name))
+	if at < 0 || parameters[at].set == nil {
+		return fmt.Errorf("%s: not a parameter that can be set", name)
+	}
+	draft := *c
+	if err := parameters[at].set(&draft, value); err != nil {
+		return fmt.Errorf("%s %q: %w", name, value, err)
+	}
+	c.apply(draft)
+	return nil
+}
+
+// apply puts a draft in force.
+func (c *Config) apply(draft Config) {
+	before := c.LogLevel
+	*c = draft
+	if draft.LogLevel != before {
+		draft.SetLogLevel(draft.LogLevel)
+	}
+}
+
 // configGet lists each parameter once, whichever names and patterns match it.
 func configGet(c *Context) error {
 	mark, n := c.Mark(), 0
@@ -163,11 +199,7 @@ func configSet(c *Context) error {
 			return configSetError(p.name, err)
 		}
 	}
-	before := c.Config.LogLevel
-	c.Config = draft
-	if draft.LogLevel != before {
-		draft.SetLogLevel(draft.LogLevel)
-	}
+	c.Config.apply(draft)
 	c.OK()
 	return nil
 }

@@ -95,13 +95,15 @@ type request struct {
 	broken  error // the stream cannot be read on
 }
 
-func newEngine(o Options) *engine {
+func newEngine(o Options) (*engine, error) {
 	e := &engine{clock: o.Clock, logger: o.Logger, seed: o.Seed, ended: make(chan struct{})}
 	s := &e.state
 	s.Host = host(o)
 	s.Table = commands.Standard()
 	s.Config = commands.DefaultConfig()
-	configure(&s.Config, o)
+	if err := configure(&s.Config, o); err != nil {
+		return nil, err
+	}
 	s.Databases = make([]*datastructs.Keyspace, o.Databases)
 	for i := range s.Databases {
 		s.Databases[i] = new(datastructs.Keyspace)
@@ -112,7 +114,7 @@ func newEngine(o Options) *engine {
 	s.Unblock = e.unblock
 	e.publish()
 	e.house.init(e, nil)
-	return e
+	return e, nil
 }
 
 // init prepares a caller for its first call.

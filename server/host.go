@@ -3,10 +3,13 @@ package server
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
+	"maps"
 	"net"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 
 	"github.com/parley-chat/parley/commands"
@@ -43,7 +46,7 @@ func once(f func()) func() {
 }
 
 // configure tells CONFIG what the options say.
-func configure(c *commands.Config, o Options) {
+func configure(c *commands.Config, o Options) error {
 	c.Password = o.Password
 	if bind, _, err := net.SplitHostPort(o.Addr); err == nil {
 		c.Bind = bind
@@ -56,6 +59,12 @@ func configure(c *commands.Config, o Options) {
 			}
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(o.Config)) {
+		if err := c.Set(name, o.Config[name]); err != nil {
+			return fmt.Errorf("server: Config: %w", err)
+		}
+	}
+	return nil
 }
 
 // runID names one run of a server, as 40 hexadecimal digits.

@@ -22,6 +22,11 @@ type Options struct {
 	// let in without. Default: none.
 	Password string
 
+	// Config sets parameters of CONFIG SET by their names before the server
+	// starts: {"maxclients": "100"}. New and Start refuse what CONFIG SET would
+	// refuse. Default: Redis's values.
+	Config map[string]string
+
 	// Strict refuses what Redis refuses: SINTER, SINTERSTORE and SINTERCARD
 	// then answer WRONGTYPE to a sorted set. Default: they take it as the set
 	// of its members.

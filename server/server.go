@@ -59,7 +59,12 @@ func New(o Options) (*Server, error) {
 	if o.Databases < 1 || o.Databases > maxDatabases {
 		return nil, fmt.Errorf("server: %d databases: want 1 to %d", o.Databases, maxDatabases)
 	}
-	s := &Server{engine: newEngine(o), options: o, conns: make(map[conn]struct{})}
+	e, err := newEngine(o)
+	if err != nil {
+		return nil, err
+	}
+	o.Password = e.state.Config.Password
+	s := &Server{engine: e, options: o, conns: make(map[conn]struct{})}
 	s.end = sync.OnceValue(s.close)
 	return s, nil
 }

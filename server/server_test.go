@@ -36,6 +36,23 @@ func TestServeTakesAListener(t *testing.T) {
 	require.ErrorIs(t, s.Serve(l), server.ErrClosed)
 }
 
+func TestParametersFromTheStart(t *testing.T) {
+	s, err := server.Start(server.Options{Config: map[string]string{"maxclients": "7", "RequirePass": "secret"}})
+	require.NoError(t, err)
+	defer s.Close()
+	require.Contains(t, do(t, s, "CONFIG", "GET", "maxclients"), `"7"`)
+	require.Contains(t, s.URL(), ":secret@")
+
+	for name, value := range map[string]string{
+		"maxclients": "0",
+		"no-such":    "1",
+		"databases":  "3", // an Option
+	} {
+		_, err := server.New(server.Options{Config: map[string]string{name: value}})
+		require.ErrorContains(t, err, "server: Config: "+name)
+	}
+}
+
 func TestAllCallsOfCloseWaitForTheEnd(t *testing.T) {
 	s, err := server.Start(server.Options{})
 	require.NoError(t, err)

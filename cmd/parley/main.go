@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/server"
 )
 
@@ -50,6 +51,7 @@ A chat server that speaks the Redis protocol. Options, with one dash or two:
   --strict             refuse what Redis refuses: SINTER over a sorted set
   --enable-debug-command yes
                        let clients send DEBUG (default no)
+  --NAME value         any parameter of CONFIG SET: --maxclients 100
   --version            print the version
   --help               print this
 
@@ -95,7 +97,7 @@ type options struct {
 }
 
 func parse(args []string) (options, error) {
-	o := options{server: server.Options{LogLevel: new(slog.LevelVar)}}
+	o := options{server: server.Options{LogLevel: new(slog.LevelVar), Config: make(map[string]string)}}
 	port, bind, level, debug := 6379, "127.0.0.1", "notice", "no"
 	f := flag.NewFlagSet("parley", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
@@ -108,6 +110,14 @@ func parse(args []string) (options, error) {
 	f.BoolVar(&o.server.Strict, "strict", false, "")
 	f.StringVar(&debug, "enable-debug-command", debug, "")
 	f.BoolVar(&o.version, "version", false, "")
+	for _, name := range commands.ConfigNames() {
+		if f.Lookup(name) == nil {
+			f.Func(name, "", func(value string) error {
+				o.server.Config[name] = value // New judges it
+				return nil
+			})
+		}
+	}
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}

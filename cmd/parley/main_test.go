@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/commands/resp"
 )
 
 // start runs the program and returns its ready line. The test ends it.
@@ -42,6 +44,18 @@ func ask(t *testing.T, network, addr, command string) string {
 	return strings.TrimSpace(line)
 }
 
+// askList is ask for a reply that is an array of strings.
+func askList(t *testing.T, addr, command string) []string {
+	conn, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, command+"\r\n")
+	require.NoError(t, err)
+	v, err := resp.NewReader(conn).Read()
+	require.NoError(t, err)
+	return v.Strings()
+}
+
 func TestReadyLineNamesWhereItListens(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "parley.sock")
 	ready, _ := start(t, "--port", "0", "-unixsocket", socket, "-requirepass=secret", "--databases", "3")
@@ -49,6 +63,13 @@ func TestReadyLineNamesWhereItListens(t *testing.T) {
 	require.True(t, ok, ready)
 	require.Equal(t, "-NOAUTH Authentication required.", ask(t, "tcp", addr, "GET k"))
 	require.Equal(t, "+OK", ask(t, "unix", socket, "AUTH secret"))
+}
+
+func TestParametersOnTheCommandLine(t *testing.T) {
+	ready, _ := start(t, "--port", "0", "--proto-max-bulk-len", "2mb", "--client-output-buffer-limit", "normal 3mb 0 0 pubsub 1mb 0 0")
+	addr := strings.TrimPrefix(ready, "ready redis://")
+	require.Equal(t, []string{"proto-max-bulk-len", "2097152"}, askList(t, addr, "CONFIG GET proto-max-bulk-len"))
+	require.Equal(t, "normal 3145728 0 0 slave 268435456 67108864 60 pubsub 1048576 0 0", askList(t, addr, "CONFIG GET client-output-buffer-limit")[1])
 }
 
 func TestShutdownEndsTheProgram(t *testing.T) {
@@ -79,6 +100,7 @@ func TestBadCommandLines(t *testing.T) {
 		"databases 0":            {"--databases", "0"},
 		"want no or yes":         {"--enable-debug-command", "maybe"},
 		"loglevel":               {"--loglevel", "loud"},
+		"between 1 and":          {"--port", "0", "--maxclients", "0"},
 		"want an address":        {"--bind", ""},
 		"unexpected argument":    {"redis.conf"},
 		"no-such-directory":      {"--port", "0", "--unixsocket", "/no-such-directory/s"},
