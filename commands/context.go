@@ -136,8 +136,9 @@ type Host struct {
 	// Shutdown ends the server after the current call; nil where clients may not.
 	Shutdown func()
 
-	// Warn logs a line for the operator.
-	Warn func(message string, args ...any)
+	// TellOperator logs a line: see Context.TellOperator, which calls it with
+	// the client that has made the call, nil if none has.
+	TellOperator func(n Notice, l *Client, args ...any)
 }
 
 // Begin points the context at a client's next call, which happens at a time in

@@ -199,9 +199,20 @@ func configSet(c *Context) error {
 			return configSetError(p.name, err)
 		}
 	}
+	for i, p := range chosen {
+		c.TellOperator(ConfigSet, "parameter", p.name, "value", shown(p, pairs[2*i+1]))
+	}
 	c.Config.apply(draft)
 	c.OK()
 	return nil
+}
+
+// shown is a value as others may see it.
+func shown(p *parameter, value []byte) []byte {
+	if p.secret {
+		return concealment
+	}
+	return value
 }
 
 // concealPasswords keeps them out of the slow log, also those of a call that

@@ -151,11 +151,7 @@ func readOperands(c *Context, keys [][]byte) (list []members, extended bool, err
 	if key == nil {
 		return list, false, nil
 	}
-	c.sinterWarning.Do(func() {
-		if c.Host.Warn != nil {
-			c.Host.Warn("SINTER met a sorted set. Redis refuses this; ZINTER works on both", "key", string(key))
-		}
-	})
+	c.sinterWarning.Do(func() { c.TellOperator(SortedSetIntersected, "key", key) })
 	return list, true, nil
 }
 

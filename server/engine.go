@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
 	"sync"
@@ -29,9 +28,9 @@ var (
 //
 // Lock order: a session's turn, then mu, then an outbox's mu, then a Server's.
 type engine struct {
-	clock  Clock
-	logger *slog.Logger
-	seed   uint64
+	clock Clock
+	log   logbook
+	seed  uint64
 
 	lastID   atomic.Int64 // of clients, those of Do included
 	settings atomic.Pointer[settings]
@@ -42,7 +41,6 @@ type engine struct {
 	pausing pausing
 	house   caller // acts when no client does: keys expire
 	alarm   alarm
-	warned  int64 // Unix ms of the last warning of an attack; 0: never
 	closed  bool
 
 	ended chan struct{}  // closed by close
@@ -96,9 +94,10 @@ type request struct {
 }
 
 func newEngine(o Options) (*engine, error) {
-	e := &engine{clock: o.Clock, logger: o.Logger, seed: o.Seed, ended: make(chan struct{})}
+	e := &engine{clock: o.Clock, log: logbook{logger: o.Logger, clock: o.Clock}, seed: o.Seed, ended: make(chan struct{})}
 	s := &e.state
 	s.Host = host(o)
+	s.Host.TellOperator = e.log.notice
 	s.Table = commands.Standard()
 	s.Config = commands.DefaultConfig()
 	if err := configure(&s.Config, o); err != nil {
@@ -142,6 +141,7 @@ func (e *engine) enter(c *caller) error {
 	}
 	if e.state.Clients.Len() >= e.state.Config.MaxClients {
 		e.state.Stats.Rejected.Add(1)
+		e.log.tell(clientsRefused, "addr", quoted(c.client.Addr), "maxclients", e.state.Config.MaxClients)
 		return errMaxClients
 	}
 	l := c.client
@@ -154,6 +154,7 @@ func (e *engine) enter(c *caller) error {
 	e.state.Clients.Add(l)
 	e.state.Stats.Connections.Add(1)
 	e.copyLimits(c)
+	e.log.tell(clientConnected, who(l))
 	return nil
 }
 
@@ -162,6 +163,9 @@ func (e *engine) enter(c *caller) error {
 func (e *engine) leave(c *caller) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.state.Clients.Get(c.client.ID) == c.client {
+		e.log.tell(clientLeft, who(c.client))
+	}
 	e.unpark(c.waiter)
 	e.state.Channels.UnsubscribeAll(c.client)
 	e.state.EndMulti(c.client)
@@ -317,7 +321,7 @@ func (e *engine) perform(c *commands.Context, m *commands.Command, args [][]byte
 	mark := c.Len()
 	defer func() {
 		if p := recover(); p != nil {
-			e.logger.Error("a command panicked", "command", m.FullName(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			e.log.tell(commandPanicked, "command", m.FullName(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			c.Truncate(mark)
 			c.Error(errPanicked)
 			o = commands.Outcome{Err: errPanicked, Failed: true}
@@ -371,21 +375,12 @@ func (e *engine) reject(c *caller, r request, err error) {
 // breakOff ends a connection whose stream cannot be understood.
 func (e *engine) breakOff(c *caller, err error) {
 	if errors.Is(err, errCrossProtocol) {
-		e.warnOfHTTP(c)
+		e.log.tell(httpOnPort, who(c.client))
 	} else {
-		e.logger.Debug("protocol error, connection closed", "client", c.client.Addr, "error", err)
+		e.log.tell(protocolError, who(c.client), "error", quoted(err.Error()))
 		c.w.Error(err)
 	}
 	c.finished.Store(true)
-}
-
-// warnOfHTTP logs at most one line a minute, so that nobody can fill the log.
-func (e *engine) warnOfHTTP(c *caller) {
-	if e.warned != 0 && c.ctx.Now-e.warned < time.Minute.Milliseconds() {
-		return
-	}
-	e.warned = c.ctx.Now
-	e.logger.Warn("possible attack: HTTP on the port of a Redis server, connection closed", "client", c.client.Addr)
 }
 
 // copyLimits makes known what a caller is under now.

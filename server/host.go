@@ -28,7 +28,6 @@ func host(o Options) commands.Host {
 		Strict:     o.Strict,
 		Debug:      o.Debug,
 		Shutdown:   once(o.Shutdown),
-		Warn:       o.Logger.Warn,
 		CPU:        cpuTime,
 
 		Purge:       debug.FreeOSMemory,

@@ -200,8 +200,10 @@ func TestHTTPDoesNotFillTheLog(t *testing.T) {
 	attack()
 	require.Equal(t, 1, strings.Count(log.String(), "possible attack"))
 	clock.Advance(time.Minute)
-	attack()
 	require.Equal(t, 2, strings.Count(log.String(), "possible attack"))
+	require.Equal(t, 1, strings.Count(log.String(), "suppressed=9 within=1m0s"))
+	attack()
+	require.Equal(t, 3, strings.Count(log.String(), "possible attack"))
 }
 
 func TestNoConfigurationLetsAStringTakeAllMemory(t *testing.T) {

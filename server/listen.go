@@ -26,7 +26,7 @@ func (s *Server) accept(l net.Listener) {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil:
-			s.engine.logger.Warn("cannot accept a connection", "error", err, "pause", pause)
+			s.engine.log.tell(acceptFailed, "error", err, "pause", pause)
 			if !s.pause(pause) {
 				return
 			}

@@ -99,6 +99,7 @@ func (s *Server) listen() (err error) {
 	s.engine.state.Host.Socket = s.options.Socket
 	for _, l := range listeners {
 		s.listeners = append(s.listeners, l)
+		s.engine.log.tell(listening, "addr", l.Addr().String())
 		s.spawnFrom(func() { s.accept(l) })
 	}
 	return nil
@@ -118,6 +119,7 @@ func (s *Server) Serve(l net.Listener) error {
 	s.tasks.Add(1)
 	s.mu.Unlock()
 	defer s.tasks.Done()
+	s.engine.log.tell(listening, "addr", l.Addr().String())
 	s.accept(l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,6 +176,7 @@ func (s *Server) close() error {
 	open := slices.Collect(maps.Keys(s.conns))
 	listeners := s.listeners
 	s.mu.Unlock()
+	s.engine.log.tell(closing, "connections", len(open))
 
 	var errs []error
 	for _, l := range listeners {
@@ -187,6 +190,8 @@ func (s *Server) close() error {
 		}
 		s.engine.close()
 		s.tasks.Wait()
+		s.engine.log.tell(closed)
+		s.engine.log.close()
 	}))...)
 }
 

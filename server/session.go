@@ -82,7 +82,7 @@ func (s *session) Feed(p []byte) bool {
 	s.engine.state.Stats.InBytes.Add(int64(len(p)))
 	s.engine.state.Stats.Reads.Add(1)
 	if err := s.in.write(p); err != nil {
-		s.engine.logger.Warn("closing a client that sent too much at once", "client", s.client.Addr, "error", err)
+		s.engine.log.tell(queryTooLong, who(s.client), "error", err)
 		s.over = true
 		return false
 	}
@@ -255,7 +255,7 @@ func (s *session) pushLimit() int64 {
 func (s *session) overflowed() {
 	s.finished.Store(true)
 	s.engine.state.Stats.Overflowed.Add(1)
-	s.engine.logger.Warn("closing a client that does not read", "client", s.client.Addr, "unread", s.out.size)
+	s.engine.log.tell(repliesUnread, who(s.client), "unread", s.out.size)
 }
 
 // leave ends the session: the client is gone. To call it again does nothing.
