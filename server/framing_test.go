@@ -151,6 +151,7 @@ func TestWorkIsLinear(t *testing.T) {
 			_, err := feed(t, f, []byte(c.stream), c.cut)
 			require.NoError(t, err)
 			require.LessOrEqual(t, f.work, int64(10*len(c.stream)))
+			t.Logf("%.2f looks at each of %d bytes", float64(f.work)/float64(len(c.stream)), len(c.stream))
 		})
 	}
 }

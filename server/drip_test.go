@@ -1,0 +1,63 @@
+package server
+
+import (
+	"runtime/metrics"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A command that comes one byte at a time costs a session the same for each byte, however long it is: neither looks at
+// bytes nor memory grow by the square. Nothing here depends on how fast the machine is.
+func TestWorkOfDrippedCommandIsLinear(t *testing.T) {
+	for name, stream := range map[string]func(n int) string{
+		"one long word": func(n int) string { return command("ECHO", strings.Repeat("v", n)) },
+		"many short words": func(n int) string {
+			return command(append([]string{"DEL"}, strings.Fields(strings.Repeat("k ", n/7))...)...)
+		},
+		"a line":            func(n int) string { return "DEL" + strings.Repeat(" k", min(n, maxLine-10)/2) + "\r\n" },
+		"many small calls":  func(n int) string { return strings.Repeat(command("GET", "k"), n/22) },
+		"nothing but lines": func(n int) string { return strings.Repeat("\r\n", n/2) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			few, many := dripped(t, stream(30_000)), dripped(t, stream(240_000))
+			t.Logf("of 240,000 bytes: %.2f looks at each, %.0f bytes allocated for each", many.looks, many.allocated)
+			require.LessOrEqual(t, many.looks, 10.0)
+			require.Less(t, many.looks, 3*few.looks) // by the square it would be 8 times as many; buffers grow in steps
+			require.Less(t, many.allocated, 3*few.allocated)
+		})
+	}
+}
+
+// A drip is what each byte of a stream has cost.
+type drip struct{ looks, allocated float64 }
+
+// dripped feeds a session of a new server a stream, byte by byte.
+func dripped(t *testing.T, stream string) drip {
+	srv := newClosed(t, Options{Clock: NewManualClock(time.UnixMilli(1615480369000))})
+	s, err := newSession(srv.engine, "drip", "drip", func(s *session) { s.proceed = func() {} })
+	require.NoError(t, err)
+	defer s.leave()
+	before := allocatedBytes()
+	piece := make([]byte, 1)
+	for i := range len(stream) {
+		piece[0] = stream[i]
+		require.True(t, s.Feed(piece))
+		for s.held() {
+			require.True(t, s.Proceed())
+		}
+		if size, _ := s.out.usage(); size > 0 {
+			take(&s.out)
+		}
+	}
+	n := float64(len(stream))
+	return drip{float64(s.in.work) / n, float64(allocatedBytes()-before) / n}
+}
+
+func allocatedBytes() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
