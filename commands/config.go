@@ -3,16 +3,18 @@ package commands
 // Config is what CONFIG reads and sets, and the limits that sessions obey. The
 // engine's lock guards it.
 type Config struct {
-	Bind         string
-	MaxClients   int
-	Password     string // "" lets everyone in
-	LogLevel     string // as redis-server names them
-	Events       Event  // keyspace notifications that are sent
-	ProtoMaxBulk int64  // bytes of one argument
-	QueryBuffer  int64  // bytes a client may have sent ahead of what has run
-	OutputLimits [OutputClasses]OutputLimit
-	TrackedKeys  int64              // keys that are remembered for clients that track; 0: without limit
-	SetLogLevel  func(level string) // nil where nothing logs
+	Bind          string
+	MaxClients    int
+	Password      string // "" lets everyone in
+	KeepAlive     int64  // s of silence after which a connection is probed; 0: never
+	ProtectedMode bool   // who comes over a network is not let in without a password
+	LogLevel      string // as redis-server names them
+	Events        Event  // keyspace notifications that are sent
+	ProtoMaxBulk  int64  // bytes of one argument
+	QueryBuffer   int64  // bytes a client may have sent ahead of what has run
+	OutputLimits  [OutputClasses]OutputLimit
+	TrackedKeys   int64              // keys that are remembered for clients that track; 0: without limit
+	SetLogLevel   func(level string) // nil where nothing logs
 
 	SlowlogLeast  int64 // µs from which a call is slow; negative: none is
 	SlowlogMaxLen int64
@@ -44,12 +46,14 @@ type OutputLimit struct {
 // DefaultConfig is Redis's, where Redis has one.
 func DefaultConfig() Config {
 	return Config{
-		Bind:         "127.0.0.1",
-		MaxClients:   10000,
-		LogLevel:     "notice",
-		ProtoMaxBulk: 512 << 20,
-		QueryBuffer:  1 << 30,
-		TrackedKeys:  1000000,
+		Bind:          "127.0.0.1",
+		MaxClients:    10000,
+		KeepAlive:     300,
+		ProtectedMode: true,
+		LogLevel:      "notice",
+		ProtoMaxBulk:  512 << 20,
+		QueryBuffer:   1 << 30,
+		TrackedKeys:   1000000,
 		OutputLimits: [...]OutputLimit{
 			OutputReplica: {256 << 20, 64 << 20, 60},
 			OutputPubSub:  {32 << 20, 8 << 20, 60},

@@ -115,6 +115,7 @@ type Host struct {
 	OS         string // as in INFO: "Linux 6.1 x86_64"
 	Port       int    // 0 without TCP
 	Socket     string // path of the unix socket, or ""
+	SocketMode int64  // its permissions; 0: as the process's umask says
 	Started    int64  // Unix ms
 	RunID      string // 40 hexadecimal digits
 	Strict     bool   // refuse what Redis refuses: no extensions

@@ -30,7 +30,7 @@ func BenchmarkSession(b *testing.B) {
 			srv, err := New(Options{})
 			require.NoError(b, err)
 			defer srv.Close()
-			s, err := newSession(srv.engine, "bench", "bench", func(*session) {})
+			s, err := newSession(srv.engine, origin{}, func(*session) {})
 			require.NoError(b, err)
 			defer s.leave()
 			for i := range ids {

@@ -23,17 +23,20 @@ import (
 
 // serveTLS serves TLS and returns the address.
 func serveTLS(t *testing.T, s *server.Server) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go s.Serve(tls.NewListener(l, selfSigned(t)))
+	return l.Addr().String()
+}
+
+// selfSigned has a certificate that nobody vouches for.
+func selfSigned(t *testing.T) *tls.Config {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	require.NoError(t, err)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	go s.Serve(tls.NewListener(l, &tls.Config{
-		Certificates: []tls.Certificate{{Certificate: [][]byte{cert}, PrivateKey: key}},
-	}))
-	return l.Addr().String()
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert}, PrivateKey: key}}}
 }
 
 func dialTLS(t *testing.T, addr string) *peer {

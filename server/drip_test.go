@@ -37,7 +37,7 @@ type drip struct{ looks, allocated float64 }
 // dripped feeds a session of a new server a stream, byte by byte.
 func dripped(t *testing.T, stream string) drip {
 	srv := newClosed(t, Options{Clock: NewManualClock(time.UnixMilli(1615480369000))})
-	s, err := newSession(srv.engine, "drip", "drip", func(s *session) { s.proceed = func() {} })
+	s, err := newSession(srv.engine, origin{}, func(s *session) { s.proceed = func() {} })
 	require.NoError(t, err)
 	defer s.leave()
 	before := allocatedBytes()

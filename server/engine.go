@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -19,7 +20,6 @@ var ErrClosed = errors.New("server: closed")
 
 var (
 	errPanicked      = resp.Error("ERR internal error: the server has logged what happened")
-	errMaxClients    = resp.Error("ERR max number of clients reached")
 	errCrossProtocol = errors.New("server: not a Redis client")
 )
 
@@ -52,6 +52,7 @@ type caller struct {
 	client *commands.Client
 	w      resp.Writer
 	ctx    commands.Context
+	from   netip.Addr                   // where it comes from; the zero Addr: not over a network
 	limits atomic.Pointer[callerLimits] // set under the lock, also while a call of this caller waits
 
 	finished atomic.Bool // no further command of this caller may run
@@ -73,13 +74,18 @@ type callerLimits struct {
 // settings are what CONFIG says, for those who do not hold the lock.
 type settings struct {
 	output [commands.OutputClasses]commands.OutputLimit
-	alone  bool // reads must not run side by side: they have events, or monitors, or are held back
+	silent time.Duration // after which a client over TCP is asked whether it is there; 0: never
+	alone  bool          // reads must not run side by side: they have events, or monitors, or are held back
 }
 
 // publish makes changed settings known.
 func (e *engine) publish() {
 	config := &e.state.Config
-	now := settings{config.OutputLimits, config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 || e.state.Pause.On()}
+	now := settings{
+		output: config.OutputLimits,
+		silent: time.Duration(config.KeepAlive) * time.Second,
+		alone:  config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 || e.state.Pause.On(),
+	}
 	if old := e.settings.Load(); old == nil || *old != now {
 		e.settings.Store(&now)
 	}
@@ -139,10 +145,9 @@ func (e *engine) enter(c *caller) error {
 	if e.closed {
 		return ErrClosed
 	}
-	if e.state.Clients.Len() >= e.state.Config.MaxClients {
+	if err := e.turnsAway(c); err != nil {
 		e.state.Stats.Rejected.Add(1)
-		e.log.tell(clientsRefused, "addr", quoted(c.client.Addr), "maxclients", e.state.Config.MaxClients)
-		return errMaxClients
+		return err
 	}
 	l := c.client
 	l.ID = e.lastID.Add(1)

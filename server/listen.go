@@ -59,14 +59,18 @@ func network(addr string) string {
 }
 
 // listenUnix listens on a path. A socket that nobody listens on any more, left
-// by a process that was killed, is replaced.
-func listenUnix(path string) (net.Listener, error) {
+// by a process that was killed, is replaced. Without a mode the process's umask
+// says who may connect.
+func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	if stale(path) {
 		if err := os.Remove(path); err != nil {
 			return nil, fmt.Errorf("stale unix socket: %w", err)
 		}
 	}
-	return net.Listen("unix", path)
+	if mode == 0 {
+		return net.Listen("unix", path)
+	}
+	return listenUnixAs(path, mode)
 }
 
 func stale(path string) bool {

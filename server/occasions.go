@@ -17,6 +17,7 @@ const (
 	clientConnected
 	clientLeft
 	clientsRefused
+	remoteRefused
 	acceptFailed
 	protocolError
 	httpOnPort
@@ -53,6 +54,7 @@ var occasionRows = [occasions]occasionRow{
 	clientConnected:      {"client_connected", verbose, "client connected", 100, 10 * time.Second},
 	clientLeft:           {"client_left", verbose, "client left", 100, 10 * time.Second},
 	clientsRefused:       {"maxclients", slog.LevelWarn, "connection refused: there are maxclients of them", 10, 10 * time.Second},
+	remoteRefused:        {"protected_mode", slog.LevelWarn, "connection refused: protected-mode is on and there is no password", 10, 10 * time.Second},
 	acceptFailed:         {"accept_error", slog.LevelWarn, "cannot accept a connection", 10, 10 * time.Second},
 	protocolError:        {"protocol_error", verbose, "protocol error, connection closed", 100, 10 * time.Second},
 	httpOnPort:           {"http_on_port", slog.LevelWarn, "possible attack: HTTP on the port of a Redis server, connection closed", 1, time.Minute},

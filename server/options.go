@@ -1,6 +1,7 @@
 package server
 
 import (
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 )
@@ -14,6 +15,11 @@ type Options struct {
 
 	// Socket is the path of a unix socket to listen on as well. Default: none.
 	Socket string
+
+	// SocketMode is who may connect to Socket: 0o700 the owner only. Systems
+	// other than Unix have no such permissions; there Start refuses any but 0.
+	// Default: what the process's umask leaves of 0o777.
+	SocketMode fs.FileMode
 
 	// Databases is the number of numbered databases. Default: 16.
 	Databases int

@@ -88,7 +88,7 @@ func (s *Server) listen() (err error) {
 	}
 	listeners := []net.Listener{s.tcp}
 	if s.options.Socket != "" {
-		unix, err := listenUnix(s.options.Socket)
+		unix, err := listenUnix(s.options.Socket, s.options.SocketMode)
 		if err != nil {
 			s.tcp.Close()
 			return fmt.Errorf("server: %w", err)
@@ -97,6 +97,7 @@ func (s *Server) listen() (err error) {
 	}
 	s.engine.state.Host.Port = s.tcp.Addr().(*net.TCPAddr).Port
 	s.engine.state.Host.Socket = s.options.Socket
+	s.engine.state.Host.SocketMode = int64(s.options.SocketMode)
 	for _, l := range listeners {
 		s.listeners = append(s.listeners, l)
 		s.engine.log.tell(listening, "addr", l.Addr().String())

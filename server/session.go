@@ -53,13 +53,14 @@ type session struct {
 // newSession enters a new client. It returns nil and the error to tell it when
 // it cannot be served. attach ties the session to its transport before others
 // can see it: from then on anybody may kill it.
-func newSession(e *engine, addr, local string, attach func(*session)) (*session, error) {
+func newSession(e *engine, o origin, attach func(*session)) (*session, error) {
 	s := &session{engine: e, turn: make(chan struct{}, 1)}
 	s.out.init()
 	s.out.over = s.overflowed
 	s.out.limit, s.out.pushLimit = s.outputLimit, s.pushLimit
 	s.out.clock = e.clock
-	s.caller.init(e, &commands.Client{Addr: addr, LocalAddr: local, Peer: s})
+	s.caller.init(e, &commands.Client{Addr: o.addr, LocalAddr: o.local, Peer: s})
+	s.caller.from = o.ip
 	s.caller.answered, s.caller.resume = s.deliver, func() { s.proceed() }
 	attach(s)
 	if err := e.enter(&s.caller); err != nil {

@@ -20,12 +20,12 @@ const (
 func (s *Server) serveConn(conn net.Conn) {
 	defer conn.Close()
 	t := &netTransport{server: s, conn: conn}
-	addr, local := addresses(conn)
-	session, err := newSession(s.engine, addr, local, t.attach)
+	session, err := newSession(s.engine, originOf(conn), t.attach)
 	if err != nil {
 		refuse(conn, err)
 		return
 	}
+	keepAlive(conn, s.engine.settings.Load().silent)
 	if !s.track(t) {
 		session.leave()
 		return
@@ -35,12 +35,25 @@ func (s *Server) serveConn(conn net.Conn) {
 	s.untrack(t)
 }
 
-// addresses are what CLIENT LIST shows. Both ends of a unix socket go by its path.
-func addresses(conn net.Conn) (addr, local string) {
-	if unix, ok := conn.LocalAddr().(*net.UnixAddr); ok {
-		return unix.Name + ":0", unix.Name + ":0"
+const longestSilence = 32767 * time.Second
+
+// keepAlive has the kernel find out that a client is gone without a word, in
+// twice the time after which it begins to ask, as in Redis. A time that is longer
+// than Linux knows becomes the longest.
+func keepAlive(conn net.Conn, silent time.Duration) {
+	if tcp, ok := bare(conn).(*net.TCPConn); ok {
+		tcp.SetKeepAliveConfig(net.KeepAliveConfig{
+			Enable: silent > 0, Idle: min(silent, longestSilence), Interval: min(max(silent/3, time.Second), longestSilence), Count: 3,
+		})
 	}
-	return conn.RemoteAddr().String(), conn.LocalAddr().String()
+}
+
+// bare is the connection below TLS, or the connection itself.
+func bare(conn net.Conn) net.Conn {
+	if tls, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		return tls.NetConn()
+	}
+	return conn
 }
 
 // refuse tells a client why it is not served. The text is short enough for the
@@ -144,10 +157,7 @@ func resumable(conn net.Conn) bool {
 // dropped: who does not read would make it keep that for minutes.
 func (t *netTransport) abortAside() {
 	t.server.spawn(func() {
-		conn := t.conn
-		if tls, ok := conn.(interface{ NetConn() net.Conn }); ok {
-			conn = tls.NetConn() // without a last word, which might have to wait
-		}
+		conn := bare(t.conn) // without a last word of TLS, which might have to wait
 		if tcp, ok := conn.(*net.TCPConn); ok {
 			tcp.SetLinger(0)
 		}

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -45,6 +46,7 @@ A chat server that speaks the Redis protocol. Options, with one dash or two:
   --port n             TCP port; 0 picks a free one (default 6379)
   --bind address       one address to listen on, * for all (default 127.0.0.1)
   --unixsocket path    unix socket to listen on as well
+  --unixsocketperm 700 who may connect to it, in octal (default: what the umask leaves)
   --databases n        number of databases (default 16)
   --requirepass text   password that clients must present
   --loglevel level     debug, verbose, notice or warning (default notice)
@@ -104,6 +106,10 @@ func parse(args []string) (options, error) {
 	f.IntVar(&port, "port", port, "")
 	f.StringVar(&bind, "bind", bind, "")
 	f.StringVar(&o.server.Socket, "unixsocket", "", "")
+	f.Func("unixsocketperm", "", func(value string) (err error) {
+		o.server.SocketMode, err = parseMode(value)
+		return err
+	})
 	f.IntVar(&o.server.Databases, "databases", 16, "")
 	f.StringVar(&o.server.Password, "requirepass", "", "")
 	f.StringVar(&level, "loglevel", level, "")
@@ -147,4 +153,16 @@ func parse(args []string) (options, error) {
 	o.server.LogLevel.Set(l)
 	o.server.Addr = net.JoinHostPort(bind, strconv.Itoa(port))
 	return o, nil
+}
+
+// parseMode reads permissions as redis-server does.
+func parseMode(octal string) (fs.FileMode, error) {
+	n, err := strconv.ParseInt(octal, 8, 64)
+	switch {
+	case err != nil:
+		return 0, errors.New("argument couldn't be parsed as an octal number")
+	case n < 0 || n > 0o777:
+		return 0, errors.New("argument must be between 0 and 777 inclusive")
+	}
+	return fs.FileMode(n), nil
 }

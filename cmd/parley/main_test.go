@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"io/fs"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -70,6 +72,22 @@ func TestParametersOnTheCommandLine(t *testing.T) {
 	addr := strings.TrimPrefix(ready, "ready redis://")
 	require.Equal(t, []string{"proto-max-bulk-len", "2097152"}, askList(t, addr, "CONFIG GET proto-max-bulk-len"))
 	require.Equal(t, "normal 3145728 0 0 slave 268435456 67108864 60 pubsub 1048576 0 0", askList(t, addr, "CONFIG GET client-output-buffer-limit")[1])
+}
+
+func TestUnixSocketPermissionsOnTheCommandLine(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	ready, _ := start(t, "--port", "0", "--unixsocket", socket, "--unixsocketperm", "700")
+	require.Equal(t, []string{"unixsocketperm", "700"}, askList(t, strings.TrimPrefix(ready, "ready redis://"), "CONFIG GET unixsocketperm"))
+	info, err := os.Stat(socket)
+	require.NoError(t, err)
+	require.Equal(t, fs.FileMode(0o700), info.Mode().Perm())
+	for value, reason := range map[string]string{
+		"888": "couldn't be parsed as an octal number", "rwx": "couldn't be parsed as an octal number",
+		"1000": "between 0 and 777", "-1": "between 0 and 777",
+	} {
+		_, err := parse([]string{"--unixsocketperm", value})
+		require.ErrorContains(t, err, reason)
+	}
 }
 
 func TestShutdownEndsTheProgram(t *testing.T) {

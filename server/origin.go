@@ -1,0 +1,28 @@
+package server
+
+import (
+	"net"
+	"net/netip"
+)
+
+// An origin is where a connection comes from.
+type origin struct {
+	addr, local string     // as CLIENT LIST shows them
+	ip          netip.Addr // of the other side; the zero Addr: it has none
+}
+
+// originOf names both ends of a unix socket by its path. A connection of the
+// caller's own making (see Serve) is taken at its word.
+func originOf(conn net.Conn) origin {
+	if unix, ok := conn.LocalAddr().(*net.UnixAddr); ok {
+		return origin{addr: unix.Name + ":0", local: unix.Name + ":0"}
+	}
+	o := origin{addr: conn.RemoteAddr().String(), local: conn.LocalAddr().String()}
+	if at, err := netip.ParseAddrPort(o.addr); err == nil {
+		o.ip = at.Addr().Unmap()
+	}
+	return o
+}
+
+// remote reports whether an address is of another machine, or might be.
+func remote(ip netip.Addr) bool { return ip.IsValid() && !ip.IsLoopback() }

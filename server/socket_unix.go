@@ -1,0 +1,59 @@
+//go:build unix
+
+package server
+
+import (
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+)
+
+// backlog is how many connections may wait to be accepted, as in Redis.
+const backlog = 511
+
+// listenUnixAs listens on a path to which only those connect whom mode lets.
+//
+// The socket gets its permissions before it listens, and nobody can connect
+// before it does: there is no moment in which others could. (To set the umask
+// meanwhile would change it for the whole process; and net.Listen listens at
+// once.)
+func listenUnixAs(path string, mode fs.FileMode) (net.Listener, error) {
+	syscall.ForkLock.RLock()
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return nil, fmt.Errorf("unix socket: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), path)
+	defer file.Close() // what listens is a copy
+	if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: path}); err != nil {
+		return nil, fmt.Errorf("unix socket %s: bind: %w", path, err)
+	}
+	l, err := permitted(file, fd, path, mode)
+	if err != nil {
+		os.Remove(path)
+	}
+	return l, err
+}
+
+// permitted makes a socket that is bound to a path listen, with that path's
+// permissions set.
+func permitted(file *os.File, fd int, path string, mode fs.FileMode) (net.Listener, error) {
+	if err := os.Chmod(path, mode); err != nil {
+		return nil, fmt.Errorf("unix socket: %w", err)
+	}
+	if err := syscall.Listen(fd, backlog); err != nil {
+		return nil, fmt.Errorf("unix socket %s: listen: %w", path, err)
+	}
+	l, err := net.FileListener(file)
+	if err != nil {
+		return nil, fmt.Errorf("unix socket: %w", err)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(true) // as net.Listen does
+	return l, nil
+}
