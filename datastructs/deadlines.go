@@ -111,8 +111,10 @@ func (d *deadlines) check(volatile int) error {
 		return fmt.Errorf("keyspace: %d deadlines in order, %d in records", d.len(), volatile)
 	}
 	free := 0
-	for n := d.free; n != 0 && free <= len(d.times); n = uint32(d.times[n-1]) {
-		free++
+	for n := d.free; n != 0; n = uint32(d.times[n-1]) {
+		if free++; int(n) > len(d.times) || free > len(d.times) {
+			return fmt.Errorf("keyspace: deadline %d is free, of %d", n, len(d.times))
+		}
 	}
 	if volatile+free != len(d.times) {
 		return fmt.Errorf("keyspace: %d deadlines, %d free, of %d", volatile, free, len(d.times))

@@ -148,10 +148,7 @@ func (h *Hash) Check() error {
 	if h == nil {
 		return nil
 	}
-	if h.large == nil && h.place(len(h.packed)) != int(h.n) || h.large != nil && (h.n != 0 || h.packed != nil) {
-		return fmt.Errorf("hash: %d fields in %d bytes, beside a table: %t", h.n, len(h.packed), h.large != nil)
-	}
-	return h.checkDeadlines()
+	return firstError(h.checkFields, h.checkKinds, h.checkDeadlines)
 }
 
 // checkDeadlines is the part of Check that looks at them.
@@ -181,5 +178,5 @@ func (h *Hash) checkDeadlines() error {
 			return fmt.Errorf("hash: the deadline of %q is not in order", field)
 		}
 	}
-	return nil
+	return d.checkOrder()
 }

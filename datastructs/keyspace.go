@@ -258,7 +258,11 @@ func (k *Keyspace) expired(r *record, now int64) bool {
 
 // Check reports a broken invariant, of the values too, for tests.
 func (k *Keyspace) Check() error {
-	volatile, listed := 0, 0
+	if err := k.keys.check(); err != nil {
+		return fmt.Errorf("keyspace: %w", err)
+	}
+	listed := 0
+	var volatile []uint32
 	for i := range k.keys.len() {
 		key, r := k.keys.at(i)
 		switch {
@@ -267,13 +271,11 @@ func (k *Keyspace) Check() error {
 		case r.value.Empty():
 			return fmt.Errorf("keyspace: %q holds an empty %s", key, r.value.Kind())
 		}
-		if v, ok := r.value.(interface{ Check() error }); ok {
-			if err := v.Check(); err != nil {
-				return fmt.Errorf("keyspace: %q: %w", key, err)
-			}
+		if err := r.value.Check(); err != nil {
+			return fmt.Errorf("keyspace: %q: %w", key, err)
 		}
 		if r.deadline != 0 {
-			volatile++
+			volatile = append(volatile, r.deadline)
 			if err := k.deadlines.checkOne(r, key); err != nil {
 				return err
 			}
@@ -288,5 +290,8 @@ func (k *Keyspace) Check() error {
 	if k.fields.len() != listed {
 		return fmt.Errorf("keyspace: %d hashes in the order of fields that expire, %d with such", k.fields.len(), listed)
 	}
-	return k.deadlines.check(volatile)
+	if err := k.deadlines.check(len(volatile)); err != nil {
+		return err
+	}
+	return k.deadlines.checkAll(volatile)
 }

@@ -408,5 +408,5 @@ func (x *scoreIndex) check() error {
 			return fmt.Errorf("sorted set: %q is not the same in the table and in order", member)
 		}
 	}
-	return x.order.check()
+	return firstError(x.scores.check, x.order.check)
 }

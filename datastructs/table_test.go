@@ -15,41 +15,7 @@ import (
 // checkTable verifies what must hold inside a table after every change.
 func checkTable[V any](t testing.TB, x *table[V]) {
 	t.Helper()
-	n := 0
-	for i, p := range x.pages {
-		n += len(p)
-		if i < (x.n-1)>>pageBits {
-			require.Len(t, p, pageLen, "all pages but the last are full")
-		}
-		require.LessOrEqual(t, cap(p), pageLen)
-	}
-	require.Equal(t, x.n, n)
-	require.LessOrEqual(t, len(x.pages), x.n>>pageBits+2, "at most one page is spare")
-	segs := map[*segment]bool{}
-	for i, s := range x.dir {
-		require.Same(t, x.dir[i&(1<<s.depth-1)], s)
-		segs[s] = true
-	}
-	require.Len(t, segs, x.segs)
-	slots := 0
-	for s := range segs {
-		used := 0
-		for i, v := range s.slots {
-			if v == 0 {
-				continue
-			}
-			used++
-			key, _ := x.at(s.position(i))
-			require.Same(t, s, x.segment(uint32(v>>32)))
-			j, e := x.find(uint32(v>>32), []byte(key))
-			require.NotNil(t, e)
-			require.Equal(t, i, j)
-		}
-		require.Equal(t, int(s.n), used)
-		require.Less(t, used, len(s.slots), "a search must end at a free slot")
-		slots += used
-	}
-	require.Equal(t, x.n, slots)
+	require.NoError(t, x.check())
 }
 
 func key(i int) []byte { return fmt.Appendf(nil, "key:%d", i) }

@@ -42,8 +42,6 @@ const (
 //
 // No structure locks. Any number of goroutines may read a value at once, since
 // a read writes nothing, not even a cache; a change needs the value alone.
-// Each structure has a method Check() error, which tests call: it reports a
-// broken invariant.
 type Value interface {
 	Kind() Kind
 
@@ -59,4 +57,7 @@ type Value interface {
 	// Clone returns a copy that shares nothing which a later change of
 	// either could touch.
 	Clone() Value
+
+	// Check reports a broken invariant. It looks at all there is, for tests.
+	Check() error
 }

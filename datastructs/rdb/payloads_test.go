@@ -121,7 +121,7 @@ func TestPayloadsOfRedis(t *testing.T) {
 	for _, p := range payloads(t) {
 		v, err := rdb.Restore(p.dumped)
 		require.NoError(t, err, "%q", p.calls)
-		require.NoError(t, check(v), "%q", p.calls)
+		require.NoError(t, v.Check(), "%q", p.calls)
 		if v.Encoding() == "hashtable" {
 			again, err := rdb.Restore(rdb.Dump(v))
 			require.NoError(t, err)
@@ -133,13 +133,6 @@ func TestPayloadsOfRedis(t *testing.T) {
 		}
 		require.Equal(t, strconv.Quote(string(p.dumped)), strconv.Quote(string(rdb.Dump(v))), "%q", p.calls)
 	}
-}
-
-func check(v datastructs.Value) error {
-	if c, ok := v.(interface{ Check() error }); ok {
-		return c.Check()
-	}
-	return nil
 }
 
 // contents tells the encoding of a value and all that it holds.

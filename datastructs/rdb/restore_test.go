@@ -30,11 +30,11 @@ func FuzzRestore(f *testing.F) {
 			return
 		}
 		require.False(t, v.Empty())
-		require.NoError(t, check(v))
+		require.NoError(t, v.Check())
 		first := rdb.Dump(v)
 		again, err := rdb.Restore(first)
 		require.NoError(t, err, "%q", first)
-		require.NoError(t, check(again))
+		require.NoError(t, again.Check())
 		if settled(v, first) {
 			require.Equal(t, contents(v), contents(again))
 			require.Equal(t, first, rdb.Dump(again))
@@ -118,7 +118,7 @@ func TestDamagedPayloads(t *testing.T) {
 				require.ErrorIs(t, err, rdb.ErrFooter)
 				if i < len(p.dumped)-10 {
 					if v, err := rdb.Restore(rdb.Seal(damaged[:len(damaged)-10])); err == nil {
-						require.NoError(t, check(v))
+						require.NoError(t, v.Check())
 						require.False(t, v.Empty())
 					}
 				}
