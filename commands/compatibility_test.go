@@ -10,6 +10,7 @@ import (
 
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/server"
+	"github.com/parley-chat/parley/server/servertest"
 )
 
 const compatibilityDocument = "../docs/COMPATIBILITY.md"
@@ -35,7 +36,7 @@ func TestCompatibilityNamesWhatIsMissing(t *testing.T) {
 func TestCompatibilityOutsideIsUnknown(t *testing.T) {
 	s, err := server.New(server.Options{})
 	require.NoError(t, err)
-	defer s.Close()
+	servertest.CloseAtEnd(t, s)
 	for _, name := range outsideCommands(t) {
 		words := strings.Fields(name)
 		want := "ERR unknown command '" + words[0] + "', with args beginning with: "

@@ -15,6 +15,7 @@ import (
 
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/server"
+	"github.com/parley-chat/parley/server/servertest"
 	"github.com/parley-chat/parley/server/servertest/redistest"
 	"github.com/parley-chat/parley/server/servertest/transcript"
 )
@@ -171,7 +172,7 @@ func parley(t *testing.T) transcript.Target {
 	clock := server.NewManualClock(time.Now())
 	s, err := server.New(server.Options{Strict: true, Clock: clock, Debug: true})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	servertest.CloseAtEnd(t, s)
 	return transcript.Target{Dial: s.Dial, Advance: clock.Advance}
 }
 

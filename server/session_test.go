@@ -18,6 +18,7 @@ import (
 
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/server"
+	"github.com/parley-chat/parley/server/servertest"
 )
 
 // overTransports runs a test with a server and a way to connect to it: of all
@@ -31,7 +32,7 @@ func overTransports(t *testing.T, test func(t *testing.T, s *server.Server, dial
 			socket := filepath.Join(t.TempDir(), "s")
 			s, err := server.Start(server.Options{Socket: socket})
 			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, s.Close()) })
+			servertest.CloseAtEnd(t, s)
 			test(t, s, func() *peer {
 				var conn net.Conn
 				var err error

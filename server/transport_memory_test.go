@@ -5,13 +5,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/server/servertest"
 )
 
 // A connection that is killed while it is being dialled is not kept.
 func TestKilledWhileDialledIsForgotten(t *testing.T) {
 	s, err := New(Options{})
 	require.NoError(t, err)
-	defer s.Close()
+	servertest.CloseAtEnd(t, s)
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/server"
+	"github.com/parley-chat/parley/server/servertest"
 )
 
 // peer is a client of a server in memory.
@@ -50,7 +51,7 @@ func (p *peer) ask(line string) string {
 func newServer(t *testing.T, o server.Options) *server.Server {
 	s, err := server.New(o)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	servertest.CloseAtEnd(t, s)
 	return s
 }
 

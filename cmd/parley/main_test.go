@@ -15,7 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/server/servertest"
 )
+
+func TestMain(m *testing.M) { servertest.Main(m) }
 
 // start runs the program and returns its ready line. The test ends it.
 func start(t *testing.T, args ...string) (ready string, ended chan error) {

@@ -35,7 +35,8 @@ func leftGoroutines() (left []string) {
 	return left
 }
 
-// goroutines lists the stacks of parley's goroutines but for the caller's.
+// goroutines lists the stacks of parley's goroutines but for the caller's and
+// that of Main.
 func goroutines() (ours []string) {
 	stacks := make([]byte, 1<<20)
 	for {
@@ -47,7 +48,7 @@ func goroutines() (ours []string) {
 		stacks = make([]byte, 2*len(stacks))
 	}
 	for _, stack := range strings.Split(string(stacks), "\n\n")[1:] {
-		if strings.Contains(stack, module) {
+		if strings.Contains(stack, module) && !strings.Contains(stack, module+"server/servertest.Main(") {
 			ours = append(ours, stack)
 		}
 	}

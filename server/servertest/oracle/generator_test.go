@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
 	"github.com/parley-chat/parley/server"
+	"github.com/parley-chat/parley/server/servertest"
 	"github.com/parley-chat/parley/server/servertest/oracle"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -73,7 +74,7 @@ func (h *handlers) call(t *testing.T, c oracle.Call) {
 	if err != nil || !row.Accepts(len(args)) {
 		return
 	}
-	h.c.Begin(&h.client, time.Now().UnixMilli())
+	h.c.Begin(&h.client, time.Now().UnixMicro())
 	o := h.c.Perform(row, args)
 	raw := h.writer.Take(nil)
 	if o.Wait != nil {
@@ -97,7 +98,7 @@ func TestEachCallHasOneReply(t *testing.T) {
 	const n, depth = 5000, 50
 	s, err := server.New(server.Options{Strict: true})
 	require.NoError(t, err)
-	defer s.Close()
+	servertest.CloseAtEnd(t, s)
 	conn, err := s.Dial()
 	require.NoError(t, err)
 	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
@@ -154,7 +155,7 @@ func TestGeneratorReachesAll(t *testing.T) {
 			failed++
 			continue
 		}
-		h.c.Begin(&h.client, time.Now().UnixMilli())
+		h.c.Begin(&h.client, time.Now().UnixMicro())
 		if o := h.c.Perform(row, args); o.Err == nil {
 			succeeded[row.FullName()]++
 		} else {

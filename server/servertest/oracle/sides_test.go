@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/server"
+	"github.com/parley-chat/parley/server/servertest"
 	"github.com/parley-chat/parley/server/servertest/redistest"
 )
 
@@ -18,6 +19,6 @@ func Redis(t testing.TB) Side {
 func Parley(t testing.TB) Side {
 	s, err := server.New(server.Options{Strict: true})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	servertest.CloseAtEnd(t, s)
 	return Side{Name: "parley", Dial: s.Dial}
 }

@@ -1,0 +1,134 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Check looks at everything that the server holds and reports the first thing
+// that does not agree with another: in the structures of the data, their indexes
+// and counts, and in what is known of clients, subscriptions, watched and
+// tracked keys, and calls that wait. It is for tests, which call it at their end,
+// and nothing in the server does. Meanwhile no command runs; a million keys take
+// about a second.
+func (s *Server) Check() error {
+	s.mu.Lock()
+	closed := s.closed && len(s.conns) == 0
+	s.mu.Unlock()
+	return s.engine.check(closed)
+}
+
+func (e *engine) check(closed bool) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, err := range []error{e.state.Check(closed), e.checkWaiting(), e.checkPausing(), e.checkAlarm(), e.checkSessions()} {
+		if err != nil {
+			return fmt.Errorf("server: %w", err)
+		}
+	}
+	if closed && len(e.waiting.of) > 0 {
+		return fmt.Errorf("server: closed, and %d calls wait", len(e.waiting.of))
+	}
+	return nil
+}
+
+// checkWaiting holds the calls that wait against their queues, and against what
+// their clients know of them.
+func (e *engine) checkWaiting() error {
+	w, places := &e.waiting, 0
+	for l, p := range w.of {
+		c := p.caller
+		if c.client != l || c.waiter != p || !l.Blocked || !c.parked.Load() {
+			return fmt.Errorf("client %d waits, blocked: %t, parked: %t, for this: %t", l.ID, l.Blocked, c.parked.Load(), c.waiter == p)
+		}
+		for i, k := range p.keys {
+			places++
+			if !slices.Contains(w.byKey[k], p) || slices.Contains(p.keys[:i], k) {
+				return fmt.Errorf("client %d waits for %q, which does not know it, or twice", l.ID, k.key)
+			}
+		}
+	}
+	for k, queue := range w.byKey {
+		places -= len(queue)
+		for _, p := range queue {
+			if w.of[p.caller.client] != p {
+				return fmt.Errorf("key %q has client %d, which does not wait", k.key, p.caller.client.ID)
+			}
+		}
+		if len(queue) == 0 {
+			return fmt.Errorf("key %q is waited for by nobody", k.key)
+		}
+	}
+	if places != 0 || len(w.ready)+len(w.isReady) > 0 {
+		return fmt.Errorf("%d places in queues too few; %d keys are ready, %d noted, and nobody was served", places, len(w.ready), len(w.isReady))
+	}
+	for _, l := range e.state.Clients.All() {
+		if l.Blocked && w.of[l] == nil {
+			return fmt.Errorf("client %d is blocked, and does not wait", l.ID)
+		}
+	}
+	return nil
+}
+
+func (e *engine) checkPausing() error {
+	held := 0
+	for _, p := range e.waiting.of {
+		if p.held != nil {
+			held++
+		}
+	}
+	for at := e.pausing.held.Front(); at != nil; at = at.Next() {
+		if p := at.Value.(*waiter); p.held != at || e.waiting.of[p.caller.client] != p {
+			return fmt.Errorf("a call of client %d is held back, and does not wait", p.caller.client.ID)
+		}
+	}
+	if held != e.pausing.held.Len() {
+		return fmt.Errorf("%d calls are held back, %d wait for that", e.pausing.held.Len(), held)
+	}
+	if !e.closed && (e.state.Pause != e.pausing.now || held > 0 && !e.state.Pause.On()) {
+		return fmt.Errorf("a pause %v that was not followed, with %d calls held back", e.state.Pause, held)
+	}
+	return nil
+}
+
+// checkAlarm: nothing expires unless the alarm is set for it.
+func (e *engine) checkAlarm() error {
+	at, ok := e.nextDeadline()
+	if !ok || e.closed || e.state.Pause.On() || e.state.KeepExpired {
+		return nil
+	}
+	if e.alarm.at == 0 || e.alarm.at > at {
+		return fmt.Errorf("something expires at %d, and the alarm is set for %d", at, e.alarm.at)
+	}
+	return nil
+}
+
+func (e *engine) checkSessions() error {
+	for _, l := range e.state.Clients.All() {
+		s, ok := l.Peer.(*session)
+		if !ok || s.client != l {
+			return fmt.Errorf("client %d has the session of another", l.ID)
+		}
+		if err := s.out.check(); err != nil {
+			return fmt.Errorf("client %d: %w", l.ID, err)
+		}
+		if got, want := s.limits.Load().class, l.LimitClass(); !s.finished.Load() && got != want {
+			return fmt.Errorf("client %d is under the limits of class %d, not %d", l.ID, got, want)
+		}
+	}
+	return nil
+}
+
+// check holds what is counted against what is there.
+func (o *outbox) check() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	there := 0
+	for _, p := range o.pieces {
+		there += len(p.bytes)
+	}
+	if there > o.size || there != o.size && !o.writing {
+		return fmt.Errorf("%d bytes to be sent, %d counted", there, o.size)
+	}
+	return nil
+}

@@ -1,0 +1,50 @@
+package server
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/commands"
+)
+
+// TestChecksFindDamage: each is what a forgotten line might do.
+func TestChecksFindDamage(t *testing.T) {
+	for name, damage := range map[string]func(e *engine, p *waiter){
+		"a caller that is not parked":       func(e *engine, p *waiter) { p.caller.parked.Store(false) },
+		"a client that is not blocked":      func(e *engine, p *waiter) { p.caller.client.Blocked = false },
+		"a call that its caller has ended":  func(e *engine, p *waiter) { p.caller.waiter = nil },
+		"a key that does not know":          func(e *engine, p *waiter) { delete(e.waiting.byKey, p.keys[0]) },
+		"a queue with one too many":         func(e *engine, p *waiter) { k := p.keys[0]; e.waiting.byKey[k] = append(e.waiting.byKey[k], p) },
+		"a queue that is empty":             func(e *engine, p *waiter) { e.waiting.byKey[waitKey{0, "x"}] = nil },
+		"a client that waits no more":       func(e *engine, p *waiter) { delete(e.waiting.of, p.caller.client) },
+		"a key that nobody was served from": func(e *engine, p *waiter) { e.waiting.ready = []waitKey{{0, "x"}} },
+		"a pause that was not followed":     func(e *engine, p *waiter) { e.state.Pause.Kind = commands.PauseAll },
+		"a call that no pause holds back":   func(e *engine, p *waiter) { e.pausing.held.PushBack(p) },
+		"an alarm that comes late":          func(e *engine, p *waiter) { e.alarm.at++ },
+		"bytes that are counted twice": func(e *engine, p *waiter) {
+			p.caller.client.Peer.(*session).out.size++
+		},
+		"the limits of another class": func(e *engine, p *waiter) {
+			wrong := *p.caller.limits.Load()
+			wrong.class = commands.OutputPubSub
+			p.caller.limits.Store(&wrong)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := New(Options{Clock: NewManualClock(time.UnixMilli(1000))})
+			require.NoError(t, err)
+			conn, err := s.Dial()
+			require.NoError(t, err)
+			_, err = io.WriteString(conn, "PSETEX k 1000 v\r\nBZPOPMIN a b 0\r\n")
+			require.NoError(t, err)
+			require.NoError(t, s.Check())
+			p := s.engine.waiting.of[s.engine.state.Clients.Get(1)]
+			require.NotNil(t, p)
+			damage(s.engine, p)
+			require.Error(t, s.Check())
+		})
+	}
+}
