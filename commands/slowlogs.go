@@ -121,6 +121,13 @@ func (s *SlowLog) len() int {
 	return len(s.entries)
 }
 
+// size tells how many entries are kept, and how many there have been.
+func (s *SlowLog) size() (kept int, ever int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.entries), s.next
+}
+
 func (s *SlowLog) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

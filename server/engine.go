@@ -34,6 +34,8 @@ type engine struct {
 
 	lastID   atomic.Int64 // of clients, those of Do included
 	settings atomic.Pointer[settings]
+	stays    timing // under the lock, of callers
+	waits    timing // for the lock, of callers that did not find it free
 
 	mu      sync.RWMutex // guards all below; rows that are ReadOnly share it
 	state   commands.State
@@ -211,7 +213,7 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 	if shared {
 		defer e.mu.RUnlock()
 	} else {
-		e.mu.Lock()
+		e.lock()
 		defer e.mu.Unlock()
 	}
 	if e.closed {
@@ -239,6 +241,7 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 		if len(e.waiting.ready) > 0 {
 			done() // what the served do may be told to the caller: behind its own replies
 			e.serve(now)
+			passed = since(e.clock, begun)
 		}
 		n++
 	}
@@ -252,18 +255,8 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 	if !shared {
 		e.house.ctx.Broadcast()
 	}
+	e.stays.add(passed)
 	return n
-}
-
-// rlock shares the lock, unless somebody is told of reads: all receivers are to
-// see those in one order.
-func (e *engine) rlock() bool {
-	e.mu.RLock()
-	if e.settings.Load().alone { // only changed by who holds the lock alone
-		e.mu.RUnlock()
-		return false
-	}
-	return true
 }
 
 // shares reports whether a batch may run beside others: it reads, and does not

@@ -23,13 +23,14 @@ func TestImportsRunDownwards(t *testing.T) {
 		"datastructs/rdb":              {"datastructs"},
 		"commands":                     {"commands/resp", "datastructs", "datastructs/rdb"},
 		"server":                       {"commands", "commands/resp", "datastructs"},
+		"server/ops":                   {"commands", "server"},
 		"server/servertest":            nil,
 		"server/servertest/transcript": {"commands/resp"},
 		"server/servertest/redistest":  {"commands/resp"},
 		"server/servertest/schematest": nil,
 		"server/servertest/hashmodel":  {"commands/resp"},
 		"server/servertest/oracle":     {"commands", "commands/resp", "server/servertest/redistest"},
-		"cmd/parley":                   {"commands", "server"},
+		"cmd/parley":                   {"commands", "server", "server/ops"},
 		"cmd/parley-bench":             nil,
 	}
 	thirdParty := map[string][]string{ // packages of others, and who may import them
@@ -54,6 +55,21 @@ func TestImportsRunDownwards(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestWhoEmbedsAServerDoesNotGetPrometheus holds that package server needs what it
+// is made of and nothing for operators.
+func TestWhoEmbedsAServerDoesNotGetPrometheus(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", module+"/server").Output()
+	require.NoError(t, err)
+	var theirs []string
+	for name := range strings.FieldsSeq(string(out)) {
+		first, _, _ := strings.Cut(name, "/")
+		if strings.Contains(first, ".") && !strings.HasPrefix(name, module) {
+			theirs = append(theirs, name)
+		}
+	}
+	require.Equal(t, []string{"github.com/tidwall/btree", "github.com/tidwall/match", "github.com/tidwall/redcon"}, theirs)
 }
 
 type goPackage struct {

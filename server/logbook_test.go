@@ -3,7 +3,9 @@ package server
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -39,6 +41,14 @@ func TestEachKindOfLineHasItsRow(t *testing.T) {
 	}
 	for n := commands.Notice(0); n < commands.Notices; n++ {
 		require.Contains(t, noticeOccasions, n)
+	}
+}
+
+func TestOperatorsFindEachLineInTheDocument(t *testing.T) {
+	document, err := os.ReadFile("../docs/OPERATIONS.md")
+	require.NoError(t, err)
+	for _, row := range occasionRows {
+		require.Contains(t, string(document), fmt.Sprintf("| `%s` | %s | %s | ", row.name, row.level, row.text), "say there what to do about it")
 	}
 }
 

@@ -39,10 +39,11 @@ type Server struct {
 	tcp     net.Listener // of Start; nil without a network
 	end     func() error // Close, once
 
-	mu        sync.Mutex // guards conns, listeners, closed; may be taken under an outbox's mu
+	mu        sync.Mutex // guards conns, listeners, closed, probe; may be taken under an outbox's mu
 	conns     map[conn]struct{}
 	listeners []net.Listener
 	closed    bool
+	probe     *probe         // under way; nil: none
 	tasks     sync.WaitGroup // goroutines; see spawn
 }
 
@@ -50,6 +51,7 @@ type Server struct {
 type conn interface {
 	kill() // must not wait for a client
 	name() string
+	of() *session
 }
 
 // New returns a server without a network. It holds no goroutine while nothing
@@ -245,6 +247,13 @@ func (s *Server) spawn(f func()) {
 		defer s.tasks.Done()
 		f()
 	}()
+}
+
+// open lists the connections, and tells whether the server is closed.
+func (s *Server) open() (list []conn, closed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.conns)), s.closed
 }
 
 // track enters a connection for Close to end; false: the server is closed.

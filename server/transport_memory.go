@@ -167,6 +167,8 @@ func (c *memoryConn) Close() error {
 }
 
 // kill is the server's way of closing it: Read returns io.EOF.
+func (c *memoryConn) of() *session { return c.session }
+
 func (c *memoryConn) kill() {
 	c.session.Kill()
 	c.leave()

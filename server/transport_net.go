@@ -165,6 +165,8 @@ func (t *netTransport) abortAside() {
 	})
 }
 
+func (t *netTransport) of() *session { return t.session }
+
 func (t *netTransport) kill() { t.session.Kill() }
 
 func (t *netTransport) name() string { return "connection from " + t.session.client.Addr }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/server"
+	"github.com/parley-chat/parley/server/ops"
 )
 
 func main() {
@@ -50,6 +51,10 @@ A chat server that speaks the Redis protocol. Options, with one dash or two:
   --databases n        number of databases (default 16)
   --requirepass text   password that clients must present
   --loglevel level     debug, verbose, notice or warning (default notice)
+  --logformat form     text or json (default text)
+  --http address       where operators find /metrics, /healthz and /debug/pprof/, as
+                       in :9121 for this machine only, 0.0.0.0:9121 for all; without
+                       a password (default: nowhere)
   --strict             refuse what Redis refuses: SINTER over a sorted set
   --enable-debug-command yes
                        let clients send DEBUG (default no)
@@ -75,32 +80,60 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		_, err = fmt.Fprintf(stdout, "parley %s (Redis %s)\n", server.Version, server.RedisVersion)
 		return err
 	}
-	return serve(ctx, o.server, stdout, stderr)
+	return serve(ctx, o, stdout, stderr)
 }
 
-func serve(ctx context.Context, o server.Options, stdout, stderr io.Writer) error {
+func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	ctx, shutdown := context.WithCancel(ctx)
 	defer shutdown()
-	o.Shutdown = shutdown
-	o.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: o.LogLevel}))
-	s, err := server.Start(o)
+	o.server.Shutdown = shutdown
+	o.server.Logger = newLogger(stderr, o.json, o.server.LogLevel)
+	s, err := server.Start(o.server)
 	if err != nil {
 		return err
 	}
+	closePage := func() error { return nil }
+	if o.http != "" {
+		if closePage, err = openPage(s, o.http, o.server.Logger); err != nil {
+			return errors.Join(err, s.Close())
+		}
+	}
 	fmt.Fprintf(stdout, "ready redis://%s\n", s.Addr())
 	<-ctx.Done()
-	return s.Close()
+	return errors.Join(s.Close(), closePage()) // meanwhile the page tells that it closes
+}
+
+func newLogger(out io.Writer, json bool, level slog.Leveler) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level}
+	if json {
+		return slog.New(slog.NewJSONHandler(out, o))
+	}
+	return slog.New(slog.NewTextHandler(out, o))
+}
+
+func openPage(s *server.Server, addr string, logger *slog.Logger) (closePage func() error, err error) {
+	page, err := ops.Start(s, addr, logger)
+	if err != nil {
+		return nil, err
+	}
+	logger.Info("page for operators", "url", "http://"+page.Addr()+"/")
+	if !page.Local() {
+		logger.Warn("the page for operators asks for no password, and not only this machine reaches it")
+	}
+	return page.Close, nil
 }
 
 // options are what the command line says.
 type options struct {
 	server  server.Options
+	http    string // address of the page for operators, or ""
+	json    bool   // form of the log
 	version bool
 }
 
 func parse(args []string) (options, error) {
 	o := options{server: server.Options{LogLevel: new(slog.LevelVar), Config: make(map[string]string)}}
-	port, bind, level, debug := 6379, "127.0.0.1", "notice", "no"
+	port, bind, level, debug, form := 6379, "127.0.0.1", "notice", "no", "text"
 	f := flag.NewFlagSet("parley", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.IntVar(&port, "port", port, "")
@@ -113,6 +146,8 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.server.Databases, "databases", 16, "")
 	f.StringVar(&o.server.Password, "requirepass", "", "")
 	f.StringVar(&level, "loglevel", level, "")
+	f.StringVar(&form, "logformat", form, "")
+	f.StringVar(&o.http, "http", "", "")
 	f.BoolVar(&o.server.Strict, "strict", false, "")
 	f.StringVar(&debug, "enable-debug-command", debug, "")
 	f.BoolVar(&o.version, "version", false, "")
@@ -146,6 +181,10 @@ func parse(args []string) (options, error) {
 		return o, fmt.Errorf("enable-debug-command %q: want no or yes", debug)
 	}
 	o.server.Debug = debug == "yes"
+	if form != "text" && form != "json" {
+		return o, fmt.Errorf("logformat %q: want text or json", form)
+	}
+	o.json = form == "json"
 	l, ok := server.ParseLogLevel(level)
 	if !ok {
 		return o, fmt.Errorf("loglevel %q: want debug, verbose, notice or warning", level)

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -107,6 +109,36 @@ func TestShutdownEndsTheProgram(t *testing.T) {
 	ended <- nil // for the cleanup
 }
 
+func TestPageForOperators(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	lines, stderr := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, []string{"--port", "0", "--http", ":0", "--logformat", "json"}, io.Discard, stderr)
+		stderr.Close()
+	}()
+	var line struct{ Level, Msg, URL string }
+	log := json.NewDecoder(lines)
+	for line.URL == "" {
+		require.NoError(t, log.Decode(&line))
+	}
+	require.Equal(t, "INFO", line.Level)
+	require.Regexp(t, `^http://127\.0\.0\.1:\d+/$`, line.URL, "this machine's only")
+	answer, err := http.Get(line.URL + "healthz")
+	require.NoError(t, err)
+	answer.Body.Close()
+	require.Equal(t, http.StatusOK, answer.StatusCode)
+
+	cancel()
+	for line.Msg != "closed" {
+		require.NoError(t, log.Decode(&line))
+	}
+	require.NoError(t, <-ended)
+	_, err = http.Get(line.URL)
+	require.Error(t, err)
+}
+
 func TestBadCommandLines(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -121,6 +153,9 @@ func TestBadCommandLines(t *testing.T) {
 		"databases 0":            {"--databases", "0"},
 		"want no or yes":         {"--enable-debug-command", "maybe"},
 		"loglevel":               {"--loglevel", "loud"},
+		"want text or json":      {"--logformat", "xml"},
+		"ops: listen":            {"--port", "0", "--http", taken.Addr().String()},
+		"missing port":           {"--port", "0", "--http", "localhost"},
 		"between 1 and":          {"--port", "0", "--maxclients", "0"},
 		"want an address":        {"--bind", ""},
 		"unexpected argument":    {"redis.conf"},

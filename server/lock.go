@@ -1,0 +1,29 @@
+package server
+
+// Those who find the lock free do not look at the clock: how long others wait is
+// measured at the cost of those.
+
+// lock takes the lock alone.
+func (e *engine) lock() {
+	if e.mu.TryLock() {
+		return
+	}
+	begun := e.clock.Now()
+	e.mu.Lock()
+	e.waits.add(since(e.clock, begun))
+}
+
+// rlock shares the lock, unless somebody is told of reads: all receivers are to
+// see those in one order.
+func (e *engine) rlock() bool {
+	if !e.mu.TryRLock() {
+		begun := e.clock.Now()
+		e.mu.RLock()
+		e.waits.add(since(e.clock, begun))
+	}
+	if e.settings.Load().alone { // only changed by who holds the lock alone
+		e.mu.RUnlock()
+		return false
+	}
+	return true
+}
