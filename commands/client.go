@@ -41,6 +41,7 @@ type Client struct {
 	subscriptions [subscriptionKinds]map[string]struct{}
 	watching      map[watchedKey]struct{}
 	namesSize     int             // bytes in the names of all
+	counted       int64           // of what bytes tells, in State.Held
 	spoilt        bool            // a watched key was changed: EXEC answers null
 	monitor       bool            // is shown all calls
 	tracking      *clientTracking // nil: never asked for
@@ -71,6 +72,7 @@ type Usage struct {
 	QueryFree    int // room behind it
 	Output       int // replies and pushes not yet sent
 	OutputPieces int // number of pieces Output is in
+	Held         int // all of that, in the blocks that hold it, and what a connection takes in any case
 }
 
 // peer is the client's connection; one that does nothing for a caller without.

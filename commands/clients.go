@@ -1,9 +1,6 @@
 package commands
 
-import (
-	"fmt"
-	"reflect"
-)
+import "fmt"
 
 var clientRow = Command{
 	Name: "client", Syntax: "",
@@ -404,9 +401,6 @@ func kill(c *Context, l *Client) {
 	}
 }
 
-// clientSize is what a client takes before it has said anything.
-var clientSize = int(reflect.TypeFor[Client]().Size())
-
 // appendClient appends the client's line of CLIENT LIST. What Redis has and
 // parley has not stands as a constant: file descriptors (-1), a fixed buffer for replies (rbs, rbp) and the events that its
 // loop waits for.
@@ -414,7 +408,7 @@ func appendClient(c *Context, text []byte, l *Client) []byte {
 	use := l.peer().Usage()
 	arguments, replies := 0, 0 // of the call under way
 	if l == c.Client {
-		arguments, replies = sizeOf(c.Args), c.Len()
+		arguments, replies = SizeOf(c.Args), c.Len()
 	}
 	queued, multi := 0, -1
 	if l.Multi != nil {
@@ -424,7 +418,7 @@ func appendClient(c *Context, text []byte, l *Client) []byte {
 	if l.Last != nil {
 		last = l.Last.FullName()
 	}
-	total := clientMemory(c, l, use)
+	total := c.clientMemory(l, use)
 	return fmt.Appendf(text, "id=%d addr=%s laddr=%s fd=-1 name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d "+
 		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=%d rbs=0 rbp=0 obl=%d oll=%d omem=%d tot-mem=%d "+
 		"events=r cmd=%s user=%s redir=%d resp=%d lib-name=%s lib-ver=%s\n",
@@ -432,27 +426,6 @@ func appendClient(c *Context, text []byte, l *Client) []byte {
 		l.Subscriptions(ToChannel), l.Subscriptions(ToPattern), l.Subscriptions(ToShard), multi,
 		use.Query, use.QueryFree, arguments, queued, replies, use.OutputPieces, use.Output, total,
 		last, l.User, l.redirection(), l.Protocol, l.LibName, l.LibVersion)
-}
-
-// clientMemory is what a client takes, in bytes; the caller's arguments and
-// reply are counted too.
-func clientMemory(c *Context, l *Client, use Usage) int {
-	total := clientSize + use.Query + use.QueryFree + use.Output + l.namesSize
-	if l == c.Client {
-		total += sizeOf(c.Args) + c.Len()
-	}
-	if l.Multi != nil {
-		total += l.Multi.size
-	}
-	return total
-}
-
-func clientsMemory(c *Context) int {
-	total := 0
-	for _, l := range c.Clients.All() {
-		total += clientMemory(c, l, l.peer().Usage())
-	}
-	return total
 }
 
 // clientFlags are letters in Redis's order, those for what is not here left out.
@@ -485,7 +458,8 @@ func clientFlags(c *Context, l *Client) string {
 	return string(flags)
 }
 
-func sizeOf(words [][]byte) int {
+// SizeOf sums up the bytes of words.
+func SizeOf(words [][]byte) int {
 	size := 0
 	for _, w := range words {
 		size += len(w)

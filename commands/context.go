@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
@@ -71,6 +72,10 @@ type State struct {
 	Pause     Pause
 	Latency   Latency
 
+	// What memory there is in use is the sum of these, and a little more: see Used.
+	Account datastructs.Account // of the databases
+	Held    atomic.Int64        // by clients, in bytes; changed by those who do not hold the lock, too
+
 	KeepExpired bool // keys whose deadline has passed are left, to read as absent
 
 	// Run runs a row in the context of a call under way: how EXEC goes through
@@ -92,9 +97,9 @@ type State struct {
 	// listens.
 	Effects func(unit []Effect)
 
-	backlog    bool   // something is due that Expire had no time for
-	changes    int64  // of keys, since the server started
-	memoryPeak uint64 // see memory
+	backlog    bool  // something is due that Expire had no time for
+	changes    int64 // of keys, since the server started
+	memoryPeak int   // the most that Used was
 
 	watchers      map[watchedKey]map[*Client]struct{}
 	sinterWarning sync.Once // that SINTER met a sorted set, which Redis refuses
@@ -236,6 +241,7 @@ func (c *Context) enter(m *Command, args [][]byte) (outer frame) {
 func (c *Context) leave(outer frame) {
 	c.call, c.Command, c.Args = outer.call, outer.command, outer.args
 	c.depth--
+	c.Account.Settle()
 	c.tell()
 }
 
@@ -251,7 +257,7 @@ func Open[T interface {
 	*E
 	datastructs.Value
 }, E any](c *Context, key []byte) (T, error) {
-	v, err := as[T](c.use(key)) // no hit and no miss: Redis counts reads
+	v, err := Find[T](c, key)
 	if err == nil && v == nil {
 		v = new(E)
 	}
@@ -260,7 +266,11 @@ func Open[T interface {
 
 // Find is Open for those to whom an absent key is not an empty value: it gives nil.
 func Find[T datastructs.Value](c *Context, key []byte) (T, error) {
-	return as[T](c.use(key))
+	v := c.use(key) // no hit and no miss: Redis counts reads
+	if v != nil {
+		c.DB.Open(v)
+	}
+	return as[T](v)
 }
 
 func as[T datastructs.Value](v datastructs.Value) (T, error) {

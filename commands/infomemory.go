@@ -7,14 +7,20 @@ import (
 	"strconv"
 )
 
-// infoMemory tells of the whole process, since Go has one heap for all in it.
+// infoMemory tells what the server takes, by its own account; and, in the fields
+// about an allocator and what is resident, of the whole process: Go has one heap
+// for all in it.
 func infoMemory(c *Context, t *infoText) {
 	m := c.memory()
 	t.bytes("used_memory", m.used)
 	t.bytes("used_memory_rss", m.resident)
 	t.bytes("used_memory_peak", m.peak)
-	t.field("used_memory_peak_perc", fmt.Sprintf("%.2f%%", 100*ratio(m.used, m.peak)))
-	t.field("allocator_allocated", m.used)
+	t.field("used_memory_peak_perc", percent(m.used, m.peak))
+	t.field("used_memory_overhead", m.overhead)
+	t.field("used_memory_startup", m.startup)
+	t.field("used_memory_dataset", m.dataset())
+	t.field("used_memory_dataset_perc", percent(m.dataset(), m.used-m.startup))
+	t.field("allocator_allocated", m.heap)
 	t.field("allocator_active", m.active)
 	t.field("allocator_resident", m.held)
 	t.bytes("total_system_memory", c.Host.TotalMemory)
@@ -27,8 +33,8 @@ func infoMemory(c *Context, t *infoText) {
 	t.field("used_memory_scripts_human", human(0))
 	t.bytes("maxmemory", 0)
 	t.field("maxmemory_policy", "noeviction")
-	t.field("allocator_frag_ratio", twoDigits(ratio(m.active, m.used)))
-	t.field("allocator_frag_bytes", int64(m.active-m.used))
+	t.field("allocator_frag_ratio", twoDigits(ratio(m.active, m.heap)))
+	t.field("allocator_frag_bytes", int64(m.active-m.heap))
 	t.field("allocator_rss_ratio", twoDigits(ratio(m.held, m.active)))
 	t.field("allocator_rss_bytes", int64(m.held-m.active))
 	t.field("rss_overhead_ratio", twoDigits(ratio(m.resident, m.held)))
@@ -36,20 +42,27 @@ func infoMemory(c *Context, t *infoText) {
 	t.field("mem_fragmentation_ratio", twoDigits(ratio(m.resident, m.used)))
 	t.field("mem_fragmentation_bytes", int64(m.resident-m.used))
 	t.none("mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves")
-	t.field("mem_clients_normal", clientsMemory(c))
+	t.field("mem_clients_normal", m.clients)
 	t.none("mem_cluster_links", "mem_aof_buffer")
 	t.field("mem_allocator", runtime.Version())
 	t.none("active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects")
 }
 
-// Memory is what the process has of it, in bytes.
+// Memory is what the server and the process have of it, in bytes.
 type memory struct {
-	used     uint64 // objects on the heap, live or not yet collected
-	peak     uint64 // the most that used was when somebody asked
-	active   uint64 // used, and what is free between
+	used     uint64 // by the server's account; see Used
+	peak     uint64 // the most that used was
+	startup  uint64 // of used: what there is without data and clients
+	clients  uint64 // likewise: what they hold
+	overhead uint64 // likewise: both, and the tables of keys and of deadlines
+	heap     uint64 // objects of the process on the heap, live or not yet collected
+	active   uint64 // heap, and what is free between
 	held     uint64 // all that the Go runtime has of the system
 	resident uint64 // all that the process has; held, where the system does not tell
 }
+
+// dataset is what keys and values take.
+func (m *memory) dataset() uint64 { return max(m.used, m.overhead) - m.overhead }
 
 // memory asks the Go runtime and the system.
 func (s *State) memory() memory {
@@ -61,15 +74,24 @@ func (s *State) memory() memory {
 	}
 	metrics.Read(samples)
 	value := func(i int) uint64 { return samples[i].Value.Uint64() }
-	m := memory{used: value(0), active: value(0) + value(1), held: value(2) - value(3)}
+	m := memory{heap: value(0), active: value(0) + value(1), held: value(2) - value(3)}
 	m.resident = m.held
 	if s.Host.Resident != nil {
 		m.resident = s.Host.Resident()
 	}
-	s.memoryPeak = max(s.memoryPeak, m.used)
-	m.peak = s.memoryPeak
+	used := s.Used()
+	s.memoryPeak = max(s.memoryPeak, used)
+	m.used, m.peak = uint64(used), uint64(s.memoryPeak)
+	m.startup, m.clients = uint64(s.startup()), uint64(s.Held.Load())
+	m.overhead = m.startup + m.clients
+	for _, db := range s.Databases {
+		keys, deadlines := db.Overhead()
+		m.overhead += uint64(keys + deadlines)
+	}
 	return m
 }
+
+func percent(a, b uint64) string { return fmt.Sprintf("%.2f%%", 100*ratio(a, b)) }
 
 func ratio(a, b uint64) float64 { return float64(a) / float64(max(1, b)) }
 

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"fmt"
-	"math"
 	"runtime/metrics"
 	"strings"
 )
@@ -54,8 +53,8 @@ var memoryRow = Command{
 		},
 		{
 			Name: "usage", Syntax: "key [SAMPLES count]",
-			Summary: "Estimates the bytes that a key with its value takes.",
-			Since:   "4.0.0", Group: "server", Complexity: "O(N), N being the number of samples",
+			Summary: "Tells the bytes that a key with its value takes.",
+			Since:   "4.0.0", Group: "server", Complexity: "O(1)",
 			Arity: -3, Flags: ReadOnly,
 			Keys: Keys{{First: 2, Flags: RO}},
 			Run:  memoryUsage,
@@ -63,11 +62,9 @@ var memoryRow = Command{
 	},
 }
 
-// usualSamples is how many texts of a value MEMORY USAGE looks at.
-const usualSamples = 5
-
+// memoryUsage needs no samples, since values know what they take: any number of
+// them gives the same answer.
 func memoryUsage(c *Context) error {
-	samples := usualSamples
 	for words := c.Args[3:]; len(words) > 0; words = words[2:] {
 		if !Is(words[0], "SAMPLES") || len(words) < 2 {
 			return ErrSyntax
@@ -79,9 +76,8 @@ func memoryUsage(c *Context) error {
 		case n < 0:
 			return ErrSyntax
 		}
-		samples = int(min(n, math.MaxInt32)) // no value has more
 	}
-	size, ok := c.DB.Memory(c.Args[2], c.Now, samples)
+	size, ok := c.DB.Memory(c.Args[2], c.Now)
 	if !ok {
 		c.Null()
 		return nil
@@ -108,9 +104,10 @@ func memoryStats(c *Context) error {
 	}
 	number("peak.allocated", int64(m.peak))
 	number("total.allocated", int64(m.used))
+	number("startup.allocated", int64(m.startup))
 	number("replication.backlog", 0)
 	number("clients.slaves", 0)
-	number("clients.normal", int64(clientsMemory(c)))
+	number("clients.normal", int64(m.clients))
 	number("cluster.links", 0)
 	number("aof.buffer", 0)
 	number("lua.caches", 0)
@@ -131,13 +128,17 @@ func memoryStats(c *Context) error {
 		c.BulkString("overhead.hashtable.slot-to-keys")
 		c.Int(0)
 	}
+	number("overhead.total", int64(m.overhead))
 	number("keys.count", int64(keys))
+	number("keys.bytes-per-key", int64(m.used-m.startup)/max(1, int64(keys)))
+	number("dataset.bytes", int64(m.dataset()))
+	share("dataset.percentage", 100*ratio(m.dataset(), m.used-m.startup))
 	share("peak.percentage", 100*ratio(m.used, m.peak))
-	number("allocator.allocated", int64(m.used))
+	number("allocator.allocated", int64(m.heap))
 	number("allocator.active", int64(m.active))
 	number("allocator.resident", int64(m.held))
-	share("allocator-fragmentation.ratio", ratio(m.active, m.used))
-	number("allocator-fragmentation.bytes", int64(m.active-m.used))
+	share("allocator-fragmentation.ratio", ratio(m.active, m.heap))
+	number("allocator-fragmentation.bytes", int64(m.active-m.heap))
 	share("allocator-rss.ratio", ratio(m.held, m.active))
 	number("allocator-rss.bytes", int64(m.held-m.active))
 	share("rss-overhead.ratio", ratio(m.resident, m.held))
@@ -157,26 +158,26 @@ const (
 )
 
 func memoryDoctor(c *Context) error {
-	c.Verbatim("txt", memoryReport(c.memory(), clientsMemory(c), c.Clients.Len()))
+	c.Verbatim("txt", memoryReport(c.memory(), c.Clients.Len()))
 	return nil
 }
 
-func memoryReport(m memory, clients, connections int) string {
-	if m.used < smallHeap {
+func memoryReport(m memory, connections int) string {
+	if m.heap < smallHeap {
 		return "Next to nothing is in memory: there is nothing to say about it.\n"
 	}
 	var b strings.Builder
 	if float64(m.peak) > muchOfPeak*float64(m.used) {
 		fmt.Fprintf(&b, "Peak: %s were in use at one time, %s are now. MEMORY PURGE gives what is free back to the system.\n", human(m.peak), human(m.used))
 	}
-	if r := ratio(m.active, m.used); r > muchUnused {
+	if r := ratio(m.active, m.heap); r > muchUnused {
 		fmt.Fprintf(&b, "Fragmentation: the heap takes %.2f times what is in use; values of many sizes have come and gone.\n", r)
 	}
 	if r := ratio(m.held, m.active); r > muchUnused {
 		fmt.Fprintf(&b, "Room: the runtime holds %.2f times what the heap takes, for what comes; MEMORY PURGE gives it back.\n", r)
 	}
-	if connections > 0 && clients/connections > muchOfClient {
-		fmt.Fprintf(&b, "Clients: %d of them take %s: they send much at once, or do not read. CLIENT LIST tells which (qbuf, omem).\n", connections, human(uint64(clients)))
+	if connections > 0 && m.clients/uint64(connections) > muchOfClient {
+		fmt.Fprintf(&b, "Clients: %d of them take %s: they send much at once, or do not read. CLIENT LIST tells which (qbuf, omem).\n", connections, human(m.clients))
 	}
 	if b.Len() == 0 {
 		return "Nothing is unusual about the memory.\n"

@@ -16,7 +16,7 @@ func TestMemoryStatsAreNamedAsInRedis(t *testing.T) {
 	perform(t, c, "SET", "k", "v")
 	ours := replied(t, c, "MEMORY", "STATS")
 	require.Equal(t, theirs.Type, ours.Type)
-	leftOut := []string{"startup.allocated", "overhead.total", "keys.bytes-per-key", "dataset.bytes", "dataset.percentage"}
+	leftOut := []string{}
 	var want []string
 next:
 	for i := 0; i < len(theirs.Elems); i += 2 {

@@ -143,6 +143,7 @@ func (s *sorting) load(c *Context) (*sortList, error) {
 			l.add(member)
 		}
 	case *datastructs.SortedSet:
+		c.DB.Open(v)
 		v.Unpack()
 		start, stop := 0, v.Len()
 		if s.unsorted {

@@ -11,6 +11,7 @@ import (
 type Multi struct {
 	queue   []queued
 	size    int  // bytes of the words in queue
+	bytes   int  // of all that the queue takes
 	aborted bool // a call could not be queued: EXEC refuses
 
 	mayReplicate bool // calls were queued that may change data or reach replicas
@@ -26,7 +27,8 @@ type queued struct {
 func (l *Client) Queue(command *Command, args [][]byte) {
 	if m := l.Multi; !m.aborted && !l.spoilt {
 		m.queue = append(m.queue, queued{command, CloneArgs(args)})
-		m.size += sizeOf(args)
+		m.size += SizeOf(args)
+		m.bytes += SizeOf(args) + len(args)*wordBytes + queuedBytes
 		m.mayReplicate = m.mayReplicate || command.mayReplicate()
 	}
 }

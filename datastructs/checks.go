@@ -38,6 +38,9 @@ func (t *table[V]) check() error {
 	if segments != t.segs || slots != t.n {
 		return fmt.Errorf("table: %d slots in %d segments, for %d entries in %d", slots, segments, t.n, t.segs)
 	}
+	if bytes := t.measure(); bytes != t.bytes {
+		return fmt.Errorf("table: %d bytes, not %d", bytes, t.bytes)
+	}
 	return nil
 }
 

@@ -103,8 +103,11 @@ func (k *Keyspace) ExpireFields(key []byte, limit int, gone func(field []byte)) 
 		k.Delete(key)
 		return n, true
 	}
+	before := Bytes(h)
 	n = h.expireFirst(limit, gone)
+	k.changed(h, before)
 	k.fields.follow(k, key, h, h)
+	k.recount()
 	return n, false
 }
 

@@ -135,6 +135,7 @@ func (h *Hash) Update(field, value []byte) (added bool) {
 		h.convert()
 	}
 	v, added := h.large.put(field)
+	h.large.bytes += textBytes(len(value)) - textBytes(len(*v))
 	*v = string(value)
 	if h.large.len() > HashListpackEntries {
 		h.hashtable = true
@@ -163,6 +164,9 @@ func (h *Hash) Delete(field []byte) bool {
 }
 
 func (h *Hash) deleteLarge(field []byte) bool {
+	if v, ok := h.large.get(field); ok {
+		h.large.bytes -= textBytes(len(*v))
+	}
 	if !h.hashtable {
 		return h.large.deleteInOrder(field)
 	}
@@ -273,6 +277,7 @@ func (h *Hash) convert() {
 	for f, v := range h.All() {
 		p, _ := large.put(f)
 		*p = string(v)
+		large.bytes += textBytes(len(v))
 	}
 	h.mortal.moveTo(large)
 	h.large, h.packed, h.n = large, nil, 0

@@ -21,6 +21,10 @@ type Keyspace struct {
 	keys      table[record]
 	deadlines deadlines
 	fields    fieldOrder
+
+	account *Account // may be nil
+	values  int      // bytes of the values
+	counted int      // of all, the account has been told
 }
 
 // A record is what is known of a key. There are millions: it has 24 bytes, and
@@ -83,6 +87,7 @@ func (k *Keyspace) PutUnused(key []byte, v Value, now int64) (added bool) {
 
 func (k *Keyspace) put(key []byte, v Value, now int64, used bool) (added bool) {
 	r, added := k.keys.put(key)
+	k.swapped(r.value, v)
 	if !added && k.expired(r, now) {
 		k.deadlines.remove(r, key)
 		added = true
@@ -94,6 +99,7 @@ func (k *Keyspace) put(key []byte, v Value, now int64, used bool) (added bool) {
 		r.touch(now)
 	}
 	r.value = v
+	k.recount()
 	return added
 }
 
@@ -108,7 +114,10 @@ func (k *Keyspace) Delete(key []byte) bool {
 	if isHash(r.value) {
 		k.fields.follow(k, key, r.value, nil)
 	}
-	return k.keys.delete(key)
+	k.swapped(r.value, nil)
+	k.keys.delete(key)
+	k.recount()
+	return true
 }
 
 // Deadline returns the last millisecond of key's life, if it has one.
@@ -132,15 +141,16 @@ func (k *Keyspace) SetDeadline(key []byte, at int64) {
 		name = k.name(key)
 	}
 	k.deadlines.set(r, name, at)
+	k.recount()
 }
 
-// name returns key as a string to keep. The key put last, the usual one to get
-// a deadline, lends its own.
+// name returns a key that is there as the string that is kept already.
 func (k *Keyspace) name(key []byte) string {
-	if last, _ := k.keys.at(k.keys.len() - 1); last == string(key) {
+	if last, _ := k.keys.at(k.keys.len() - 1); last == string(key) { // the usual one to get a deadline
 		return last
 	}
-	return string(key)
+	name, _ := k.keys.keyOf(key)
+	return name
 }
 
 // ClearDeadline lets key live for ever and reports whether it had a deadline.
@@ -150,6 +160,7 @@ func (k *Keyspace) ClearDeadline(key []byte) bool {
 		return false
 	}
 	_, had := k.deadlines.remove(r, key)
+	k.recount()
 	return had
 }
 
@@ -235,7 +246,10 @@ func (k *Keyspace) Scan(cursor uint64, count int, visit func(key string, v Value
 }
 
 // Clear removes everything.
-func (k *Keyspace) Clear() { *k = Keyspace{} }
+func (k *Keyspace) Clear() {
+	*k = Keyspace{account: k.account, counted: k.counted}
+	k.recount()
+}
 
 // live returns the record of a key that is present and not expired, or nil.
 func (k *Keyspace) live(key []byte, now int64) *record {
@@ -261,7 +275,7 @@ func (k *Keyspace) Check() error {
 	if err := k.keys.check(); err != nil {
 		return fmt.Errorf("keyspace: %w", err)
 	}
-	listed := 0
+	listed, bytes := 0, 0
 	var volatile []uint32
 	for i := range k.keys.len() {
 		key, r := k.keys.at(i)
@@ -271,6 +285,7 @@ func (k *Keyspace) Check() error {
 		case r.value.Empty():
 			return fmt.Errorf("keyspace: %q holds an empty %s", key, r.value.Kind())
 		}
+		bytes += Bytes(r.value)
 		if err := r.value.Check(); err != nil {
 			return fmt.Errorf("keyspace: %q: %w", key, err)
 		}
@@ -293,5 +308,21 @@ func (k *Keyspace) Check() error {
 	if err := k.deadlines.check(len(volatile)); err != nil {
 		return err
 	}
-	return k.deadlines.checkAll(volatile)
+	if err := k.deadlines.checkAll(volatile); err != nil {
+		return err
+	}
+	return k.checkBytes(bytes)
+}
+
+// checkBytes holds what is kept against what has been counted anew.
+func (k *Keyspace) checkBytes(values int) error {
+	switch {
+	case k.account == nil: // nobody settles it
+		return nil
+	case values != k.values:
+		return fmt.Errorf("keyspace: the values take %d bytes, not %d", values, k.values)
+	case k.counted != k.Bytes():
+		return fmt.Errorf("keyspace: %d bytes, of which the account knows %d", k.Bytes(), k.counted)
+	}
+	return nil
 }

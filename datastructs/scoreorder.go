@@ -31,6 +31,7 @@ type scoreOrder struct {
 	n      int
 	spans  *btree.BTreeG[span] // nil until the first entry; never an empty chunk
 	counts counts              // of each chunk, by its ordinal
+	bytes  int                 // that the chunks take
 }
 
 // A span is one chunk in the tree. Its entries are not before its fence, and
@@ -91,7 +92,9 @@ func (o *scoreOrder) insert(e scored) {
 		c = o.locate(e)
 		i, _ = c.seek(e)
 	}
+	o.bytes -= c.bytes()
 	c.insert(i, e)
+	o.bytes += c.bytes()
 	o.counts.add(c.ordinal, 1)
 }
 
@@ -106,7 +109,7 @@ func (o *scoreOrder) remove(e scored) (scored, bool) {
 		return scored{}, false
 	}
 	e = c.entries[i]
-	c.cut(i, i+1)
+	o.cutChunk(c, i, i+1)
 	o.n--
 	o.counts.add(c.ordinal, -1)
 	o.settle(c.ordinal)
@@ -125,10 +128,11 @@ func (o *scoreOrder) cut(start, stop int, gone func(scored)) {
 		}
 		left -= end - i
 		if i == 0 && end == len(c.entries) {
+			o.bytes -= c.bytes()
 			o.spans.DeleteAt(ordinal)
 			continue
 		}
-		c.cut(i, end)
+		o.cutChunk(c, i, end)
 		ordinal++
 	}
 	o.n -= stop - start
@@ -174,7 +178,9 @@ func (o *scoreOrder) clone() scoreOrder {
 	if o.spans != nil {
 		c.spans = newSpans()
 		o.spans.Scan(func(s span) bool {
-			c.spans.Load(span{s.fence, &chunk{s.chunk.ordinal, slices.Clone(s.chunk.entries)}})
+			copied := &chunk{s.chunk.ordinal, slices.Clone(s.chunk.entries)}
+			c.spans.Load(span{s.fence, copied})
+			c.bytes += copied.bytes()
 			return true
 		})
 	}
@@ -216,14 +222,17 @@ func (o *scoreOrder) push(e scored) {
 	}
 	c := &chunk{ordinal: o.spans.Len(), entries: append(make([]scored, 0, chunkStep), e)}
 	o.spans.Set(span{e, c})
+	o.bytes += c.bytes()
 	o.counts.push(1)
 }
 
 // split moves the upper half of c to a new chunk.
 func (o *scoreOrder) split(c *chunk) {
 	half := len(c.entries) / 2
+	o.bytes -= c.bytes()
 	upper := &chunk{entries: withRoom(c.entries[half:])}
 	c.entries = withRoom(c.entries[:half])
+	o.bytes += c.bytes() + upper.bytes()
 	if c.ordinal == 0 { // may hold entries before its fence, which must stay before the new one
 		o.spans.DeleteAt(0)
 		o.spans.Set(span{c.entries[0], c})
@@ -242,6 +251,7 @@ func (o *scoreOrder) settle(ordinal int) {
 	switch {
 	case len(c.entries) >= sparse:
 	case len(c.entries) == 0:
+		o.bytes -= c.bytes()
 		o.spans.DeleteAt(ordinal)
 		o.renumber()
 	case !o.join(ordinal) && ordinal > 0:
@@ -258,10 +268,19 @@ func (o *scoreOrder) join(ordinal int) bool {
 	if len(c.entries)+len(next.entries) > chunkLen/2 {
 		return false
 	}
+	o.bytes -= c.bytes() + next.bytes()
 	c.entries = append(withRoom(c.entries), next.entries...)
+	o.bytes += c.bytes()
 	o.spans.DeleteAt(ordinal + 1)
 	o.renumber()
 	return true
+}
+
+// cutChunk takes entries out of a chunk.
+func (o *scoreOrder) cutChunk(c *chunk, start, stop int) {
+	o.bytes -= c.bytes()
+	c.cut(start, stop)
+	o.bytes += c.bytes()
 }
 
 // renumber gives each chunk its ordinal, and counts all anew.
@@ -285,7 +304,7 @@ func (o *scoreOrder) check() error {
 		return fmt.Errorf("order: %d counts of %d chunks", len(o.counts), o.spans.Len())
 	}
 	var last *scored
-	rank := 0
+	rank, bytes := 0, 0
 	for ordinal := range o.spans.Len() {
 		s, _ := o.spans.GetAt(ordinal)
 		c := s.chunk
@@ -305,9 +324,13 @@ func (o *scoreOrder) check() error {
 			last = e
 		}
 		rank += len(c.entries)
+		bytes += c.bytes()
 	}
 	if rank != o.n || o.counts.before(len(o.counts)) != rank {
 		return fmt.Errorf("order: %d entries, %d in chunks, %d counted", o.n, rank, o.counts.before(len(o.counts)))
+	}
+	if bytes != o.bytes {
+		return fmt.Errorf("order: the chunks take %d bytes, not %d", bytes, o.bytes)
 	}
 	return nil
 }

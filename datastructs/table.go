@@ -21,6 +21,7 @@ type table[V any] struct {
 	pages [][]entry[V] // all but the last are full; at most one empty page is kept behind
 	dir   []*segment   // len is a power of two; the low bits of a hash choose the segment
 	segs  int          // distinct segments in dir
+	bytes int          // that all this takes, the texts of keys included; see measure
 }
 
 // An entry is one key with its value. The value stands first: a last field
@@ -97,6 +98,7 @@ func (t *table[V]) put(key []byte) (v *V, added bool) {
 	}
 	e := t.push()
 	e.key = string(key)
+	t.bytes += textBytes(len(key))
 	t.segmentWithRoom(h).insert(slot(h, t.n-1))
 	return &e.val, true
 }
@@ -112,6 +114,7 @@ func (t *table[V]) delete(key []byte) bool {
 	if e == nil {
 		return false
 	}
+	t.bytes -= textBytes(len(key))
 	s := t.segment(h)
 	pos, last := s.position(i), t.n-1
 	if pos != last {
@@ -138,6 +141,7 @@ func (t *table[V]) deleteInOrder(key []byte) bool {
 	if e == nil {
 		return false
 	}
+	t.bytes -= textBytes(len(key))
 	home := t.segment(h)
 	pos := home.position(i)
 	home.remove(i)
@@ -219,6 +223,7 @@ func (t *table[V]) clone(copyValue func(V) V) table[V] {
 		}
 		c.dir[i] = &segment{slots: append([]uint64(nil), s.slots...), n: s.n, depth: s.depth}
 	}
+	c.bytes = t.bytes - t.frameBytes() + c.frameBytes()
 	return c
 }
 
@@ -251,11 +256,15 @@ func (t *table[V]) push() *entry[V] {
 		if i == 0 {
 			size = 4
 		}
+		t.bytes -= t.pagesBytes()
 		t.pages = append(t.pages, make([]entry[V], 0, size))
+		t.bytes += t.pagesBytes() + pageBytes[V](size)
 	}
 	p := t.pages[i]
 	if len(p) == cap(p) {
+		t.bytes -= pageBytes[V](cap(p))
 		p = append(make([]entry[V], 0, min(2*cap(p), pageLen)), p...)
+		t.bytes += pageBytes[V](cap(p))
 	}
 	t.pages[i] = append(p, entry[V]{})
 	t.n++
@@ -271,15 +280,20 @@ func (t *table[V]) pop() {
 	p[len(p)-1] = entry[V]{}
 	p = p[:len(p)-1]
 	if i == 0 && cap(p) > 16 && len(p) < cap(p)/4 {
+		t.bytes -= pageBytes[V](cap(p))
 		p = append(make([]entry[V], 0, cap(p)/2), p...)
+		t.bytes += pageBytes[V](cap(p))
 	}
 	t.pages[i] = p
 	if len(t.pages) > i+2 {
+		t.bytes -= pageBytes[V](cap(t.pages[i+2]))
 		t.pages[i+2] = nil
 		t.pages = t.pages[:i+2]
 	}
 	if cap(t.pages) > 16 && len(t.pages) < cap(t.pages)/4 {
+		t.bytes -= t.pagesBytes()
 		t.pages = append(make([][]entry[V], 0, cap(t.pages)/2), t.pages...)
+		t.bytes += t.pagesBytes()
 	}
 }
 
@@ -290,6 +304,7 @@ func (t *table[V]) segment(h uint32) *segment { return t.dir[int(h)&(len(t.dir)-
 func (t *table[V]) segmentWithRoom(h uint32) *segment {
 	if len(t.dir) == 0 {
 		t.dir, t.segs = []*segment{newSegment(0, 0)}, 1
+		t.bytes += t.dirBytes() + t.dir[0].bytes()
 	}
 	for {
 		s := t.segment(h)
@@ -297,7 +312,7 @@ func (t *table[V]) segmentWithRoom(h uint32) *segment {
 		case !s.full():
 			return s
 		case len(s.slots) < maxSlots || s.depth == maxDepth:
-			s.resize(int(s.n) * 5 / 4)
+			t.resize(s)
 		default:
 			t.split(s, h)
 		}
@@ -308,7 +323,9 @@ func (t *table[V]) segmentWithRoom(h uint32) *segment {
 // directory if that has no such bit yet.
 func (t *table[V]) split(s *segment, h uint32) {
 	if 1<<s.depth == len(t.dir) {
+		t.bytes -= t.dirBytes()
 		t.dir = append(t.dir, t.dir...)
+		t.bytes += t.dirBytes()
 	}
 	bit := uint32(1) << s.depth
 	ones := 0
@@ -336,6 +353,7 @@ func (t *table[V]) split(s *segment, h uint32) {
 		}
 	}
 	t.segs++
+	t.bytes += zero.bytes() + one.bytes() - s.bytes()
 }
 
 // shrinkIndex gives memory back after a deletion from s: segments shrink one by
@@ -343,17 +361,19 @@ func (t *table[V]) split(s *segment, h uint32) {
 // enough keys to be quick.
 func (t *table[V]) shrinkIndex(s *segment) {
 	if len(s.slots) > 2*minSlots && int(s.n) < len(s.slots)/4 {
-		s.resize(int(s.n) * 5 / 4)
+		t.resize(s)
 	}
 	if t.segs == 1 || t.n > 16*t.segs {
 		return
 	}
 	old := t.dir
+	t.bytes -= t.dirBytes()
 	t.dir, t.segs = nil, 0
 	for i, s := range old {
 		if i&(1<<s.depth-1) < i {
 			continue // seen already
 		}
+		t.bytes -= s.bytes()
 		for _, x := range s.slots {
 			if x != 0 {
 				t.segmentWithRoom(uint32(x >> 32)).insert(x)
@@ -425,6 +445,13 @@ func (s *segment) distance(a, b int) int {
 		return d
 	}
 	return b - a + len(s.slots)
+}
+
+// resize moves all of a segment to a new array, with room for some more keys.
+func (t *table[V]) resize(s *segment) {
+	t.bytes -= s.bytes()
+	s.resize(int(s.n) * 5 / 4)
+	t.bytes += s.bytes()
 }
 
 // resize moves all to a new array with room for n keys.

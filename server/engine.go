@@ -113,7 +113,7 @@ func newEngine(o Options) (*engine, error) {
 	}
 	s.Databases = make([]*datastructs.Keyspace, o.Databases)
 	for i := range s.Databases {
-		s.Databases[i] = new(datastructs.Keyspace)
+		s.Databases[i] = datastructs.NewKeyspace(&s.Account)
 	}
 	s.Stats.Reset(s.Table)
 	s.Run = e.run
@@ -159,6 +159,7 @@ func (e *engine) enter(c *caller) error {
 	l.Active = l.Created
 	c.ctx.Rand = rand.New(rand.NewPCG(e.seed, uint64(l.ID)))
 	e.state.Clients.Add(l)
+	e.state.Weigh(l)
 	e.state.Stats.Connections.Add(1)
 	e.copyLimits(c)
 	e.log.tell(clientConnected, who(l))
@@ -179,6 +180,7 @@ func (e *engine) leave(c *caller) {
 	e.state.Monitors.Remove(c.client)
 	e.state.Clients.Remove(c.client)
 	e.state.Tracking.Leave(c.client)
+	e.state.Weigh(c.client)
 }
 
 // forgetAtOnce bounds how many keys that a client has read one stay under the
@@ -246,6 +248,7 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 		n++
 	}
 	if !shared {
+		e.state.Weigh(c.client)
 		e.followPause(done)
 		e.setAlarm()
 		e.publish()

@@ -41,6 +41,7 @@ type outbox struct {
 
 	limit     func() commands.OutputLimit
 	pushLimit func() int64 // of pushed, in bytes; 0: none
+	holds     holding
 	clock     Clock
 	softSince time.Time // since when there is more than limit allows for long; zero: there is not
 
@@ -145,6 +146,7 @@ func (o *outbox) added(n int) {
 		}
 		o.drop()
 	}
+	o.weigh()
 	o.changed.Broadcast()
 }
 
@@ -182,6 +184,7 @@ func (o *outbox) drop() {
 	}
 	o.ended, o.killed = true, true
 	o.pieces, o.size = nil, 0
+	o.weigh()
 	o.changed.Broadcast()
 	if o.cut != nil {
 		o.cut()
@@ -193,6 +196,7 @@ func (o *outbox) finish() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.ended = true
+	o.holds.forget()
 	o.changed.Broadcast()
 }
 
@@ -225,6 +229,7 @@ func (o *outbox) awaitRoom() {
 func (o *outbox) taken(n int) {
 	o.size -= n
 	o.pushed = min(o.pushed, o.size)
+	o.weigh()
 	if !o.softSince.IsZero() && int64(o.size-freeOutput) <= o.limit().Soft {
 		o.softSince = time.Time{}
 	}

@@ -36,15 +36,17 @@ type session struct {
 	out    outbox
 
 	queryUsed, queryFree atomic.Int64 // what in holds, for those who may not look
+	holds                holding      // that, and what is kept beside it
 	class                atomic.Int32 // a commands.OutputClass: which limits the outbox is under
 	proceed              func()       // what made the session wait is over; called under locks, must not wait
 
-	turn  chan struct{} // holds a token while nobody is in Feed or proceed; guards all below
-	in    framing
-	words [][]byte
-	batch []request // parsed; those from next on have not run
-	next  int
-	kept  bool // the words of batch are copies
+	turn   chan struct{} // holds a token while nobody is in Feed or proceed; guards all below
+	in     framing
+	words  [][]byte
+	batch  []request // parsed; those from next on have not run
+	next   int
+	kept   bool // the words of batch are copies
+	copies int  // bytes in those
 
 	crowded bool // the client has left too much unread for more to run
 	over    bool // no further command runs: QUIT, a broken stream, a transport that ended
@@ -59,6 +61,7 @@ func newSession(e *engine, o origin, attach func(*session)) (*session, error) {
 	s.out.over = s.overflowed
 	s.out.limit, s.out.pushLimit = s.outputLimit, s.pushLimit
 	s.out.clock = e.clock
+	s.out.holds.sum, s.holds.sum = &e.state.Held, &e.state.Held
 	s.caller.init(e, &commands.Client{Addr: o.addr, LocalAddr: o.local, Peer: s})
 	s.caller.from = o.ip
 	s.caller.answered, s.caller.resume = s.deliver, func() { s.proceed() }
@@ -157,7 +160,9 @@ func (s *session) full() bool { return s.queryUsed.Load() > maxUnrun }
 
 // parse fills the batch with the next commands; false if there is none.
 func (s *session) parse() bool {
-	s.batch, s.words, s.next, s.kept = s.batch[:0], s.words[:0], 0, false
+	clear(s.batch) // what is done keeps no input in memory
+	clear(s.words)
+	s.batch, s.words, s.next, s.kept, s.copies = s.batch[:0], s.words[:0], 0, false, 0
 	most := maxBatch
 	if s.limits.Load().unauthenticated {
 		most = 1 // its limits change with AUTH
@@ -200,7 +205,9 @@ func (s *session) keepRest() {
 	rest := s.batch[s.next:]
 	for i := range rest {
 		rest[i].args = commands.CloneArgs(rest[i].args)
+		s.copies += argsBytes(rest[i].args)
 	}
+	s.measure()
 }
 
 // deliver hands over what was written; the engine calls it before it lets go of
@@ -235,6 +242,7 @@ func (s *session) measure() {
 	used, free := s.in.buffered()
 	s.queryUsed.Store(int64(used))
 	s.queryFree.Store(int64(free))
+	s.weigh(used + free)
 }
 
 // outputLimit is what the client may leave unread.
@@ -263,6 +271,7 @@ func (s *session) overflowed() {
 func (s *session) leave() {
 	<-s.turn
 	s.over = true
+	s.holds.forget()
 	s.turn <- struct{}{}
 	s.engine.leave(&s.caller)
 	s.engine.forgetReads(s.client)
@@ -293,5 +302,6 @@ func (s *session) Usage() commands.Usage {
 		QueryFree:    int(s.queryFree.Load()),
 		Output:       size,
 		OutputPieces: pieces,
+		Held:         s.holds.bytes() + s.out.holds.bytes(),
 	}
 }

@@ -261,6 +261,11 @@ func (o *outbox) isKilled() bool {
 func (w *witness) checkData() (after []string) {
 	w.t.Helper()
 	after = dump(w.ask)
+	for _, db := range w.server.engine.state.Databases {
+		if err := db.Check(); err != nil {
+			w.fail("%v", err)
+		}
+	}
 	for _, line := range after {
 		if strings.HasSuffix(line, nothing) {
 			w.fail("a key that holds nothing: %s", line)

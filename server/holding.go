@@ -1,0 +1,57 @@
+package server
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/parley-chat/parley/commands"
+)
+
+// A holding is one part of what connections hold in memory: its bytes, which are in
+// the sum of them all as well. One goroutine at a time changes it; any may read it.
+type holding struct {
+	sum *atomic.Int64 // nil before anybody counts, and once it is forgotten
+	now atomic.Int64
+}
+
+func (h *holding) bytes() int { return int(h.now.Load()) }
+
+func (h *holding) set(n int) {
+	if h.sum != nil {
+		h.sum.Add(int64(n) - h.now.Swap(int64(n)))
+	}
+}
+
+// forget takes it out of the sum for good.
+func (h *holding) forget() {
+	h.set(0)
+	h.sum = nil
+}
+
+// sessionBytes is what a connection takes that does nothing: that of its client is
+// counted by the commands.
+const sessionBytes = int(unsafe.Sizeof(session{})+unsafe.Sizeof(netTransport{})) + besides
+
+// besides is what a connection has in the tables of clients and of connections, and
+// in small blocks of its own.
+const besides = 600
+
+// weigh counts what a session keeps: what has come in, in the buffer for it or in
+// copies, and room for calls.
+func (s *session) weigh(input int) {
+	s.holds.set(sessionBytes + input + s.copies + cap(s.words)*wordBytes + cap(s.batch)*int(unsafe.Sizeof(request{})))
+}
+
+const wordBytes = int(unsafe.Sizeof([]byte(nil)))
+
+func argsBytes(args [][]byte) int { return commands.SizeOf(args) + len(args)*wordBytes }
+
+// weigh counts what an outbox keeps. One that is not empty has a block for short
+// pieces, however short they are.
+func (o *outbox) weigh() {
+	if o.size == 0 {
+		o.holds.set(0)
+	} else {
+		o.holds.set(o.size + replySize)
+	}
+}
