@@ -22,8 +22,8 @@ type Client struct {
 	LibName    string
 	LibVersion string
 	DB         int
-	Protocol   int // 2 or 3
-	User       string
+	Protocol   int   // 2 or 3
+	User       *User // nil: the process itself
 	Authed     bool  // may run commands without AUTH
 	Created    int64 // Unix ms
 	Active     int64 // Unix ms of the last command

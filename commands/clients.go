@@ -298,7 +298,7 @@ func clientType(word []byte) (OutputClass, error) {
 type victims struct {
 	id          int64
 	class       *OutputClass
-	user        string
+	user        *User
 	addr, local []byte
 	spared      *Client // the caller, unless SKIPME no
 }
@@ -329,11 +329,17 @@ func clientKill(c *Context) error {
 	default:
 		c.OK()
 	}
+	c.muteIfKilled()
+	return nil
+}
+
+// muteIfKilled sees to it that a caller who has closed its own connection is sent
+// nothing after the reply so far, within EXEC too.
+func (c *Context) muteIfKilled() {
 	if c.Clients.Get(c.Client.ID) != c.Client {
-		c.Client.replies.ended = true // it has killed itself, and is sent no more than this, within EXEC too
+		c.Client.replies.ended = true
 		c.Mute(true)
 	}
-	return nil
 }
 
 // parseVictims reads pairs of option and value. Of an option that is given
@@ -363,10 +369,9 @@ func parseVictims(c *Context, words [][]byte) (v victims, err error) {
 		case Is(option, "LADDR"):
 			v.local = value
 		case Is(option, "USER"):
-			if string(value) != defaultUser {
+			if v.user = c.Users.find(value); v.user == nil {
 				return v, Errorf("ERR No such user '%s'", cut(value, len(value)))
 			}
-			v.user = defaultUser
 		case Is(option, "SKIPME") && Is(value, "YES"):
 			v.spared = c.Client
 		case Is(option, "SKIPME") && Is(value, "NO"):
@@ -382,7 +387,7 @@ func (v *victims) include(l *Client) bool {
 	return l != v.spared &&
 		(v.id == 0 || l.ID == v.id) &&
 		(v.class == nil || l.OutputClass() == *v.class) &&
-		(v.user == "" || l.User == v.user) &&
+		(v.user == nil || l.User == v.user) &&
 		(v.addr == nil || l.Addr == string(v.addr)) &&
 		(v.local == nil || l.LocalAddr == string(v.local))
 }

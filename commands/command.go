@@ -34,6 +34,7 @@ type Command struct {
 	Arity      int // n: exactly n words, the name included; -n: at least n
 	Flags      Flags
 	Keys       Keys
+	Channels   ChannelWords
 	ACL        Category // 0: the category that Group and Flags imply
 	Tips       []string // hints for proxies and cluster clients
 	Deprecated string   // the version since which ReplacedBy is preferred, or ""
@@ -203,6 +204,8 @@ type Table struct {
 	rows   []*Command // in the order given
 	byName map[string]*Command
 	size   int // rows and sub-rows
+
+	subjects subjects // of ACL rules
 }
 
 // NewTable makes a table of the given families. A row that contradicts itself
@@ -219,6 +222,7 @@ func NewTable(families ...[]Command) *Table {
 			t.byName[row.Name] = row
 		}
 	}
+	t.subjects = newSubjects(t)
 	return t
 }
 

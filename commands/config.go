@@ -5,7 +5,7 @@ package commands
 type Config struct {
 	Bind          string
 	MaxClients    int
-	Password      string // "" lets everyone in
+	Password      string // what requirepass says: the default user may have others
 	KeepAlive     int64  // s of silence after which a connection is probed; 0: never
 	ProtectedMode bool   // who comes over a network is not let in without a password
 	LogLevel      string // as redis-server names them
@@ -19,8 +19,11 @@ type Config struct {
 	SlowlogLeast  int64 // µs from which a call is slow; negative: none is
 	SlowlogMaxLen int64
 
-	LatencyLeast       int64 // ms from which an event is kept; 0: none is
-	LatencyTracking    bool  // keep what the calls of each command took
+	LatencyLeast   int64 // ms from which an event is kept; 0: none is
+	ACLAllChannels bool  // new users may use all channels, unless they are told not to
+	ACLLogMaxLen   int64 // entries
+
+	LatencyTracking    bool // keep what the calls of each command took
 	LatencyPercentiles []float64
 }
 
@@ -60,6 +63,7 @@ func DefaultConfig() Config {
 		},
 		SlowlogLeast:  10000,
 		SlowlogMaxLen: 128,
+		ACLLogMaxLen:  128,
 
 		LatencyTracking:    true,
 		LatencyPercentiles: []float64{50, 99, 99.9},

@@ -1,18 +1,10 @@
 package commands
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
-
 	"github.com/parley-chat/parley/commands/resp"
 )
 
-// defaultUser is the user that a client is before AUTH, and the only one.
-const defaultUser = "default"
-
 const (
-	errNoPassword = resp.Error("ERR AUTH <password> called without any password configured for the default user. " +
-		"Are you sure your configuration is correct?")
 	errHelloNoAuth = resp.Error("NOAUTH HELLO must be called with the client already authenticated, otherwise the " +
 		"HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time")
 	errProtocolVersion = resp.Error("ERR Protocol version is not an integer or out of range")
@@ -142,7 +134,7 @@ func reset(c *Context) error {
 	l.NoTouch = false
 	l.replies.off, l.replies.skipNext = false, false
 	c.Mute(l.Muted())
-	l.User, l.Authed = defaultUser, c.Config.Password == ""
+	c.Admit(l)
 	choose(c, 0)
 	speak(c, 2)
 	c.Status("RESET")
@@ -159,32 +151,15 @@ func auth(c *Context) error {
 		user, password = c.Args[1], c.Args[2]
 	default:
 		c.Conceal(1)
-		if c.Config.Password == "" {
+		if c.Users.standard.AnyPassword() {
 			return errNoPassword
 		}
 	}
-	if err := authenticate(c, user, password); err != nil {
+	if err := c.Authenticate(user, password); err != nil {
 		return err
 	}
 	c.OK()
 	return nil
-}
-
-// authenticate lets the client in, or leaves it what it was. Without a password
-// in the configuration any will do.
-func authenticate(c *Context, user, password []byte) error {
-	if string(user) != defaultUser || c.Config.Password != "" && !samePassword(password, []byte(c.Config.Password)) {
-		return ErrWrongPass
-	}
-	c.Client.User, c.Client.Authed = defaultUser, true
-	return nil
-}
-
-// samePassword takes the same time whatever the passwords have in common, their
-// lengths included.
-func samePassword(a, b []byte) bool {
-	x, y := sha256.Sum256(a), sha256.Sum256(b)
-	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
 // hello applies its options as it reads them, as Redis does: those before a
@@ -219,7 +194,7 @@ func helloOptions(c *Context, options [][]byte) error {
 		case Is(options[0], "AUTH") && len(options) > 2:
 			at := len(c.Args) - len(options)
 			c.Conceal(at+1, at+2)
-			err = authenticate(c, options[1], options[2])
+			err = c.Authenticate(options[1], options[2])
 			options = options[3:]
 		case Is(options[0], "SETNAME") && len(options) > 1:
 			err = setName(c, options[1])

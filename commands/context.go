@@ -61,6 +61,8 @@ type call struct {
 type State struct {
 	Table     *Table
 	Databases []*datastructs.Keyspace
+	Users     Users
+	ACLLog    ACLLog
 	Clients   Clients
 	Channels  Channels
 	Tracking  Tracking
@@ -141,6 +143,8 @@ type Host struct {
 
 	// Shutdown ends the server after the current call; nil where clients may not.
 	Shutdown func()
+
+	ACLFile *ACLFile // nil: users are kept in memory only
 
 	// TellOperator logs a line: see Context.TellOperator, which calls it with
 	// the client that has made the call, nil if none has.

@@ -169,6 +169,7 @@ func hereIn(t *testing.T, protocol int, words ...string) resp.Value {
 func emptyServer(protocol int) *commands.Context {
 	state := &commands.State{Table: commands.Standard(), Config: commands.DefaultConfig()}
 	state.Databases = []*datastructs.Keyspace{new(datastructs.Keyspace), new(datastructs.Keyspace)}
+	state.Users = commands.NewUsers()
 	state.Stats.Reset(state.Table)
 	c := &commands.Context{Writer: new(resp.Writer), State: state, Rand: rand.New(rand.NewPCG(1, 2))}
 	c.SetProtocol(protocol)

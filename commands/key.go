@@ -107,6 +107,7 @@ func (k Keys) any() bool {
 type KeyUse struct {
 	Key   []byte
 	Flags KeyFlags
+	At    int // its place in the call
 }
 
 // In returns the keys of a call that has passed the arity check. ok is false
@@ -122,7 +123,7 @@ func (k Keys) In(args [][]byte) (uses []KeyUse, ok bool) {
 		}
 		flags := s.flagsIn(args, last)
 		for i := first; i <= last; i += s.step() {
-			uses = append(uses, KeyUse{args[i], flags})
+			uses = append(uses, KeyUse{args[i], flags, i})
 		}
 	}
 	return uses, true

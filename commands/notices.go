@@ -11,6 +11,7 @@ const (
 	ShutdownAsked                      //
 	SaveRefused                        //
 	SortedSetIntersected               // key
+	UsersNotSaved                      // error
 	Notices              = iota
 )
 

@@ -68,6 +68,9 @@ type parameter struct {
 }
 
 var parameters = []parameter{
+	{name: "acl-pubsub-default", get: channelDefaultText, set: setChannelDefault},
+	own("aclfile", aclFilePath),
+	integer("acllog-max-len", 0, math.MaxInt64, func(c *Config) *int64 { return &c.ACLLogMaxLen }),
 	constant("activedefrag", "no"),
 	constant("appendonly", "no"),
 	own("bind", func(c *Context) string { return c.Config.Bind }),
@@ -205,7 +208,11 @@ func configSet(c *Context) error {
 	for i, p := range chosen {
 		c.TellOperator(ConfigSet, "parameter", p.name, "value", shown(p, pairs[2*i+1]))
 	}
+	before := c.Config.Password
 	c.Config.apply(draft)
+	if draft.Password != before {
+		c.UsePassword()
+	}
 	c.OK()
 	return nil
 }

@@ -159,6 +159,29 @@ func setPassword(draft *Config, v string) error {
 	return nil
 }
 
+// channelDefaults are the rules that acl-pubsub-default can be, by whether
+// users may use all channels.
+var channelDefaults = map[bool]string{true: "allchannels", false: "resetchannels"}
+
+func channelDefaultText(c *Context) string { return channelDefaults[c.Config.ACLAllChannels] }
+
+func setChannelDefault(draft *Config, v string) error {
+	for all, name := range channelDefaults {
+		if strings.EqualFold(cutText(v), name) {
+			draft.ACLAllChannels = all
+			return nil
+		}
+	}
+	return errors.New("argument(s) must be one of the following: allchannels, resetchannels")
+}
+
+func aclFilePath(c *Context) string {
+	if c.Host.ACLFile == nil {
+		return ""
+	}
+	return c.Host.ACLFile.Path
+}
+
 func setEvents(draft *Config, v string) (err error) {
 	draft.Events, err = ParseEvents(cutText(v))
 	return err

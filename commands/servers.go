@@ -6,7 +6,7 @@ import (
 
 // serverRows are the commands about the server as a whole.
 var serverRows = slices.Concat(introspectionRows, databaseRows, infoRows, configRows, clusterRows,
-	[]Command{debugRow, latencyRow, lolwutRow, memoryRow, monitorRow, roleRow, slowlogRow})
+	[]Command{aclRow, debugRow, latencyRow, lolwutRow, memoryRow, monitorRow, roleRow, slowlogRow})
 
 var databaseRows = []Command{
 	{

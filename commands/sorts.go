@@ -43,6 +43,8 @@ const (
 	errNotSortable = resp.Error("ERR One or more scores can't be converted into double")
 
 	// What SORT stores is a list, for which there is no type here.
+	errSortBy     = resp.Error("ERR BY option of SORT denied due to insufficient ACL permissions.")
+	errSortGet    = resp.Error("ERR GET option of SORT denied due to insufficient ACL permissions.")
 	errSortStores = resp.Error("ERR SORT with STORE makes a list, and this server has no lists")
 
 	errSortTooMuch = resp.Error("ERR SORT would have to look up too many keys")
@@ -116,9 +118,15 @@ func (s *sorting) parse(c *Context) (err error) {
 		case Is(option, "BY") && more >= 1:
 			i++
 			s.by = c.Args[i]
+			if bytes.IndexByte(cString(s.by), '*') >= 0 && !c.mayReadAll() {
+				return errSortBy
+			}
 			s.unsorted = s.unsorted || bytes.IndexByte(cString(s.by), '*') < 0
 		case Is(option, "GET") && more >= 1:
 			i++
+			if !c.mayReadAll() {
+				return errSortGet
+			}
 			s.gets = append(s.gets, c.Args[i])
 		default:
 			return ErrSyntax

@@ -139,6 +139,11 @@ func exec(c *Context) error {
 	c.Final = true
 	c.Array(len(m.queue))
 	for _, q := range m.queue {
+		if err := c.deniedByNow(q.command, q.args); err != nil {
+			c.Error(err)
+			c.Stats.CountError(err)
+			continue
+		}
 		c.State.Run(c, q.command, q.args)
 	}
 	c.Final = final

@@ -24,7 +24,7 @@ func (e *engine) turnsAway(c *caller) error {
 	case e.state.Clients.Len() >= config.MaxClients:
 		e.log.tell(clientsRefused, "addr", quoted(c.client.Addr), "maxclients", config.MaxClients)
 		return errMaxClients
-	case config.ProtectedMode && config.Password == "" && remote(c.from):
+	case config.ProtectedMode && e.state.Users.Default().AnyPassword() && remote(c.from):
 		e.log.tell(remoteRefused, "addr", quoted(c.client.Addr))
 		return errProtected
 	}

@@ -18,7 +18,7 @@ type direct struct {
 func (e *engine) newDirect() *direct {
 	d := &direct{reply: make(chan struct{}, 1)}
 	now := e.micros() / 1000
-	d.caller.init(e, &commands.Client{ID: e.lastID.Add(1), Created: now, Active: now, Protocol: 3, User: "default", Authed: true, Direct: true})
+	d.caller.init(e, &commands.Client{ID: e.lastID.Add(1), Created: now, Active: now, Protocol: 3, Authed: true, Direct: true})
 	d.w.SetProtocol(3)
 	d.answered, d.resume = func() {}, func() { d.reply <- struct{}{} }
 	return d

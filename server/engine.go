@@ -111,6 +111,8 @@ func newEngine(o Options) (*engine, error) {
 	if err := configure(&s.Config, o); err != nil {
 		return nil, err
 	}
+	s.Users = commands.NewUsers()
+	s.UsePassword()
 	s.Databases = make([]*datastructs.Keyspace, o.Databases)
 	for i := range s.Databases {
 		s.Databases[i] = datastructs.NewKeyspace(&s.Account)
@@ -153,8 +155,8 @@ func (e *engine) enter(c *caller) error {
 	}
 	l := c.client
 	l.ID = e.lastID.Add(1)
-	l.Protocol, l.User = 2, "default"
-	l.Authed = e.state.Config.Password == ""
+	l.Protocol = 2
+	e.state.Admit(l)
 	l.Created = e.micros() / 1000
 	l.Active = l.Created
 	c.ctx.Rand = rand.New(rand.NewPCG(e.seed, uint64(l.ID)))
@@ -289,7 +291,7 @@ func (e *engine) do(c *caller, r request) (o commands.Outcome, ran bool) {
 	}
 	l := c.client
 	l.Active, l.Last = c.ctx.Now, r.command
-	if err := e.refusal(l, r); err != nil {
+	if err := e.refusal(c, r); err != nil {
 		e.reject(c, r, err)
 		return o, false
 	}
@@ -341,8 +343,8 @@ func (e *engine) report(c *caller, r request, o commands.Outcome, took time.Dura
 }
 
 // refusal is why a call may not run, or nil. The order is Redis's.
-func (e *engine) refusal(l *commands.Client, r request) error {
-	m := r.command
+func (e *engine) refusal(c *caller, r request) error {
+	l, m := c.client, r.command
 	switch {
 	case r.err != nil:
 		return r.err
@@ -350,11 +352,15 @@ func (e *engine) refusal(l *commands.Client, r request) error {
 		return e.state.ProtectedRefusal(m)
 	case l.Direct && m.Has(commands.OfConnection):
 		return commands.Errorf("ERR '%s' needs a connection of its own: see Dial", m.FullName())
-	case !l.Authed && e.state.Config.Password != "" && !m.Has(commands.NoAuth):
+	case e.state.MustAuthenticate(l) && !m.Has(commands.NoAuth):
 		return commands.ErrNoAuth
 	case l.Multi != nil && m.Has(commands.NoMulti):
 		return commands.Errorf("ERR Command not allowed inside a transaction")
-	case l.Protocol == 2 && l.Subscribed() > 0 && !m.Has(commands.Subscribed):
+	}
+	if err := c.ctx.Denied(m, r.args); err != nil {
+		return err
+	}
+	if l.Protocol == 2 && l.Subscribed() > 0 && !m.Has(commands.Subscribed) {
 		return commands.Errorf("ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context", m.FullName())
 	}
 	return l.MonitorRefusal(m)
@@ -392,7 +398,7 @@ func (e *engine) copyLimits(c *caller) {
 		query: int(config.QueryBuffer),
 		class: c.client.LimitClass(),
 
-		unauthenticated: !c.client.Authed && config.Password != "",
+		unauthenticated: e.state.MustAuthenticate(c.client),
 	}
 	if old := c.limits.Load(); old == nil || *old != now {
 		changed := now // only this one is allocated

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidwall/redcon"
 
+	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/datastructs"
 )
 
@@ -179,7 +180,7 @@ func (f *framing) nextInline(dst [][]byte) (args [][]byte, ok bool) {
 		text = text[:n-1]
 	}
 	f.work += int64(len(text))
-	args, ok = splitInline(dst[len(dst):], text)
+	args, ok = commands.SplitWords(dst[len(dst):], text)
 	if !ok {
 		f.err = errUnbalancedQuotes
 		return nil, false

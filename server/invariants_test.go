@@ -133,6 +133,8 @@ type changeCounter struct {
 func newChangeCounter(t *testing.T) *changeCounter {
 	c := &changeCounter{t: t, redis: redistest.Start(t, "--hz", "500"), conns: make(map[string]net.Conn)}
 	c.ask = askThrough(t, c.dial())
+	c.ask([]string{"ACL", "SETUSER", "counter", "on", "nopass", "+@all"}) // whatever becomes of the default user
+	c.ask([]string{"AUTH", "counter", ""})
 	return c
 }
 
@@ -192,8 +194,8 @@ func newPair(t *testing.T) *pair {
 }
 
 // aboutProtocol are commands whose replies tell the protocol, or sizes that
-// depend on it.
-var aboutProtocol = []string{"HELLO", "INFO", "CLIENT|LIST", "CLIENT|INFO"}
+// depend on it, or a secret.
+var aboutProtocol = []string{"HELLO", "INFO", "CLIENT|LIST", "CLIENT|INFO", "ACL|LOG", "ACL|GENPASS"}
 
 // do makes a call on both servers: replies hold the same values.
 func (p *pair) do(s transcript.Step) {

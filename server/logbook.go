@@ -128,7 +128,7 @@ func who(l *commands.Client) slog.Attr {
 
 // whoIs is who with the user, for those who hold the engine's lock.
 func whoIs(l *commands.Client) slog.Attr {
-	return slog.Group("client", "id", l.ID, "addr", quoted(addrOf(l)), "user", quoted(l.User))
+	return slog.Group("client", "id", l.ID, "addr", quoted(addrOf(l)), "user", quoted(l.User.String()))
 }
 
 func addrOf(l *commands.Client) string {

@@ -137,7 +137,7 @@ func TestWhatClientsSendIsQuotedAndCut(t *testing.T) {
 
 	var out bytes.Buffer
 	b := newLogbook(realClock{}, &out, slog.LevelInfo)
-	l := &commands.Client{ID: 7, Addr: "1.2.3.4:5", User: "ann\n"}
+	l := &commands.Client{ID: 7, Addr: "1.2.3.4:5", User: &commands.User{Name: "ann\n"}}
 	b.notice(commands.AuthFailed, l, "user", "eve\r\nlevel=INFO")
 	b.notice(commands.SortedSetIntersected, nil, "key", []byte("k\x1b[31m"))
 	require.Equal(t, `level=WARN msg="authentication failed" client.id=7 client.addr=1.2.3.4:5 client.user=ann\n user="eve\\r\\nlevel=INFO"`+"\n"+
@@ -193,13 +193,13 @@ func TestLifeOfAServerInItsLog(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		`level=INFO msg=listening addr=` + s.Addr(),
-		`level=INFO msg="CONFIG SET" direct client.user=default parameter=maxclients value=17`,
-		`level=INFO msg="CONFIG SET" direct client.user=default parameter=requirepass value=(redacted)`,
+		`level=INFO msg="CONFIG SET" direct client.user=(superuser) parameter=maxclients value=17`,
+		`level=INFO msg="CONFIG SET" direct client.user=(superuser) parameter=requirepass value=(redacted)`,
 		`level=DEBUG msg="client connected" memory`,
 		`level=DEBUG msg="protocol error, connection closed" memory error="ERR Protocol error: expected '$', got '!'"`,
 		`level=DEBUG msg="client left" memory`,
-		`level=INFO msg="CONFIG SET" direct client.user=default parameter=loglevel value=warning`,
-		`level=INFO msg="a client has sent SHUTDOWN" direct client.user=default`,
+		`level=INFO msg="CONFIG SET" direct client.user=(superuser) parameter=loglevel value=warning`,
+		`level=INFO msg="a client has sent SHUTDOWN" direct client.user=(superuser)`,
 		`level=INFO msg=closing connections=0`,
 		`level=INFO msg=closed`,
 	}, told)

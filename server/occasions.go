@@ -28,6 +28,7 @@ const (
 	shutdownAsked
 	saveRefused
 	sortedSetIntersected
+	usersNotSaved
 	commandPanicked
 	occasions = iota
 )
@@ -65,6 +66,7 @@ var occasionRows = [occasions]occasionRow{
 	shutdownAsked:        {name: "shutdown", level: slog.LevelInfo, text: "a client has sent SHUTDOWN"},
 	saveRefused:          {"save_refused", slog.LevelWarn, "SHUTDOWN SAVE refused: this server keeps its data in memory only", 10, 10 * time.Second},
 	sortedSetIntersected: {name: "sinter_sorted_set", level: slog.LevelWarn, text: "SINTER met a sorted set. Redis refuses this; ZINTER works on both"},
+	usersNotSaved:        {"acl_save_failed", slog.LevelWarn, "the file of users could not be written", 10, 10 * time.Second},
 	commandPanicked:      {"panic", slog.LevelError, "a command panicked", 10, 10 * time.Second},
 }
 
@@ -75,4 +77,5 @@ var noticeOccasions = map[commands.Notice]occasion{
 	commands.ShutdownAsked:        shutdownAsked,
 	commands.SaveRefused:          saveRefused,
 	commands.SortedSetIntersected: sortedSetIntersected,
+	commands.UsersNotSaved:        usersNotSaved,
 }

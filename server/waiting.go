@@ -113,6 +113,12 @@ func (e *engine) retry(p *waiter, micros int64, key []byte) {
 	c.ctx.Begin(c.client, micros)
 	c.ctx.Woken = key
 	mark := c.w.Len()
+	if err := c.ctx.Denied(p.request.command, p.request.args); err != nil {
+		e.reject(c, p.request, err)
+		c.ctx.Woken = nil
+		e.release(p)
+		return
+	}
 	begun := e.clock.Now()
 	o := e.perform(&c.ctx, p.request.command, p.request.args)
 	c.ctx.Woken = nil

@@ -49,6 +49,7 @@ type handlers struct {
 func newHandlers(resp3 bool) *handlers {
 	h := new(handlers)
 	h.state.Table = commands.Standard()
+	h.state.Users = commands.NewUsers()
 	h.state.Config = commands.DefaultConfig()
 	h.state.Host.Strict = true
 	for range 16 {
@@ -56,7 +57,7 @@ func newHandlers(resp3 bool) *handlers {
 	}
 	h.state.Stats.Reset(h.state.Table)
 	h.state.Run = func(c *commands.Context, m *commands.Command, args [][]byte) { c.Perform(m, args) }
-	h.client = commands.Client{Protocol: 2, Authed: true, User: "default"}
+	h.client = commands.Client{Protocol: 2, Authed: true}
 	if resp3 {
 		h.client.Protocol = 3
 		h.writer.SetProtocol(3)

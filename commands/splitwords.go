@@ -1,14 +1,14 @@
-package server
+package commands
 
-// splitInline splits an inline command into words as Redis's sdssplitargs does
-// and appends them to dst; ok is false when a quote is not closed or text
-// follows a closing quote. A word may have a "part with \n \r \t \b \a \xHH
-// escapes" or a 'part with only \' escaped' at its end.
+// SplitWords splits a line into words, as people type them, and appends them to
+// dst; ok is false when a quote is not closed or text follows a closing quote. A
+// word may have a "part with \n \r \t \b \a \xHH escapes" or a 'part with only
+// \' escaped' at its end. It is what Redis's sdssplitargs does.
 //
 // The words replace the line in place (a word is never longer than its source),
 // so that none needs memory of its own. The line must hold no NUL, which ends
-// it for Redis: framing never lets one in.
-func splitInline(dst [][]byte, line []byte) (words [][]byte, ok bool) {
+// it for Redis.
+func SplitWords(dst [][]byte, line []byte) (words [][]byte, ok bool) {
 	for i := 0; ; {
 		for i < len(line) && isSpace(line[i]) {
 			i++
@@ -53,7 +53,7 @@ func unquoteDouble(line []byte, end, i int) (newEnd, next int, ok bool) {
 		switch {
 		case c == '"':
 			return end, i + 1, endsWord(line, i+1)
-		case c == '\\' && i+3 < len(line) && line[i+1] == 'x' && isHex(line[i+2]) && isHex(line[i+3]):
+		case c == '\\' && i+3 < len(line) && line[i+1] == 'x' && isHexDigit(line[i+2]) && isHexDigit(line[i+3]):
 			c = unhex(line[i+2])<<4 | unhex(line[i+3])
 			i += 3
 		case c == '\\' && i+1 < len(line):
@@ -89,7 +89,7 @@ func endsWord(line []byte, i int) bool { return i == len(line) || isSpace(line[i
 // isSpace is C's isspace.
 func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 
-func isHex(c byte) bool {
+func isHexDigit(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 

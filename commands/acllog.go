@@ -1,0 +1,127 @@
+package commands
+
+import (
+	"slices"
+	"strings"
+	"sync"
+)
+
+// An ACLLog keeps the last of what users were refused for lack of rights. The
+// zero value is ready.
+type ACLLog struct {
+	mu      sync.Mutex  // guards entries: reads, which run side by side, are refused too
+	entries []*aclEntry // the latest last
+}
+
+type aclEntry struct {
+	count   int
+	lack    denial
+	context string // where the call was
+	object  string // what was asked for
+	user    string
+	time    int64  // Unix ms, of the last
+	client  string // that client, as in CLIENT LIST
+}
+
+// Refusals that are alike and not far apart are one entry. Only the last ones
+// are looked at.
+const (
+	aclMergeTime   = 60_000 // ms
+	aclMergeWithin = 10     // entries
+)
+
+func (e *aclEntry) like(f *aclEntry) bool {
+	return e.lack == f.lack && e.context == f.context && e.object == f.object && e.user == f.user &&
+		max(e.time-f.time, f.time-e.time) <= aclMergeTime
+}
+
+// add enters a refusal and drops the oldest entries beyond a number of them.
+func (s *ACLLog) add(e *aclEntry, most int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := len(s.entries) - 1; i >= max(0, len(s.entries)-aclMergeWithin); i-- {
+		if known := s.entries[i]; known.like(e) {
+			e.count += known.count
+			s.entries = append(slices.Delete(s.entries, i, i+1), e)
+			return
+		}
+	}
+	s.entries = append(s.entries, e)
+	if over := int64(len(s.entries)) - most; over > 0 {
+		s.entries = slices.Delete(s.entries, 0, int(over))
+	}
+}
+
+// last returns up to n entries, the latest first.
+func (s *ACLLog) last(n int) []*aclEntry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := slices.Clone(s.entries[max(0, len(s.entries)-n):])
+	slices.Reverse(list)
+	return list
+}
+
+func (s *ACLLog) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entries = nil
+}
+
+// logDenial enters what a user lacks, and for what.
+func (c *Context) logDenial(lack denial, object, user string) {
+	context := "toplevel"
+	if c.Client.Multi != nil {
+		context = "multi"
+	}
+	c.ACLLog.add(&aclEntry{
+		count: 1, lack: lack, context: context, object: object, user: user, time: c.Now,
+		client: strings.TrimSuffix(string(appendClient(c, nil, c.Client)), "\n"),
+	}, c.Config.ACLLogMaxLen)
+}
+
+var denialNames = [...]string{deniedCommand: "command", deniedKey: "key", deniedAuth: "auth", deniedChannel: "channel"}
+
+func aclLog(c *Context) error {
+	count := int64(10)
+	if len(c.Args) > 3 {
+		return c.subcommandError()
+	}
+	if len(c.Args) == 3 {
+		if Is(cString(c.Args[2]), "RESET") {
+			c.ACLLog.reset()
+			c.OK()
+			return nil
+		}
+		var err error
+		if count, err = c.IntArg(2); err != nil {
+			return err
+		}
+	}
+	list := c.ACLLog.last(int(min(max(count, 0), int64(maxListed))))
+	c.Array(len(list))
+	for _, e := range list {
+		e.write(c)
+	}
+	return nil
+}
+
+// maxListed is more than any list has.
+const maxListed = 1 << 30
+
+func (e *aclEntry) write(c *Context) {
+	c.Map(7)
+	c.BulkString("count")
+	c.Int(e.count)
+	c.BulkString("reason")
+	c.BulkString(denialNames[e.lack])
+	c.BulkString("context")
+	c.BulkString(e.context)
+	c.BulkString("object")
+	c.BulkString(e.object)
+	c.BulkString("username")
+	c.BulkString(e.user)
+	c.BulkString("age-seconds")
+	c.Double(float64(c.Now-e.time) / 1000)
+	c.BulkString("client-info")
+	c.BulkString(e.client)
+}
