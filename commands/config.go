@@ -16,6 +16,8 @@ type Config struct {
 	TrackedKeys   int64              // keys that are remembered for clients that track; 0: without limit
 	SetLogLevel   func(level string) // nil where nothing logs
 
+	Patience Patience // with clients that take their time
+
 	SlowlogLeast  int64 // µs from which a call is slow; negative: none is
 	SlowlogMaxLen int64
 
@@ -46,6 +48,16 @@ type OutputLimit struct {
 	Seconds    int64
 }
 
+// Patience is how long a client may take its time before it is closed, in
+// seconds; 0: as long as it likes. Where there is a rate as well, in bytes a
+// second, one that has kept to it may take as long again.
+type Patience struct {
+	Idle int64 // between calls
+
+	Query, QueryRate   int64 // to send a call that it has begun
+	Output, OutputRate int64 // to read what it is being sent
+}
+
 // DefaultConfig is Redis's, where Redis has one.
 func DefaultConfig() Config {
 	return Config{
@@ -61,6 +73,7 @@ func DefaultConfig() Config {
 			OutputReplica: {256 << 20, 64 << 20, 60},
 			OutputPubSub:  {32 << 20, 8 << 20, 60},
 		},
+		Patience:      Patience{Query: 10, QueryRate: 1 << 10, Output: 60, OutputRate: 1 << 10},
 		SlowlogLeast:  10000,
 		SlowlogMaxLen: 128,
 		ACLLogMaxLen:  128,
@@ -77,6 +90,10 @@ func (l *Client) OutputClass() OutputClass {
 	}
 	return OutputNormal
 }
+
+// Idles reports whether the client can be idle too long: it does not wait for
+// anything, neither a key nor messages.
+func (l *Client) Idles() bool { return !l.Blocked && !l.monitor && l.Subscribed() == 0 }
 
 // LimitClass tells which limits a client's output is under. A monitor is under
 // those of a replica: under Redis's for normal clients, which are none, one that

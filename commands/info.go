@@ -184,6 +184,9 @@ func infoStats(c *Context, t *infoText) {
 	t.field("total_reads_processed", s.Reads.Load())
 	t.none("io_threaded_reads_processed", "io_threaded_writes_processed")
 	t.field("client_output_buffer_limit_disconnections", s.Overflowed.Load())
+	t.field("client_output_timeout_disconnections", s.LateToRead.Load())
+	t.field("client_query_timeout_disconnections", s.LateToSend.Load())
+	t.field("client_idle_timeout_disconnections", s.Idle.Load())
 }
 
 func infoReplication(_ *Context, t *infoText) {

@@ -92,9 +92,23 @@ func constant(name, value string) parameter {
 // limit is where an encoding ends.
 func limit(name string, n int) parameter { return constant(name, strconv.Itoa(n)) }
 
+// seconds is a parameter that is a time to wait; 0: for ever.
+func seconds(name string, field func(*Config) *int64) parameter {
+	return integer(name, 0, math.MaxInt32, field)
+}
+
 // memoryParameter is a limit in bytes, of at least 1 MiB.
 func memoryParameter(name string, field func(*Config) *int64) parameter {
-	const low, high = 1 << 20, math.MaxInt64
+	return bytesParameter(name, 1<<20, field)
+}
+
+// bytesPerSecond is a rate.
+func bytesPerSecond(name string, field func(*Config) *int64) parameter {
+	return bytesParameter(name, 1, field)
+}
+
+func bytesParameter(name string, low uint64, field func(*Config) *int64) parameter {
+	const high = math.MaxInt64
 	return parameter{
 		name: name,
 		get:  func(c *Context) string { return strconv.FormatInt(*field(&c.Config), 10) },
@@ -104,7 +118,7 @@ func memoryParameter(name string, field func(*Config) *int64) parameter {
 			case !ok:
 				return errNotMemory
 			case n < low || n > high:
-				return errRange(low, high)
+				return errRange(int64(low), high)
 			}
 			*field(draft) = int64(n)
 			return nil

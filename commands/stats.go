@@ -25,6 +25,9 @@ type Stats struct {
 	OutBytes      atomic.Int64
 	Reads         atomic.Int64 // pieces of input taken in
 	Overflowed    atomic.Int64 // clients closed for what they left unread
+	Idle          atomic.Int64 // clients closed because they had not called for long
+	LateToSend    atomic.Int64 // clients closed because they had not ended a call that they had begun
+	LateToRead    atomic.Int64 // clients closed because they had not read what they were sent
 	ExpiryNanos   atomic.Int64 // spent on keys at their deadline
 	ExpiryCut     atomic.Int64 // how often that took too long to be finished at once
 
@@ -60,7 +63,8 @@ func (s *Stats) Of(m *Command) *CommandStats { return &s.rows[m.id] }
 func (s *Stats) Reset(t *Table) {
 	for _, n := range []*atomic.Int64{
 		&s.Connections, &s.Rejected, &s.Commands, &s.Expired, &s.ExpiredFields, &s.Hits, &s.Misses,
-		&s.Errors, &s.InBytes, &s.OutBytes, &s.Reads, &s.Overflowed, &s.ExpiryNanos, &s.ExpiryCut,
+		&s.Errors, &s.InBytes, &s.OutBytes, &s.Reads, &s.Overflowed,
+		&s.Idle, &s.LateToSend, &s.LateToRead, &s.ExpiryNanos, &s.ExpiryCut,
 	} {
 		n.Store(0)
 	}

@@ -26,7 +26,8 @@ var (
 // An engine owns the data. It has one lock and one door, do, through which
 // every command goes, whoever sends it.
 //
-// Lock order: a session's turn, then mu, then an outbox's mu, then a Server's.
+// Lock order: a session's turn, then mu, then an outbox's mu, then a Server's,
+// then that of reminders.
 type engine struct {
 	clock Clock
 	log   logbook
@@ -45,8 +46,9 @@ type engine struct {
 	alarm   alarm
 	closed  bool
 
-	ended chan struct{}  // closed by close
-	tasks sync.WaitGroup // alarms that have been set and have not run
+	reminders reminders      // of what clients may be late with
+	ended     chan struct{}  // closed by close
+	tasks     sync.WaitGroup // alarms that have been set and have not run
 }
 
 // A caller is one who sends commands: the session of a connection, or Do.
@@ -75,21 +77,29 @@ type callerLimits struct {
 
 // settings are what CONFIG says, for those who do not hold the lock.
 type settings struct {
-	output [commands.OutputClasses]commands.OutputLimit
-	silent time.Duration // after which a client over TCP is asked whether it is there; 0: never
-	alone  bool          // reads must not run side by side: they have events, or monitors, or are held back
+	output   [commands.OutputClasses]commands.OutputLimit
+	silent   time.Duration // after which a client over TCP is asked whether it is there; 0: never
+	alone    bool          // reads must not run side by side: they have events, or monitors, or are held back
+	patience commands.Patience
 }
 
 // publish makes changed settings known.
 func (e *engine) publish() {
 	config := &e.state.Config
 	now := settings{
-		output: config.OutputLimits,
-		silent: time.Duration(config.KeepAlive) * time.Second,
-		alone:  config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 || e.state.Pause.On(),
+		output:   config.OutputLimits,
+		patience: config.Patience,
+		silent:   time.Duration(config.KeepAlive) * time.Second,
+		alone:    config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 || e.state.Pause.On(),
 	}
-	if old := e.settings.Load(); old == nil || *old != now {
-		e.settings.Store(&now)
+	old := e.settings.Load()
+	if old != nil && *old == now {
+		return
+	}
+	changed := now // only this one is allocated
+	e.settings.Store(&changed)
+	if old != nil && old.patience != now.patience {
+		e.lookAtAll()
 	}
 }
 
@@ -121,6 +131,7 @@ func newEngine(o Options) (*engine, error) {
 	s.Run = e.run
 	s.Ready = e.waiting.changed
 	s.Unblock = e.unblock
+	e.reminders.init(e.clock, &e.tasks)
 	e.publish()
 	e.house.init(e, nil)
 	return e, nil
@@ -415,5 +426,6 @@ func (e *engine) close() {
 	e.clearPause()
 	e.unparkAll()
 	e.mu.Unlock()
+	e.reminders.close()
 	e.tasks.Wait()
 }

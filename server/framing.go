@@ -88,6 +88,7 @@ type framing struct {
 	line int    // where the header or the inline command in progress starts
 	pos  int    // all before has been looked at
 
+	passed int64 // commands that end at head or before, those of no words included
 	count  int   // words announced by the command in progress; 0 until its first header is complete
 	left   int   // words of it that are still to come
 	bulk   int64 // bytes in the word at pos, if inBulk
@@ -138,6 +139,7 @@ func (f *framing) next(dst [][]byte) (args [][]byte, ok bool, err error) {
 			break
 		}
 		f.head, f.line, f.count = f.pos, f.pos, 0
+		f.passed++
 		if len(args) > 0 {
 			return args[:len(args):len(args)], true, nil
 		}

@@ -23,6 +23,9 @@ const (
 	httpOnPort
 	queryTooLong
 	repliesUnread
+	clientIdle
+	lateToSend
+	lateToRead
 	authFailed
 	configSet
 	shutdownAsked
@@ -61,6 +64,9 @@ var occasionRows = [occasions]occasionRow{
 	httpOnPort:           {"http_on_port", slog.LevelWarn, "possible attack: HTTP on the port of a Redis server, connection closed", 1, time.Minute},
 	queryTooLong:         {"query_buffer_limit", slog.LevelWarn, "closing a client that sent too much at once", 10, 10 * time.Second},
 	repliesUnread:        {"output_buffer_limit", slog.LevelWarn, "closing a client that does not read", 10, 10 * time.Second},
+	clientIdle:           {"idle_timeout", verbose, "closing an idle client", 100, 10 * time.Second},
+	lateToSend:           {"query_timeout", slog.LevelWarn, "closing a client that does not end its call", 10, 10 * time.Second},
+	lateToRead:           {"output_timeout", slog.LevelWarn, "closing a client that has stopped reading", 10, 10 * time.Second},
 	authFailed:           {"auth_failed", slog.LevelWarn, "authentication failed", 10, 10 * time.Second},
 	configSet:            {"config_set", slog.LevelInfo, "CONFIG SET", 100, time.Minute},
 	shutdownAsked:        {name: "shutdown", level: slog.LevelInfo, text: "a client has sent SHUTDOWN"},

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,14 +43,20 @@ type outbox struct {
 	limit     func() commands.OutputLimit
 	pushLimit func() int64 // of pushed, in bytes; 0: none
 	holds     holding
+	patience  func() commands.Patience
 	clock     Clock
 	softSince time.Time // since when there is more than limit allows for long; zero: there is not
+	reading   reading
 
 	// Called with mu held, so they must not wait; nil where nobody needs to know.
 	wake func() // there is something to flush, and nobody does
 	cut  func() // the client is to be cut off
 	over func() // the client has passed its limit
+	late func() // the client has had its time to read
 	room func() // crowded no more
+	poke func() // makes a write that waits for the client return
+
+	remind func(time.Time) // due is to be asked at that time
 }
 
 // A piece is a part of what is to be sent. One that is own belongs to the
@@ -141,17 +148,24 @@ func (o *outbox) last() *piece {
 func (o *outbox) added(n int) {
 	o.size += n
 	if o.exceeds(o.limit()) || o.floods() {
-		if o.over != nil {
-			o.over()
-		}
-		o.drop()
+		o.overflow()
+	}
+	if o.wake == nil && !o.ended && o.size > maxUnread { // nobody is writing who would know
+		o.expectReading()
 	}
 	o.weigh()
 	o.changed.Broadcast()
 }
 
-// exceeds reports whether too much is unread, or much for too long. That is
-// judged when there is more, not when time has passed.
+// overflow cuts off a client that has passed its limit.
+func (o *outbox) overflow() {
+	if o.over != nil {
+		o.over()
+	}
+	o.drop()
+}
+
+// exceeds reports whether too much is unread, or much for too long.
 func (o *outbox) exceeds(l commands.OutputLimit) bool {
 	unread := int64(o.size - freeOutput)
 	if l.Hard > 0 && unread > l.Hard {
@@ -164,8 +178,14 @@ func (o *outbox) exceeds(l commands.OutputLimit) bool {
 	now := o.clock.Now()
 	if o.softSince.IsZero() {
 		o.softSince = now
+		o.remind(o.softEnd(l))
 	}
 	return now.Sub(o.softSince) > time.Duration(l.Seconds)*time.Second
+}
+
+// softEnd is when the client has had its time to come below its soft limit.
+func (o *outbox) softEnd(l commands.OutputLimit) time.Time {
+	return o.softSince.Add(time.Duration(l.Seconds)*time.Second + 1)
 }
 
 // floods reports whether others have sent more than the client may leave unread.
@@ -185,6 +205,7 @@ func (o *outbox) drop() {
 	o.ended, o.killed = true, true
 	o.pieces, o.size = nil, 0
 	o.weigh()
+	o.reading, o.softSince = reading{}, time.Time{}
 	o.changed.Broadcast()
 	if o.cut != nil {
 		o.cut()
@@ -230,12 +251,16 @@ func (o *outbox) taken(n int) {
 	o.size -= n
 	o.pushed = min(o.pushed, o.size)
 	o.weigh()
+	o.took(n)
 	if !o.softSince.IsZero() && int64(o.size-freeOutput) <= o.limit().Soft {
 		o.softSince = time.Time{}
 	}
 	if o.crowded && o.size <= maxUnread/2 {
 		o.crowded = false
 		o.room()
+	}
+	if !o.writing && o.size <= maxUnread {
+		o.reading.since = time.Time{}
 	}
 	o.changed.Broadcast()
 }
@@ -251,6 +276,7 @@ func (o *outbox) flush(conn net.Conn, woken bool) error {
 	}
 	o.writing = true
 	conn.SetWriteDeadline(time.Time{})
+	o.expectReading()
 	return o.write(conn)
 }
 
@@ -293,11 +319,12 @@ func (o *outbox) flushAside() error {
 func (o *outbox) write(conn net.Conn) error {
 	defer func() {
 		o.writing = false
+		o.reading.since = time.Time{}
 		o.changed.Broadcast()
 	}()
+	most := mostAtOnce(conn)
 	for len(o.pieces) > 0 {
-		pieces := o.pieces
-		o.pieces = nil
+		pieces := o.first(most)
 		o.mu.Unlock()
 		n, err := writeAll(conn, pieces)
 		o.mu.Lock()
@@ -307,22 +334,54 @@ func (o *outbox) write(conn net.Conn) error {
 		o.taken(n)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			o.pieces = append(unwritten(pieces, n), o.pieces...)
-			return err
-		}
-		if err != nil {
+			if !o.reading.poked {
+				return err
+			}
+		} else if err != nil {
 			o.drop()
 			return err
+		} else {
+			recyclePieces(pieces)
 		}
-		for _, p := range pieces {
-			if p.own {
-				recycleReply(p.bytes)
-			}
+		if o.reading.poked && !o.answerPoke(conn) {
+			return net.ErrClosed
 		}
 	}
 	if o.killed {
 		return net.ErrClosed
 	}
 	return nil
+}
+
+// first takes out what is to be written first: all there is, or so many bytes.
+func (o *outbox) first(most int) []piece {
+	if o.size <= most {
+		pieces := o.pieces
+		o.pieces = nil
+		return pieces
+	}
+	n := 0
+	for most > 0 && len(o.pieces[n].bytes) <= most {
+		most -= len(o.pieces[n].bytes)
+		n++
+	}
+	pieces := slices.Clone(o.pieces[:n])
+	clear(o.pieces[:n]) // not to be held on to
+	o.pieces = o.pieces[n:]
+	if n == 0 {
+		next := &o.pieces[0]
+		pieces = append(pieces, piece{next.bytes[:most], false})
+		next.bytes = next.bytes[most:]
+	}
+	return pieces
+}
+
+func recyclePieces(pieces []piece) {
+	for _, p := range pieces {
+		if p.own {
+			recycleReply(p.bytes)
+		}
+	}
 }
 
 func writeAll(w io.Writer, pieces []piece) (int, error) {

@@ -31,6 +31,7 @@ func TestUnreadTakesAboutWhatIsCounted(t *testing.T) {
 		var o outbox
 		o.init()
 		o.limit = func() (none commands.OutputLimit) { return none }
+		o.wake = func() {}
 		o.pushLimit = func() int64 { return 0 }
 		for i := range 1000 {
 			add(&o, i)

@@ -39,6 +39,10 @@ type session struct {
 	holds                holding      // that, and what is kept beside it
 	class                atomic.Int32 // a commands.OutputClass: which limits the outbox is under
 	proceed              func()       // what made the session wait is over; called under locks, must not wait
+	retire               func()       // closes once what there is has been sent; must not wait
+
+	reminder reminder // of what the client may be late with
+	part     part     // the call that it is sending
 
 	turn   chan struct{} // holds a token while nobody is in Feed or proceed; guards all below
 	in     framing
@@ -58,10 +62,11 @@ type session struct {
 func newSession(e *engine, o origin, attach func(*session)) (*session, error) {
 	s := &session{engine: e, turn: make(chan struct{}, 1)}
 	s.out.init()
-	s.out.over = s.overflowed
+	s.out.over, s.out.late = s.overflowed, s.lateToRead
 	s.out.limit, s.out.pushLimit = s.outputLimit, s.pushLimit
-	s.out.clock = e.clock
 	s.out.holds.sum, s.holds.sum = &e.state.Held, &e.state.Held
+	s.out.clock, s.out.patience, s.out.remind = e.clock, s.patience, s.remind
+	s.reminder.init(s)
 	s.caller.init(e, &commands.Client{Addr: o.addr, LocalAddr: o.local, Peer: s})
 	s.caller.from = o.ip
 	s.caller.answered, s.caller.resume = s.deliver, func() { s.proceed() }
@@ -70,6 +75,7 @@ func newSession(e *engine, o origin, attach func(*session)) (*session, error) {
 		return nil, err
 	}
 	s.obey()
+	s.expectCalls()
 	s.turn <- struct{}{}
 	return s, nil
 }
@@ -119,6 +125,7 @@ func (s *session) run() {
 		s.obey()
 		if s.waits() {
 			s.keepRest()
+			s.part.end()
 			return
 		}
 	}
@@ -138,6 +145,7 @@ func (s *session) rest() {
 	}
 	s.in.release()
 	s.measure()
+	s.expectRest()
 }
 
 // waits reports whether no further command may run before proceed is called.
@@ -269,6 +277,7 @@ func (s *session) overflowed() {
 
 // leave ends the session: the client is gone. To call it again does nothing.
 func (s *session) leave() {
+	s.engine.reminders.forget(&s.reminder)
 	<-s.turn
 	s.over = true
 	s.holds.forget()

@@ -24,13 +24,20 @@ import (
 // overTransports runs a test with a server and a way to connect to it: of all
 // networks if none is named.
 func overTransports(t *testing.T, test func(t *testing.T, s *server.Server, dial func() *peer), networks ...string) {
+	overTransportsOf(t, func() server.Options { return server.Options{} }, test, networks...)
+}
+
+// overTransportsOf is overTransports with options for each server.
+func overTransportsOf(t *testing.T, options func() server.Options, test func(t *testing.T, s *server.Server, dial func() *peer), networks ...string) {
 	if networks == nil {
 		networks = []string{"memory", "tcp", "unix"}
 	}
 	for _, network := range networks {
 		t.Run(network, func(t *testing.T) {
 			socket := filepath.Join(t.TempDir(), "s")
-			s, err := server.Start(server.Options{Socket: socket})
+			o := options()
+			o.Socket = socket
+			s, err := server.Start(o)
 			require.NoError(t, err)
 			servertest.CloseAtEnd(t, s)
 			test(t, s, func() *peer {
@@ -342,7 +349,7 @@ func TestMemoryWriteWaitsForTheReader(t *testing.T) {
 		sent := 0
 		var err error
 		for ; err == nil; sent++ {
-			require.NoError(t, p.conn.SetWriteDeadline(time.Now().Add(time.Hour)))
+			require.NoError(t, p.conn.SetWriteDeadline(time.Now().Add(30*time.Second)))
 			_, err = io.WriteString(p.conn, echo)
 		}
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)

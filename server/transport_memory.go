@@ -48,7 +48,8 @@ func (s *Server) dial() (net.Conn, error) {
 func (c *memoryConn) attach(s *session) {
 	c.session = s
 	s.proceed = func() { c.server.spawnFrom(c.proceed) }
-	s.out.cut = func() { c.server.spawnFrom(c.leave) }
+	s.retire = func() { c.server.spawnFrom(c.leave) }
+	s.out.cut = s.retire
 	s.out.room = s.proceed
 }
 

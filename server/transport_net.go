@@ -75,8 +75,11 @@ type netTransport struct {
 // attach lets others than the reader set the connection in motion.
 func (t *netTransport) attach(s *session) {
 	t.session = s
-	s.proceed = t.proceedAside
+	s.proceed, s.retire = t.proceedAside, t.retireAside
 	s.out.wake, s.out.cut, s.out.room = t.flushAside, t.abortAside, t.proceedAside
+	if resumable(t.conn) {
+		s.out.poke = func() { t.conn.SetWriteDeadline(longAgo) }
+	}
 }
 
 // read feeds the session until the connection or the session ends.
@@ -151,6 +154,14 @@ func resumable(conn net.Conn) bool {
 		return true
 	}
 	return false
+}
+
+// retireAside closes the connection once what there is has been sent.
+func (t *netTransport) retireAside() {
+	t.server.spawn(func() {
+		t.session.out.flush(t.conn, false)
+		t.conn.Close() // ends read
+	})
 }
 
 // abortAside cuts the connection. What the kernel holds for the client is

@@ -168,6 +168,7 @@ func (e *engine) unblock(l *commands.Client, failure error) bool {
 // release tells a caller that its call is answered. From unpark on the caller may
 // run, which writes to w without the lock.
 func (e *engine) release(p *waiter) {
+	p.caller.client.Active = e.micros() / 1000 // it has not been idle
 	p.caller.ctx.Answered(p.request.command)
 	p.caller.ctx.EndCall()
 	p.caller.answered()

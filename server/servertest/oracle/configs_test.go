@@ -139,7 +139,10 @@ func sameParameters(j judged) bool {
 	return j.redis.kind == j.parley.kind && slices.Equal(names(j.redis), names(j.parley))
 }
 
-// known are the parameters of parley.
+// own are parameters that Redis does not have.
+var own = []string{"client-output-min-rate", "client-output-timeout", "client-query-min-rate", "client-query-timeout"}
+
+// known are the parameters of parley that Redis has as well.
 var known = sync.OnceValue(func() map[string]bool {
 	all := make(map[string]bool)
 	s, err := server.New(server.Options{})
@@ -153,6 +156,9 @@ var known = sync.OnceValue(func() map[string]bool {
 	}
 	for name := range v.Map() {
 		all[name] = true
+	}
+	for _, name := range own {
+		delete(all, name)
 	}
 	return all
 })

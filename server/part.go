@@ -1,0 +1,64 @@
+package server
+
+import (
+	"sync"
+	"time"
+
+	"github.com/parley-chat/parley/commands"
+)
+
+// A part is a call that a client has begun to send and not ended. The session
+// notes when; whether that is too slow is found out by whoever is reminded.
+type part struct {
+	mu    sync.Mutex // guards all below
+	open  bool
+	call  int64     // how many the client has sent before it
+	since time.Time // when it began, or the last span that was fast enough
+	had   int64     // bytes of it that had come by then
+	sign  time.Time // when the last bytes of any came
+}
+
+// begin notes that there is a part of a call, and reports whether it is new.
+func (p *part) begin(call int64, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sign = now
+	if p.open && p.call == call {
+		return false
+	}
+	p.open, p.call, p.since, p.had = true, call, now, 0
+	return true
+}
+
+// end notes that there is none.
+func (p *part) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open = false
+}
+
+// lastSign is when the client has last sent a part of a call.
+func (p *part) lastSign() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sign
+}
+
+// due is when the rest of a call must have come of which there are some bytes,
+// and whether that time has passed. Who has sent fast enough gets it again.
+func (p *part) due(now time.Time, bytes int64, patience commands.Patience) (due time.Time, late bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.open || patience.Query == 0 {
+		return time.Time{}, false
+	}
+	due = after(p.since, patience.Query)
+	if due.After(now) {
+		return due, false
+	}
+	if (bytes-p.had)/patience.Query < patience.QueryRate {
+		return due, true
+	}
+	p.since, p.had = now, bytes
+	return after(now, patience.Query), false
+}

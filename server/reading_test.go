@@ -1,0 +1,102 @@
+package server
+
+import (
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/commands"
+)
+
+// A slowConn takes what a test lets it take, and a write waits for the rest until
+// its deadline.
+type slowConn struct {
+	net.Conn
+	mu      sync.Mutex // guards all below
+	changed sync.Cond
+	room    int
+	past    bool
+	waiting bool
+}
+
+func (c *slowConn) Write(p []byte) (n int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		m := min(len(p)-n, c.room)
+		n, c.room = n+m, c.room-m
+		switch {
+		case n == len(p):
+			return n, nil
+		case c.past:
+			return n, os.ErrDeadlineExceeded
+		}
+		c.waiting = true
+		c.changed.Broadcast()
+		c.changed.Wait()
+		c.waiting = false
+	}
+}
+
+func (c *slowConn) SetWriteDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.past = !t.IsZero()
+	c.changed.Broadcast()
+	return nil
+}
+
+// take lets the client read n bytes more, and waits until it has.
+func (c *slowConn) take(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.room += n
+	c.changed.Broadcast()
+	for c.room > 0 || c.past || !c.waiting {
+		c.changed.Wait()
+	}
+}
+
+// Whoever reads fast enough is waited for, however long it takes: what it has
+// taken of a piece that is being written counts.
+func TestSlowReaderIsWaitedFor(t *testing.T) {
+	clock := NewManualClock(time.UnixMilli(1615480369000))
+	conn := new(slowConn)
+	conn.changed.L = &conn.mu
+	late := make(chan struct{})
+	var o outbox
+	o.init()
+	o.clock = clock
+	o.limit = func() (none commands.OutputLimit) { return none }
+	o.pushLimit = func() int64 { return 0 }
+	o.patience = func() commands.Patience { return commands.Patience{Output: 60, OutputRate: 1 << 10} }
+	o.remind = func(time.Time) {}
+	o.wake = func() {}
+	o.late = func() { close(late) }
+	o.poke = func() { conn.SetWriteDeadline(longAgo) }
+
+	o.reply(make([]byte, 1<<20))
+	ended := make(chan error)
+	go func() { ended <- o.flush(conn, false) }()
+	conn.take(0)
+	for range 16 {
+		clock.Advance(59 * time.Second)
+		o.awaitReader(clock.Now())
+		conn.take(60 << 10)
+		clock.Advance(time.Second)
+		o.awaitReader(clock.Now())
+		conn.take(0)
+	}
+	size, _ := o.usage()
+	require.Equal(t, 1<<20-16*60<<10, size, "what has been taken is counted at once")
+
+	conn.take(59 << 10)
+	clock.Advance(60 * time.Second)
+	o.awaitReader(clock.Now())
+	<-late
+	require.ErrorIs(t, <-ended, net.ErrClosed)
+}
