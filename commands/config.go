@@ -7,6 +7,7 @@ type Config struct {
 	MaxClients    int
 	Password      string // what requirepass says: the default user may have others
 	KeepAlive     int64  // s of silence after which a connection is probed; 0: never
+	AuthTimeout   int64  // s within which who needs a password must have given it; 0: any time
 	ProtectedMode bool   // who comes over a network is not let in without a password
 	LogLevel      string // as redis-server names them
 	Events        Event  // keyspace notifications that are sent
@@ -64,6 +65,7 @@ func DefaultConfig() Config {
 		Bind:          "127.0.0.1",
 		MaxClients:    10000,
 		KeepAlive:     300,
+		AuthTimeout:   30,
 		ProtectedMode: true,
 		LogLevel:      "notice",
 		ProtoMaxBulk:  512 << 20,

@@ -121,6 +121,8 @@ type Host struct {
 	Executable string
 	OS         string // as in INFO: "Linux 6.1 x86_64"
 	Port       int    // 0 without TCP
+	TLSPort    int    // 0 without TLS
+	TLS        HostTLS
 	Socket     string // path of the unix socket, or ""
 	SocketMode int64  // its permissions; 0: as the process's umask says
 	Started    int64  // Unix ms
@@ -149,6 +151,12 @@ type Host struct {
 	// TellOperator logs a line: see Context.TellOperator, which calls it with
 	// the client that has made the call, nil if none has.
 	TellOperator func(n Notice, l *Client, args ...any)
+}
+
+// HostTLS is what CONFIG tells of TLS.
+type HostTLS struct {
+	Cert, Key, CA string // paths; "" where there are none
+	AuthClients   string // yes, no or optional: whether clients need certificates
 }
 
 // Begin points the context at a client's next call, which happens at a time in

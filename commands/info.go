@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"runtime"
@@ -98,7 +99,7 @@ func infoServer(c *Context, t *infoText) {
 	t.field("process_id", c.Host.Pid)
 	t.field("process_supervised", "no")
 	t.field("run_id", c.Host.RunID)
-	t.field("tcp_port", c.Host.Port)
+	t.field("tcp_port", cmp.Or(c.Host.Port, c.Host.TLSPort))
 	t.field("server_time_usec", c.Micros)
 	t.field("uptime_in_seconds", up)
 	t.field("uptime_in_days", up/(24*60*60))

@@ -78,9 +78,13 @@ type callerLimits struct {
 // settings are what CONFIG says, for those who do not hold the lock.
 type settings struct {
 	output   [commands.OutputClasses]commands.OutputLimit
-	silent   time.Duration // after which a client over TCP is asked whether it is there; 0: never
-	alone    bool          // reads must not run side by side: they have events, or monitors, or are held back
 	patience commands.Patience
+	silent   time.Duration // after which a client over TCP is asked whether it is there; 0: never
+
+	maxClients int
+	authTime   time.Duration // within which a client must have authenticated; 0: any
+
+	alone bool // reads must not run side by side: they have events, or monitors, or are held back
 }
 
 // publish makes changed settings known.
@@ -90,7 +94,11 @@ func (e *engine) publish() {
 		output:   config.OutputLimits,
 		patience: config.Patience,
 		silent:   time.Duration(config.KeepAlive) * time.Second,
-		alone:    config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 || e.state.Pause.On(),
+
+		maxClients: config.MaxClients,
+		authTime:   time.Duration(config.AuthTimeout) * time.Second,
+
+		alone: config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 || e.state.Pause.On(),
 	}
 	old := e.settings.Load()
 	if old != nil && *old == now {

@@ -27,6 +27,7 @@ func host(o Options) commands.Host {
 		RunID:      runID(),
 		Strict:     o.Strict,
 		Debug:      o.Debug,
+		TLS:        commands.HostTLS{AuthClients: o.TLSFiles.AuthClients},
 		Shutdown:   once(o.Shutdown),
 		CPU:        cpuTime,
 

@@ -28,6 +28,7 @@ func TestImportsRunDownwards(t *testing.T) {
 		"server/servertest/transcript": {"commands/resp"},
 		"server/servertest/redistest":  {"commands/resp"},
 		"server/servertest/schematest": nil,
+		"server/servertest/tlstest":    nil,
 		"server/servertest/hashmodel":  {"commands/resp"},
 		"server/servertest/oracle":     {"commands", "commands/resp", "server/servertest/redistest"},
 		"cmd/parley":                   {"commands", "server", "server/ops"},

@@ -62,7 +62,9 @@ func (s *Server) Metrics() Metrics {
 	}
 	open, closed := s.open()
 	for _, c := range open {
-		m.addSession(c.of())
+		if session := c.of(); session != nil {
+			m.addSession(session)
+		}
 	}
 	m.Closed = closed
 	return m

@@ -19,6 +19,8 @@ const (
 	clientsRefused
 	remoteRefused
 	acceptFailed
+	handshakeFailed
+	certificatesUnread
 	protocolError
 	httpOnPort
 	queryTooLong
@@ -60,6 +62,8 @@ var occasionRows = [occasions]occasionRow{
 	clientsRefused:       {"maxclients", slog.LevelWarn, "connection refused: there are maxclients of them", 10, 10 * time.Second},
 	remoteRefused:        {"protected_mode", slog.LevelWarn, "connection refused: protected-mode is on and there is no password", 10, 10 * time.Second},
 	acceptFailed:         {"accept_error", slog.LevelWarn, "cannot accept a connection", 10, 10 * time.Second},
+	handshakeFailed:      {"tls_handshake_failed", verbose, "a TLS handshake came to nothing", 100, 10 * time.Second},
+	certificatesUnread:   {"tls_certificates_unread", slog.LevelWarn, "cannot read changed certificates: those read before hold", 1, time.Minute},
 	protocolError:        {"protocol_error", verbose, "protocol error, connection closed", 100, 10 * time.Second},
 	httpOnPort:           {"http_on_port", slog.LevelWarn, "possible attack: HTTP on the port of a Redis server, connection closed", 1, time.Minute},
 	queryTooLong:         {"query_buffer_limit", slog.LevelWarn, "closing a client that sent too much at once", 10, 10 * time.Second},

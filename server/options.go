@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
@@ -10,8 +11,20 @@ import (
 // with Redis's defaults that logs nothing.
 type Options struct {
 	// Addr is the TCP address that Start listens on, "host:port". Port 0 picks
-	// a free one. Default: "127.0.0.1:0".
+	// a free one. Default: "127.0.0.1:0", or none if TLSAddr is given: who asks
+	// for TLS is not to be served without by oversight.
 	Addr string
+
+	// TLSAddr is the address that Start listens on with TLS, of version 1.2 at
+	// least; TLS or TLSFiles say with which certificates. Default: none.
+	TLSAddr string
+
+	// TLS is how TLSAddr is served, for who has certificates in memory or rules
+	// of his own. Default: as TLSFiles says.
+	TLS *tls.Config
+
+	// TLSFiles are the certificates for TLSAddr and whether clients need some.
+	TLSFiles TLSFiles
 
 	// Socket is the path of a unix socket to listen on as well. Default: none.
 	Socket string
@@ -74,7 +87,8 @@ const (
 
 // withDefaults fills in what was left zero.
 func (o Options) withDefaults() Options {
-	if o.Addr == "" {
+	o.TLSFiles = o.TLSFiles.withDefaults()
+	if o.Addr == "" && o.TLSAddr == "" {
 		o.Addr = defaultAddr
 	}
 	if o.Databases == 0 {

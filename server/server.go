@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net"
 	"net/url"
 	"slices"
@@ -36,7 +37,8 @@ const closePatience = 5 * time.Second
 type Server struct {
 	engine  *engine
 	options Options
-	tcp     net.Listener // of Start; nil without a network
+	tcp     net.Listener // of Start; nil without a network, or with TLS only
+	tls     net.Listener // likewise; nil without TLS
 	end     func() error // Close, once
 
 	mu        sync.Mutex // guards conns, listeners, closed, probe; may be taken under an outbox's mu
@@ -51,7 +53,7 @@ type Server struct {
 type conn interface {
 	kill() // must not wait for a client
 	name() string
-	of() *session
+	of() *session // nil: there is none yet
 }
 
 // New returns a server without a network. It holds no goroutine while nothing
@@ -84,28 +86,70 @@ func Start(o Options) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) listen() (err error) {
-	if s.tcp, err = net.Listen(network(s.options.Addr), s.options.Addr); err != nil {
+func (s *Server) listen() error {
+	listeners, err := s.openListeners()
+	if err != nil {
+		for _, l := range listeners {
+			l.Close()
+		}
 		return fmt.Errorf("server: %w", err)
 	}
-	listeners := []net.Listener{s.tcp}
-	if s.options.Socket != "" {
-		unix, err := listenUnix(s.options.Socket, s.options.SocketMode)
-		if err != nil {
-			s.tcp.Close()
-			return fmt.Errorf("server: %w", err)
-		}
-		listeners = append(listeners, unix)
-	}
-	s.engine.state.Host.Port = s.tcp.Addr().(*net.TCPAddr).Port
-	s.engine.state.Host.Socket = s.options.Socket
-	s.engine.state.Host.SocketMode = int64(s.options.SocketMode)
+	s.describe(&s.engine.state.Host)
 	for _, l := range listeners {
 		s.listeners = append(s.listeners, l)
 		s.engine.log.tell(listening, "addr", l.Addr().String())
 		s.spawnFrom(func() { s.accept(l) })
 	}
 	return nil
+}
+
+// openListeners opens what the options ask for. After an error the caller closes
+// what is open by then.
+func (s *Server) openListeners() (open []net.Listener, err error) {
+	o := &s.options
+	config, err := s.secure()
+	if err != nil {
+		return nil, err
+	}
+	if o.Addr != "" {
+		if s.tcp, err = net.Listen(network(o.Addr), o.Addr); err != nil {
+			return open, err
+		}
+		open = append(open, s.tcp)
+	}
+	if config != nil {
+		if s.tls, err = listenTLS(o.TLSAddr, config); err != nil {
+			return open, err
+		}
+		open = append(open, s.tls)
+	}
+	if o.Socket != "" {
+		unix, err := listenUnix(o.Socket, o.SocketMode)
+		if err != nil {
+			return open, err
+		}
+		open = append(open, unix)
+	}
+	return open, nil
+}
+
+// describe tells INFO and CONFIG where the server listens.
+func (s *Server) describe(h *commands.Host) {
+	o := &s.options
+	h.Port, h.TLSPort = portOf(s.tcp), portOf(s.tls)
+	h.Socket, h.SocketMode = o.Socket, int64(o.SocketMode)
+	h.TLS = commands.HostTLS{Cert: o.TLSFiles.Cert, Key: o.TLSFiles.Key, CA: o.TLSFiles.CA, AuthClients: o.TLSFiles.AuthClients}
+	if o.TLS != nil {
+		h.TLS.AuthClients = authClients(o.TLS)
+	}
+}
+
+// portOf is 0 without a listener, as in CONFIG.
+func portOf(l net.Listener) int {
+	if l == nil {
+		return 0
+	}
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 // Serve accepts connections from a listener of the caller's, such as one with
@@ -133,22 +177,30 @@ func (s *Server) Serve(l net.Listener) error {
 }
 
 // Addr is the TCP address that Start listens on, "127.0.0.1:41234"; "" for a
-// server that New has made.
-func (s *Server) Addr() string {
-	if s.tcp == nil {
+// server that New has made, or that listens with TLS only.
+func (s *Server) Addr() string { return addrText(s.tcp) }
+
+// TLSAddr is the address that Start listens on with TLS; "" if it does not.
+func (s *Server) TLSAddr() string { return addrText(s.tls) }
+
+func addrText(l net.Listener) string {
+	if l == nil {
 		return ""
 	}
-	return s.tcp.Addr().String()
+	return l.Addr().String()
 }
 
-// URL is Addr in the form that clients parse, "redis://127.0.0.1:41234", with
-// the password if there is one; "" without a network.
+// URL is Addr in the form that clients parse, "redis://127.0.0.1:41234", or
+// TLSAddr, "rediss://127.0.0.1:41234", if there is no other, with the password
+// if there is one; "" without a network.
 func (s *Server) URL() string {
-	addr := s.Addr()
-	if addr == "" {
+	u := url.URL{Scheme: "redis", Host: s.Addr()}
+	if u.Host == "" {
+		u.Scheme, u.Host = "rediss", s.TLSAddr()
+	}
+	if u.Host == "" {
 		return ""
 	}
-	u := url.URL{Scheme: "redis", Host: addr}
 	if p := s.options.Password; p != "" {
 		u.User = url.UserPassword("", p)
 	}
@@ -257,10 +309,13 @@ func (s *Server) open() (list []conn, closed bool) {
 }
 
 // track enters a connection for Close to end; false: the server is closed.
-func (s *Server) track(c conn) bool {
+func (s *Server) track(c conn) bool { return s.trackUpTo(c, math.MaxInt) }
+
+// trackUpTo is track where there are fewer than that many.
+func (s *Server) trackUpTo(c conn, most int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed || len(s.conns) >= most {
 		return false
 	}
 	s.conns[c] = struct{}{}

@@ -19,6 +19,9 @@ const (
 // send bring one of their own for as long as it takes to write them.
 func (s *Server) serveConn(conn net.Conn) {
 	defer conn.Close()
+	if !s.shakeHands(conn) {
+		return
+	}
 	t := &netTransport{server: s, conn: conn}
 	session, err := newSession(s.engine, originOf(conn), t.attach)
 	if err != nil {
@@ -62,7 +65,7 @@ func refuse(conn net.Conn, err error) {
 	if errors.Is(err, ErrClosed) {
 		return
 	}
-	conn.SetDeadline(realClock{}.Now().Add(time.Second)) // of a TLS handshake too
+	conn.SetDeadline(realClock{}.Now().Add(time.Second))
 	conn.Write([]byte("-" + err.Error() + "\r\n"))
 }
 

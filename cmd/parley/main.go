@@ -30,8 +30,11 @@ func main() {
 }
 
 // obeySignals ends the program in an orderly way at the first signal, and at
-// once at the second, whatever the parent had these signals do.
+// once at the second, whatever the parent had these signals do. Daemons are sent
+// SIGHUP when a certificate has changed: as redis-server does, it goes on (the
+// next connection sees that itself).
 func obeySignals(stop func()) {
+	signal.Ignore(syscall.SIGHUP)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	<-signals
@@ -44,8 +47,18 @@ const usage = `Usage: parley [options]
 
 A chat server that speaks the Redis protocol. Options, with one dash or two:
 
-  --port n             TCP port; 0 picks a free one (default 6379)
+  --port n             TCP port; 0 picks a free one, or with --tls-port none, as
+                       in Redis (default 6379)
   --bind address       one address to listen on, * for all (default 127.0.0.1)
+  --tls-port n         port for TLS; 0 is none (default 0). With it:
+  --tls-cert-file path, --tls-key-file path
+                       the server's certificate and its key, in PEM; they are
+                       read again when they change
+  --tls-ca-cert-file path
+                       certificates that vouch for clients
+  --tls-auth-clients yes
+                       whether clients need certificates: yes, no, or optional
+                       (default yes)
   --unixsocket path    unix socket to listen on as well
   --unixsocketperm 700 who may connect to it, in octal (default: what the umask leaves)
   --databases n        number of databases (default 16)
@@ -62,7 +75,8 @@ A chat server that speaks the Redis protocol. Options, with one dash or two:
   --version            print the version
   --help               print this
 
-Once it accepts connections it prints one line, "ready redis://HOST:PORT".
+Once it accepts connections it prints one line, "ready redis://HOST:PORT", or
+"ready rediss://HOST:PORT" if it listens with TLS only.
 Logs go to standard error.
 `
 
@@ -98,7 +112,11 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 			return errors.Join(err, s.Close())
 		}
 	}
-	fmt.Fprintf(stdout, "ready redis://%s\n", s.Addr())
+	if addr := s.Addr(); addr != "" {
+		fmt.Fprintf(stdout, "ready redis://%s\n", addr)
+	} else {
+		fmt.Fprintf(stdout, "ready rediss://%s\n", s.TLSAddr())
+	}
 	<-ctx.Done()
 	return errors.Join(s.Close(), closePage()) // meanwhile the page tells that it closes
 }
@@ -133,10 +151,15 @@ type options struct {
 
 func parse(args []string) (options, error) {
 	o := options{server: server.Options{LogLevel: new(slog.LevelVar), Config: make(map[string]string)}}
-	port, bind, level, debug, form := 6379, "127.0.0.1", "notice", "no", "text"
+	port, tlsPort, bind, level, debug, form := 6379, 0, "127.0.0.1", "notice", "no", "text"
 	f := flag.NewFlagSet("parley", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.IntVar(&port, "port", port, "")
+	f.IntVar(&tlsPort, "tls-port", 0, "")
+	f.StringVar(&o.server.TLSFiles.Cert, "tls-cert-file", "", "")
+	f.StringVar(&o.server.TLSFiles.Key, "tls-key-file", "", "")
+	f.StringVar(&o.server.TLSFiles.CA, "tls-ca-cert-file", "", "")
+	f.StringVar(&o.server.TLSFiles.AuthClients, "tls-auth-clients", "", "")
 	f.StringVar(&bind, "bind", bind, "")
 	f.StringVar(&o.server.Socket, "unixsocket", "", "")
 	f.Func("unixsocketperm", "", func(value string) (err error) {
@@ -168,6 +191,9 @@ func parse(args []string) (options, error) {
 	if port < 0 || port > 65535 {
 		return o, fmt.Errorf("port %d: want 0 to 65535", port)
 	}
+	if tlsPort < 0 || tlsPort > 65535 {
+		return o, fmt.Errorf("tls-port %d: want 0 to 65535", tlsPort)
+	}
 	switch bind {
 	case "":
 		return o, errors.New("bind: want an address, or * for all")
@@ -190,7 +216,12 @@ func parse(args []string) (options, error) {
 		return o, fmt.Errorf("loglevel %q: want debug, verbose, notice or warning", level)
 	}
 	o.server.LogLevel.Set(l)
-	o.server.Addr = net.JoinHostPort(bind, strconv.Itoa(port))
+	if tlsPort != 0 {
+		o.server.TLSAddr = net.JoinHostPort(bind, strconv.Itoa(tlsPort))
+	}
+	if port != 0 || tlsPort == 0 { // who has "--port 0 --tls-port n" from Redis wants no port without TLS
+		o.server.Addr = net.JoinHostPort(bind, strconv.Itoa(port))
+	}
 	return o, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"io"
 	"io/fs"
@@ -17,7 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/server"
 	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/tlstest"
 )
 
 func TestMain(m *testing.M) { servertest.Main(m) }
@@ -92,6 +95,56 @@ func TestUnixSocketPermissionsOnTheCommandLine(t *testing.T) {
 	} {
 		_, err := parse([]string{"--unixsocketperm", value})
 		require.ErrorContains(t, err, reason)
+	}
+}
+
+// As in Redis, --port 0 beside --tls-port leaves no port without TLS.
+func TestTLSOnTheCommandLine(t *testing.T) {
+	a := tlstest.New(t)
+	p := a.Issue(t.TempDir(), "server")
+	for range 5 { // another process may take the port
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		addr := l.Addr().String()
+		require.NoError(t, l.Close())
+		_, port, _ := net.SplitHostPort(addr)
+		args := []string{
+			"--port", "0", "--tls-port", port, "--tls-cert-file", p.Cert, "--tls-key-file", p.Key,
+			"--tls-ca-cert-file", a.File, "--tls-auth-clients", "optional",
+		}
+		o, err := parse(args)
+		require.NoError(t, err)
+		require.Empty(t, o.server.Addr)
+		s, err := server.Start(o.server)
+		if err != nil {
+			continue
+		}
+		require.NoError(t, s.Close())
+		ready, _ := start(t, args...)
+		require.Equal(t, "ready rediss://"+addr, ready)
+		conn, err := tls.Dial("tcp", addr, a.Client(a.Certificate("alice")))
+		require.NoError(t, err)
+		defer conn.Close()
+		_, err = io.WriteString(conn, "PING\r\n")
+		require.NoError(t, err)
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		require.NoError(t, err)
+		require.Equal(t, "+PONG\r\n", line)
+		return
+	}
+	t.Fatal("no port is free")
+}
+
+func TestTLSOptionsThatContradict(t *testing.T) {
+	for _, args := range []string{"--tls-port 65536", "--tls-port -1", "--tls-port x"} {
+		_, err := parse(strings.Fields(args))
+		require.Error(t, err, args)
+	}
+	for _, args := range []string{"--port 0 --tls-cert-file c --tls-key-file k", "--port 0 --tls-port 1", "--port 0 --tls-port 1 --tls-cert-file nosuch --tls-key-file nosuch --tls-auth-clients no"} {
+		o, err := parse(strings.Fields(args))
+		require.NoError(t, err, args)
+		_, err = server.Start(o.server)
+		require.Error(t, err, args)
 	}
 }
 

@@ -140,7 +140,11 @@ func sameParameters(j judged) bool {
 }
 
 // own are parameters that Redis does not have.
-var own = []string{"client-output-min-rate", "client-output-timeout", "client-query-min-rate", "client-query-timeout"}
+var own = []string{
+	"auth-failure-burst", "auth-failure-delay", "auth-failure-rate", "auth-max-failures", "auth-timeout",
+	"client-output-min-rate", "client-output-timeout", "client-query-min-rate", "client-query-timeout",
+	"unauthenticated-clients-percent",
+}
 
 // known are the parameters of parley that Redis has as well.
 var known = sync.OnceValue(func() map[string]bool {
