@@ -46,6 +46,8 @@ type Context struct {
 	depth   int        // of calls within calls
 	invalid []*Message // what the client's own calls have made invalid, for when it is answered
 	unit    []Effect   // of the outermost call so far
+
+	expiring expiring // what has expired last; see MendExpiry
 }
 
 // call is what a handler has done so far.
@@ -55,6 +57,8 @@ type call struct {
 	logged  bool // it told its effects itself
 	wait    *Wait
 	secrets []int // places of words that nobody is to be shown
+	unit    int   // how many effects there were before
+	over    bool  // it has come to its end
 }
 
 // State is what all calls of a server share. The engine's lock guards it.
@@ -99,9 +103,10 @@ type State struct {
 	// listens.
 	Effects func(unit []Effect)
 
-	backlog    bool  // something is due that Expire had no time for
-	changes    int64 // of keys, since the server started
-	memoryPeak int   // the most that Used was
+	stuck      expiring // what could not expire
+	backlog    bool     // something is due that Expire had no time for
+	changes    int64    // of keys, since the server started
+	memoryPeak int      // the most that Used was
 
 	watchers      map[watchedKey]map[*Client]struct{}
 	sinterWarning sync.Once // that SINTER met a sorted set, which Redis refuses
@@ -178,8 +183,8 @@ func (c *Context) Index() int { return c.index }
 func (c *Context) In(db int, f func()) {
 	before := c.index
 	c.Select(db)
+	defer c.Select(before) // should f panic even
 	f()
-	c.Select(before)
 }
 
 // An Outcome is what a call came to.
@@ -219,6 +224,7 @@ func (c *Context) Perform(m *Command, args [][]byte) (o Outcome) {
 	if c.Full() {
 		err = c.breakOff()
 	}
+	c.call.over = true
 	return Outcome{Err: err, Wait: c.call.wait, secrets: c.call.secrets}
 }
 
@@ -243,14 +249,17 @@ type frame struct {
 // enter makes a call the current one.
 func (c *Context) enter(m *Command, args [][]byte) (outer frame) {
 	outer = frame{c.call, c.Command, c.Args}
-	c.call, c.Command, c.Args = call{mark: c.Len()}, m, args
+	c.call, c.Command, c.Args = call{mark: c.Len(), unit: len(c.unit)}, m, args
 	c.depth++
 	return outer
 }
 
-// leave gives the outer call its place back, should the handler have panicked
-// even, and tells what the outermost has done.
+// leave gives the outer call its place back, and tells what the outermost has
+// done. What a handler that has panicked was changing is made sound first.
 func (c *Context) leave(outer frame) {
+	if !c.call.over && c.Command.Has(Write) {
+		c.mend()
+	}
 	c.call, c.Command, c.Args = outer.call, outer.command, outer.args
 	c.depth--
 	c.Account.Settle()

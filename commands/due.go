@@ -30,6 +30,7 @@ func (c *Context) Expire(limit int) (done bool) {
 				return false
 			}
 			c.Select(i)
+			c.expiring = expiring{i, due}
 			limit -= c.expire(due, limit)
 		}
 	}
@@ -49,9 +50,9 @@ func (c *Context) expire(due datastructs.Due, limit int) int {
 
 func (c *Context) expireKey(key []byte) {
 	c.DB.Delete(key)
-	c.changed(key, nil)
 	c.Stats.Expired.Add(1)
 	c.emit("DEL", key)
+	c.changed(key, nil)
 	c.Notify(EventExpired, "expired", key)
 }
 
@@ -64,12 +65,12 @@ func (c *Context) expireFields(key []byte, limit int) int {
 			effect = append(effect, slices.Clone(field))
 		}
 	})
-	c.changed(key, nil)
 	c.Stats.ExpiredFields.Add(int64(n))
 	if emptied {
 		effect = []any{"DEL", key}
 	}
 	c.emit(effect...)
+	c.changed(key, nil)
 	c.Notify(EventHash, "hexpired", key)
 	if emptied {
 		c.Notify(EventGeneric, "del", key)

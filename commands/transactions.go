@@ -135,7 +135,7 @@ func exec(c *Context) error {
 		return nil
 	}
 	c.Unwatch(c.Client) // the transaction's own changes are no reason to fail
-	final := c.Final
+	defer func(before bool) { c.Final = before }(c.Final)
 	c.Final = true
 	c.Array(len(m.queue))
 	for _, q := range m.queue {
@@ -146,7 +146,6 @@ func exec(c *Context) error {
 		}
 		c.State.Run(c, q.command, q.args)
 	}
-	c.Final = final
 	return nil
 }
 

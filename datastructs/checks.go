@@ -59,11 +59,18 @@ func (t *table[V]) checkPages() error {
 }
 
 func (t *table[V]) checkSegment(s *segment) (used int, err error) {
+	for _, x := range s.slots {
+		if x != 0 {
+			used++
+		}
+	}
+	if int(s.n) != used || used >= len(s.slots) { // without a free slot no search would end
+		return 0, fmt.Errorf("table: %d slots of %d are used, and %d counted", used, len(s.slots), s.n)
+	}
 	for i, x := range s.slots {
 		if x == 0 {
 			continue
 		}
-		used++
 		pos := s.position(i)
 		if pos < 0 || pos >= t.n {
 			return 0, fmt.Errorf("table: a slot for entry %d of %d", pos, t.n)
@@ -73,9 +80,6 @@ func (t *table[V]) checkSegment(s *segment) (used int, err error) {
 		if found, e := t.find(h, bytesOf(key)); e == nil || t.segment(h) != s || found != i {
 			return 0, fmt.Errorf("table: %q is not found where it is", key)
 		}
-	}
-	if int(s.n) != used || used >= len(s.slots) {
-		return 0, fmt.Errorf("table: %d slots of %d are used, and %d counted", used, len(s.slots), s.n)
 	}
 	return used, nil
 }
@@ -112,9 +116,11 @@ func checkPacked(blob []byte, n, step int) error {
 
 // unpackSafely is unpack for a blob that may be damaged.
 func unpackSafely(blob []byte) (item, rest []byte, ok bool) {
-	defer func() { ok = recover() == nil }()
-	item, rest = unpack(blob)
-	return item, rest, true
+	ok = sound(func() error {
+		item, rest = unpack(blob)
+		return nil
+	})
+	return item, rest, ok
 }
 
 // Check reports a broken invariant, for tests.

@@ -45,6 +45,10 @@ func TestChecksFindDamage(t *testing.T) {
 			r, _ := k.keys.put([]byte("k"))
 			r.value = v
 			require.Error(t, k.Check())
+
+			k.Mend([]byte("k"))
+			require.NoError(t, k.Check())
+			require.Zero(t, k.Len())
 		})
 	}
 }

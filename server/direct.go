@@ -55,7 +55,8 @@ func (s *Server) Do(ctx context.Context, args ...any) (resp.Value, error) {
 }
 
 // direct runs a call and waits for its reply.
-func (e *engine) direct(ctx context.Context, d *direct, words [][]byte) ([]byte, error) {
+func (e *engine) direct(ctx context.Context, d *direct, words [][]byte) (reply []byte, failure error) {
+	defer d.survive(e, &failure)
 	select {
 	case <-e.ended:
 		return nil, ErrClosed

@@ -2,10 +2,8 @@ package server
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -249,7 +247,7 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 		now := micros + passed.Microseconds()
 		c.ctx.Begin(c.client, now)
 		if !shared {
-			c.ctx.Expire(expireAtOnce)
+			e.expire(&c.ctx)
 		}
 		o, ran := e.do(c, batch[n])
 		if c.waiter == nil {
@@ -343,7 +341,7 @@ func (e *engine) perform(c *commands.Context, m *commands.Command, args [][]byte
 	mark := c.Len()
 	defer func() {
 		if p := recover(); p != nil {
-			e.log.tell(commandPanicked, "command", m.FullName(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			e.tellPanic(m.FullName(), p)
 			c.Truncate(mark)
 			c.Error(errPanicked)
 			o = commands.Outcome{Err: errPanicked, Failed: true}

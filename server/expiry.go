@@ -51,6 +51,7 @@ func (e *engine) clearAlarm() {
 // goOff expires what is due, in the name of no client.
 func (e *engine) goOff() {
 	defer e.tasks.Done()
+	defer e.survive()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.alarm = alarm{}
@@ -60,7 +61,7 @@ func (e *engine) goOff() {
 	now := e.micros()
 	e.house.ctx.Now, e.house.ctx.Micros = now/1000, now
 	begun := e.clock.Now()
-	done := e.house.ctx.Expire(expireAtOnce)
+	done := e.expire(&e.house.ctx)
 	e.house.ctx.ReportExpiry(since(e.clock, begun), done)
 	e.serve(now)
 	e.setAlarm()

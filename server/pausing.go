@@ -62,6 +62,7 @@ func (e *engine) clearPause() {
 // endPause ends a pause whose time is up, unless another has taken its place.
 func (e *engine) endPause(p commands.Pause) {
 	defer e.tasks.Done()
+	defer e.survive()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed || e.pausing.now != p {
@@ -95,7 +96,7 @@ func (e *engine) again(p *waiter) {
 	begun := e.clock.Now()
 	now := begun.UnixMicro()
 	c.ctx.Begin(c.client, now)
-	c.ctx.Expire(expireAtOnce)
+	e.expire(&c.ctx)
 	if o, ran := e.do(c, p.request); ran {
 		e.report(c, p.request, o, since(e.clock, begun))
 	}

@@ -83,9 +83,10 @@ func newSession(e *engine, o origin, attach func(*session)) (*session, error) {
 // Feed takes in what the client has sent and runs what is complete. It does not
 // wait for anybody but the engine. false: nothing further will run, and the
 // connection is to be closed once the outbox is empty.
-func (s *session) Feed(p []byte) bool {
+func (s *session) Feed(p []byte) (open bool) {
 	<-s.turn
 	defer func() { s.turn <- struct{}{} }()
+	defer s.survive(&open)
 	if s.over {
 		return false
 	}
@@ -101,9 +102,10 @@ func (s *session) Feed(p []byte) bool {
 }
 
 // Proceed runs what was left when a call had to wait, and has been answered.
-func (s *session) Proceed() bool {
+func (s *session) Proceed() (open bool) {
 	<-s.turn
 	defer func() { s.turn <- struct{}{} }()
+	defer s.survive(&open)
 	s.run()
 	return !s.over
 }

@@ -104,7 +104,8 @@ func (e *engine) serve(micros int64) {
 }
 
 // retry makes a waiting call again because of a key. What is no answer to the
-// call (nothing there yet, a key of another type) leaves it waiting.
+// call (nothing there yet, a key of another type) leaves it waiting. That the
+// handler has panicked is an answer.
 func (e *engine) retry(p *waiter, micros int64, key []byte) {
 	c := p.caller
 	if c.finished.Load() {
@@ -124,7 +125,7 @@ func (e *engine) retry(p *waiter, micros int64, key []byte) {
 	c.ctx.Woken = nil
 	switch {
 	case o.Wait != nil:
-	case o.Err != nil:
+	case o.Err != nil && !o.Failed:
 		c.w.Truncate(mark)
 	default:
 		c.ctx.ReportServed(p.request.command, p.request.args, o, p.took, since(e.clock, begun))
@@ -136,6 +137,7 @@ func (e *engine) retry(p *waiter, micros int64, key []byte) {
 // been given it has been offered already.
 func (e *engine) timeOut(p *waiter) {
 	defer e.tasks.Done()
+	defer e.survive()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c := p.caller
