@@ -14,9 +14,22 @@ func (s *State) describe(u *User) string {
 	}
 	words = append(words, s.rights(u.selectors[0])...)
 	for _, more := range u.selectors[1:] {
-		words = append(words, "("+strings.Join(s.rights(more), " ")+")")
+		list := s.rights(more)
+		for i, w := range list {
+			list[i] = quoteInSelector(w)
+		}
+		words = append(words, "("+strings.Join(list, " ")+")")
 	}
 	return strings.Join(words, " ")
+}
+
+// quoteInSelector puts a word in quotes that would else be read as something
+// else, such as the end of the selector. Redis does not, but reads it.
+func quoteInSelector(word string) string {
+	if !strings.HasSuffix(word, ")") && !strings.ContainsAny(word, `"'`) {
+		return word
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`
 }
 
 func (d digest) String() string { return hex.EncodeToString(d[:]) }
@@ -45,7 +58,7 @@ func (s *State) rights(of *selector) []string {
 		list = append(list, "resetchannels")
 	}
 	list = append(list, of.channelRules()...)
-	return append(list, s.Table.subjects.describe(of))
+	return append(list, s.Table.subjects.describe(of)...)
 }
 
 func (s *selector) keyRules() (list []string) {
@@ -73,7 +86,7 @@ func (s *selector) channelRules() (list []string) {
 // the categories that fit, the best first, and then the commands that are still
 // missing or too many. Which categories those are depends on what commands there
 // are: so foreign ones count, and those of later versions do not.
-func (all *subjects) describe(of *selector) string {
+func (all *subjects) describe(of *selector) []string {
 	sofar, word := new(selector), "-@all"
 	if of.future {
 		sofar.allowAll()
@@ -103,7 +116,7 @@ func (all *subjects) describe(of *selector) string {
 			}
 		}
 	})
-	return strings.Join(words, " ")
+	return words
 }
 
 func sign(yes bool) string {
@@ -144,7 +157,7 @@ func (all *subjects) bestCategory(of *selector, used Category, allowed bool) (be
 // writeRights writes a selector as three names and values.
 func writeRights(c *Context, s *selector) {
 	c.BulkString("commands")
-	c.BulkString(c.Table.subjects.describe(s))
+	c.BulkString(strings.Join(c.Table.subjects.describe(s), " "))
 	c.BulkString("keys")
 	c.BulkString(strings.Join(s.keyRules(), " "))
 	c.BulkString("channels")

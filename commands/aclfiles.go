@@ -82,7 +82,7 @@ func (s *State) LoadUsers() error {
 func (s *State) parseUsers(path string, text []byte) (users Users, complaints []string) {
 	users = Users{byName: make(map[string]*User)}
 	for i, line := range bytes.Split(text, []byte("\n")) {
-		words := bytes.Split(bytes.Trim(cString(line), " \t\r"), []byte(" "))
+		words := bytes.Split(bytes.Trim(line, " \t\r"), []byte(" "))
 		if len(words) == 1 && len(words[0]) == 0 {
 			continue
 		}

@@ -182,7 +182,7 @@ func (g grammar) allowPart(s *selector, text string) error {
 		return errRuleUnknown
 	case j.parent != nil:
 		return errRuleNested
-	case word == "":
+	case word == "", hasSpaces([]byte(word)): // to Redis the second is all right, until the file is read again
 		return errRuleSyntax
 	case len(j.subs) == 0:
 		s.addFirstWord(j.id, word)

@@ -163,6 +163,7 @@ func aclSetUser(c *Context) error {
 	}
 	u.set(draft)
 	c.OK()
+	c.muteIfKilled()
 	return nil
 }
 
@@ -216,7 +217,6 @@ func (c *Context) closeSubscribers(u *User, now *rules) {
 			kill(c, l)
 		}
 	}
-	c.muteIfKilled()
 }
 
 // loses reports whether the user may hear what is not among other channels.

@@ -47,6 +47,9 @@ func (s *State) checkClients() error {
 		if l.ID != id || l.Direct {
 			return fmt.Errorf("client %d is entered as %d", l.ID, id)
 		}
+		if l.User != nil && s.Users.byName[l.User.Name] != l.User {
+			return fmt.Errorf("client %d is user %q, whom nobody knows", id, l.User.Name)
+		}
 		if l.DB < 0 || l.DB >= len(s.Databases) {
 			return fmt.Errorf("client %d uses database %d", id, l.DB)
 		}

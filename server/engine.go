@@ -129,6 +129,9 @@ func newEngine(o Options) (*engine, error) {
 	}
 	s.Users = commands.NewUsers()
 	s.UsePassword()
+	if err := loadUsers(s, o.ACLFile); err != nil {
+		return nil, err
+	}
 	s.Databases = make([]*datastructs.Keyspace, o.Databases)
 	for i := range s.Databases {
 		s.Databases[i] = datastructs.NewKeyspace(&s.Account)

@@ -41,6 +41,13 @@ type Options struct {
 	// let in without. Default: none.
 	Password string
 
+	// ACLFile is the path of a file of users, one in a line as ACL LIST writes
+	// them. It must exist; New and Start refuse one with mistakes in it. ACL LOAD
+	// reads it again, ACL SAVE writes it. It excludes Password: what the default
+	// user needs stands in the file. Calls of Do are let in without. Default:
+	// users are kept in memory only.
+	ACLFile string
+
 	// Config sets parameters of CONFIG SET by their names before the server
 	// starts: {"maxclients": "100"}. New and Start refuse what CONFIG SET would
 	// refuse. Default: Redis's values.

@@ -63,6 +63,7 @@ A chat server that speaks the Redis protocol. Options, with one dash or two:
   --unixsocketperm 700 who may connect to it, in octal (default: what the umask leaves)
   --databases n        number of databases (default 16)
   --requirepass text   password that clients must present
+  --aclfile path       file of users, which must exist; instead of requirepass
   --loglevel level     debug, verbose, notice or warning (default notice)
   --logformat form     text or json (default text)
   --http address       where operators find /metrics, /healthz and /debug/pprof/, as
@@ -168,6 +169,7 @@ func parse(args []string) (options, error) {
 	})
 	f.IntVar(&o.server.Databases, "databases", 16, "")
 	f.StringVar(&o.server.Password, "requirepass", "", "")
+	f.StringVar(&o.server.ACLFile, "aclfile", "", "")
 	f.StringVar(&level, "loglevel", level, "")
 	f.StringVar(&form, "logformat", form, "")
 	f.StringVar(&o.http, "http", "", "")

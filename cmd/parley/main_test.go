@@ -75,6 +75,17 @@ func TestReadyLineNamesWhereItListens(t *testing.T) {
 	require.Equal(t, "+OK", ask(t, "unix", socket, "AUTH secret"))
 }
 
+func TestUsersOfAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users.acl")
+	require.NoError(t, os.WriteFile(path, []byte("user default off\nuser ann on >secret +@all\n"), 0o600))
+	ready, _ := start(t, "--port", "0", "--aclfile", path)
+	addr := strings.TrimPrefix(ready, "ready redis://")
+	require.Equal(t, "-NOAUTH Authentication required.", ask(t, "tcp", addr, "GET k"))
+	require.Equal(t, "+OK", ask(t, "tcp", addr, "AUTH ann secret"))
+	require.ErrorContains(t, run(t.Context(), []string{"--port", "0", "--aclfile", path, "--requirepass", "x"}, io.Discard, io.Discard), "exclude each other")
+	require.ErrorContains(t, run(t.Context(), []string{"--port", "0", "--aclfile", path + "x"}, io.Discard, io.Discard), "No such file or directory")
+}
+
 func TestParametersOnTheCommandLine(t *testing.T) {
 	ready, _ := start(t, "--port", "0", "--proto-max-bulk-len", "2mb", "--client-output-buffer-limit", "normal 3mb 0 0 pubsub 1mb 0 0")
 	addr := strings.TrimPrefix(ready, "ready redis://")
