@@ -287,7 +287,7 @@ func Open[T interface {
 
 // Find is Open for those to whom an absent key is not an empty value: it gives nil.
 func Find[T datastructs.Value](c *Context, key []byte) (T, error) {
-	v := c.use(key) // no hit and no miss: Redis counts reads
+	v := c.own(key) // no hit and no miss: Redis counts reads
 	if v != nil {
 		c.DB.Open(v)
 	}
@@ -351,6 +351,9 @@ func (c *Context) Save(key []byte, v datastructs.Value, class Event, event strin
 func (c *Context) Store(key []byte, v datastructs.Value) {
 	c.settle(key)
 	if v.Empty() {
+		if c.backlog && c.DB.Hides(key) {
+			c.expireRest(key)
+		}
 		c.DB.Delete(key)
 		c.touch(key)
 		return

@@ -79,8 +79,11 @@ func (c *Context) expireFields(key []byte, limit int) int {
 	return n
 }
 
+// settleAtOnce bounds how many fields of a hash settle expires.
+var settleAtOnce = 1000
+
 // settle does what Expire had no time for, of a key that is about to be written
-// to: it goes, or fields of it do.
+// to: it goes, or fields of it do. Fields that are too many stay, hidden.
 func (c *Context) settle(key []byte) {
 	if !c.backlog {
 		return
@@ -88,16 +91,65 @@ func (c *Context) settle(key []byte) {
 	if at, ok := c.DB.Deadline(key); ok && at < c.Now {
 		c.expireKey(key)
 	}
+	left := settleAtOnce
 	for at, ok := c.DB.FieldDeadline(key); ok && at < c.Now; at, ok = c.DB.FieldDeadline(key) {
-		c.expireFields(key, math.MaxInt)
+		switch {
+		case left > 0:
+			left -= c.expireFields(key, left)
+		case c.DB.Expired(key, c.Now):
+			c.expireRest(key)
+			c.Notify(EventGeneric, "del", key)
+		case !c.DB.HideFields(key, c.Now):
+			c.expireFields(key, math.MaxInt)
+		}
 	}
 }
 
 // settleKeys settles the keys of a call, so that what its handler gets to change
-// holds nothing that has expired.
+// holds nothing that has expired, or hides it. Of what is hidden those fields go
+// that the call may name: any of its words.
 func (c *Context) settleKeys(m *Command, args [][]byte) {
 	uses, _ := m.Keys.In(args)
 	for _, u := range uses {
 		c.settle(u.Key)
+		if c.DB.Hides(u.Key) {
+			c.expireNamed(u.Key, args)
+		}
 	}
+}
+
+func (c *Context) expireNamed(key []byte, fields [][]byte) {
+	effect := []any{"HDEL", key}
+	for _, field := range fields {
+		if c.DB.ExpireField(key, field) {
+			effect = append(effect, field)
+		}
+	}
+	if n := len(effect) - 2; n > 0 {
+		c.changed(key, nil)
+		c.Stats.ExpiredFields.Add(int64(n))
+		c.emit(effect...)
+		c.Notify(EventHash, "hexpired", key)
+	}
+}
+
+// expireRest deletes a hash of which no field is left that has not expired.
+func (c *Context) expireRest(key []byte) {
+	n := c.DB.Fields(key)
+	c.DB.Delete(key)
+	c.changed(key, nil)
+	c.Stats.ExpiredFields.Add(int64(n))
+	c.emit("DEL", key)
+	c.Notify(EventHash, "hexpired", key)
+}
+
+// own is use for who is going to change the value.
+func (c *Context) own(key []byte) datastructs.Value {
+	v := c.use(key)
+	if c.backlog && v != nil {
+		if h := c.DB.Hiding(key, c.Now); h != nil {
+			return h
+		}
+	}
+	return v
 }

@@ -257,7 +257,7 @@ func randomkey(c *Context) error {
 
 func rename(c *Context) error {
 	key, to := c.Args[1], c.Args[2]
-	v := c.use(key)
+	v := c.own(key)
 	if v == nil {
 		return ErrNoSuchKey
 	}
@@ -270,7 +270,7 @@ func rename(c *Context) error {
 
 func renamenx(c *Context) error {
 	key, to := c.Args[1], c.Args[2]
-	v := c.use(key)
+	v := c.own(key)
 	if v == nil {
 		return ErrNoSuchKey
 	}
@@ -309,7 +309,7 @@ func move(c *Context) error {
 	if db == c.Index() {
 		return ErrSameObject
 	}
-	v := c.use(key)
+	v := c.own(key)
 	if v == nil || c.Databases[db].Peek(key, c.Now) != nil {
 		c.Flag(false)
 		return nil
@@ -332,7 +332,7 @@ func copyKey(c *Context) error {
 	if db == c.Index() && string(key) == string(to) {
 		return ErrSameObject
 	}
-	v := c.Lookup(key)
+	v := c.looked(key, c.own(key))
 	if v == nil || !replace && c.Databases[db].Peek(to, c.Now) != nil {
 		c.Flag(false)
 		return nil

@@ -3,7 +3,9 @@ package datastructs
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
+	"sort"
 
 	"github.com/tidwall/btree"
 )
@@ -19,7 +21,8 @@ import (
 //
 // A view is a hash as readers are to see it when fields have expired that nobody
 // has removed yet. It shares everything with the hash that it was made of, and
-// nobody may change it.
+// nobody may change it. A table can also hide such fields itself, so that it may
+// be changed before they are removed: see Hide.
 type fieldDeadlines struct {
 	times []int64 // packed: of the first fields, ascending
 
@@ -30,17 +33,20 @@ type fieldDeadlines struct {
 	listedAt int64 // with this deadline
 
 	view bool
-	past int64 // of a view of a table: fields with an earlier deadline are hidden,
-	dead int   // so many; 0 in anything else
-	rest []int // where the others are in the table, once somebody has asked
+	past int64 // of a table, or a view of one: fields with an earlier deadline are hidden,
+	dead int   // so many
+	rest []int // of a view: where the others are in the table, once somebody has asked
 }
 
-// len is the number of fields with a deadline.
-func (d *fieldDeadlines) len() int {
+// len is the number of fields with a deadline that are to be seen, and all that
+// of those with one.
+func (d *fieldDeadlines) len() int { return d.all() - d.hidden() }
+
+func (d *fieldDeadlines) all() int {
 	if d == nil {
 		return 0
 	}
-	return len(d.times) + len(d.at) - d.dead
+	return len(d.times) + len(d.at)
 }
 
 // hidden is the number of fields that are not to be seen.
@@ -66,15 +72,28 @@ func (d *fieldDeadlines) visible(t *table[string], i int) int {
 	if d.hidden() == 0 {
 		return i
 	}
-	if d.rest == nil {
-		d.rest = make([]int, 0, t.len()-d.dead)
-		for j := range t.len() {
-			if field, _ := t.at(j); !d.hides(field) {
-				d.rest = append(d.rest, j)
-			}
+	if d.rest != nil {
+		return d.rest[i]
+	}
+	rest := make([]int, 0, t.len()-d.dead)
+	for j := range t.len() {
+		if field, _ := t.at(j); !d.hides(field) {
+			rest = append(rest, j)
 		}
 	}
-	return d.rest[i]
+	if d.view {
+		d.rest = rest
+	}
+	return rest[i]
+}
+
+// hide makes the fields hidden whose deadline is before a time.
+func (d *fieldDeadlines) hide(past int64) {
+	d.past = past
+	d.dead = sort.Search(d.order.Len(), func(i int) bool {
+		next, _ := d.order.GetAt(i)
+		return next.at >= past
+	})
 }
 
 // visibleOrder walks the deadlines of the fields in a table that are to be seen.
@@ -104,6 +123,9 @@ func (d *fieldDeadlines) remove(field string) bool {
 	if ok {
 		delete(d.at, field)
 		d.order.Delete(deadline{at, field})
+		if d.dead > 0 && at < d.past {
+			d.dead--
+		}
 	}
 	return ok
 }
@@ -132,14 +154,14 @@ func (d *fieldDeadlines) clonePacked() *fieldDeadlines {
 
 // cloneTable copies the deadlines of a table, whose clone has the same strings.
 func (d *fieldDeadlines) cloneTable() *fieldDeadlines {
-	if d.len() == 0 {
+	if d.all() == 0 {
 		return nil
 	}
-	c := &fieldDeadlines{at: make(map[string]int64, len(d.at)), order: newOrder()}
-	for next := range d.visibleOrder() {
-		c.at[next.key] = next.at
+	c := &fieldDeadlines{at: maps.Clone(d.at), order: newOrder(), past: d.past, dead: d.dead}
+	d.order.Scan(func(next deadline) bool {
 		c.order.Load(next)
-	}
+		return true
+	})
 	return c
 }
 
@@ -157,11 +179,13 @@ func (h *Hash) checkDeadlines() error {
 	switch {
 	case d == nil:
 		return nil
-	case d.view || d.dead > 0 || d.rest != nil:
+	case d.view || d.rest != nil:
 		return fmt.Errorf("hash: a view is kept")
+	case d.dead > 0 && d.at == nil || d.dead < 0:
+		return fmt.Errorf("hash: %d fields are hidden", d.dead)
 	case !h.listpackex:
 		return fmt.Errorf("hash: deadlines, and yet %s", h.Encoding())
-	case d.len() == 0 && !d.listed:
+	case d.all() == 0 && !d.listed:
 		return fmt.Errorf("hash: deadlines that are none")
 	case h.large == nil && d.at != nil, h.large != nil && d.times != nil:
 		return fmt.Errorf("hash: deadlines of another layout")
@@ -170,13 +194,20 @@ func (h *Hash) checkDeadlines() error {
 	case h.large != nil && d.at != nil && d.order.Len() != len(d.at):
 		return fmt.Errorf("hash: %d deadlines in order, %d by field", d.order.Len(), len(d.at))
 	}
+	dead := 0
 	for field, at := range d.at {
+		if d.dead > 0 && at < d.past {
+			dead++
+		}
 		if _, ok := h.large.get(bytesOf(field)); !ok {
 			return fmt.Errorf("hash: the deadline of %q, which is not there", field)
 		}
 		if _, ok := d.order.Get(deadline{at, field}); !ok {
 			return fmt.Errorf("hash: the deadline of %q is not in order", field)
 		}
+	}
+	if dead != d.dead {
+		return fmt.Errorf("hash: %d fields are hidden, %d are to be", d.dead, dead)
 	}
 	return d.checkOrder()
 }

@@ -45,7 +45,7 @@ func (o *fieldOrder) follow(k *Keyspace, key []byte, old, v Value) {
 	if !ok || h.mortal == nil {
 		return
 	}
-	at, some := h.NextDeadline()
+	at, some := h.firstDeadline()
 	if d := h.mortal; some && d.listed && at == d.listedAt {
 		return
 	}
@@ -86,20 +86,16 @@ func (o *fieldOrder) drop(key []byte, h *Hash) (kept string, had bool) {
 // goes. But if they are all that the hash has, it removes the key instead, in
 // one step and whatever the limit.
 func (k *Keyspace) ExpireFields(key []byte, limit int, gone func(field []byte)) (n int, emptied bool) {
-	r, ok := k.keys.get(key)
-	if !ok {
+	h := k.hash(key)
+	if h == nil {
 		return 0, false
 	}
-	h, ok := r.value.(*Hash)
-	if !ok {
-		return 0, false
-	}
-	at, ok := h.NextDeadline()
+	at, ok := h.firstDeadline()
 	switch {
 	case !ok:
 		return 0, false
 	case h.spent(at + 1):
-		n = h.Len()
+		n = h.Len() + h.Hidden()
 		k.Delete(key)
 		return n, true
 	}
@@ -111,22 +107,69 @@ func (k *Keyspace) ExpireFields(key []byte, limit int, gone func(field []byte)) 
 	return n, false
 }
 
-// FieldDeadline returns the first of the deadlines that fields of key's hash
-// have, if there is one.
-func (k *Keyspace) FieldDeadline(key []byte) (at int64, ok bool) {
+// ExpireField removes a field that key's hash hides, and reports whether it did.
+func (k *Keyspace) ExpireField(key, field []byte) bool {
+	h := k.hiding(key)
+	if h == nil || !h.mortal.hides(stringOf(field)) {
+		return false
+	}
+	h.mortal.remove(stringOf(field))
+	h.deleteLarge(field)
+	h.forgetDeadlines()
+	k.fields.follow(k, key, h, h)
+	return true
+}
+
+// HideFields makes the fields of key's hash that have expired invisible to those
+// who change it, as Hash.Hide does.
+func (k *Keyspace) HideFields(key []byte, now int64) bool {
+	h := k.hash(key)
+	return h != nil && h.Hide(now)
+}
+
+// Hides reports whether key's hash has fields that are hidden.
+func (k *Keyspace) Hides(key []byte) bool { return k.hiding(key) != nil }
+
+// Hiding returns key's hash, to be changed, if it hides all of its fields that
+// have expired; nil if it does not, or has none.
+func (k *Keyspace) Hiding(key []byte, now int64) *Hash {
+	h := k.hiding(key)
+	if at, ok := h.NextDeadline(); ok && at < now {
+		return nil
+	}
+	return h
+}
+
+// Fields is the number of fields of key's hash, expired and hidden ones included.
+func (k *Keyspace) Fields(key []byte) int {
+	h := k.hash(key)
+	return h.Len() + h.Hidden()
+}
+
+func (k *Keyspace) hiding(key []byte) *Hash {
+	if h := k.hash(key); h.Hidden() > 0 {
+		return h
+	}
+	return nil
+}
+
+func (k *Keyspace) hash(key []byte) *Hash {
 	r, ok := k.keys.get(key)
 	if !ok {
-		return 0, false
+		return nil
 	}
-	h, ok := r.value.(*Hash)
-	if !ok {
-		return 0, false
-	}
-	return h.NextDeadline()
+	h, _ := r.value.(*Hash)
+	return h
+}
+
+// FieldDeadline returns the first of the deadlines that fields of key's hash
+// have, hidden ones aside, if there is one.
+func (k *Keyspace) FieldDeadline(key []byte) (at int64, ok bool) {
+	return k.hash(key).NextDeadline()
 }
 
 func (o *fieldOrder) checkOne(h *Hash, key string) error {
-	at, ok := h.NextDeadline()
+	at, ok := h.firstDeadline()
 	d := h.mortal
 	if !ok || !d.listed || d.listedAt != at {
 		return fmt.Errorf("keyspace: %q is kept by the deadline %d of a field, not %d", key, d.listedAt, at)

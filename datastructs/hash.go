@@ -79,7 +79,7 @@ func (h *Hash) Clone() Value {
 	switch {
 	case h.large == nil:
 		c.mortal = h.mortal.clonePacked()
-	case h.mortal.hidden() > 0:
+	case h.mortal.hidden() > 0 && h.mortal.view:
 		h.copyVisible(c)
 	default:
 		large := h.large.clone(nil)

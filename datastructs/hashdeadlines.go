@@ -2,7 +2,6 @@ package datastructs
 
 import (
 	"slices"
-	"sort"
 )
 
 // Deadline returns the last millisecond of a field's life, if it has one.
@@ -93,6 +92,15 @@ func (h *Hash) NextDeadline() (at int64, ok bool) {
 	return first.at, true
 }
 
+// firstDeadline is NextDeadline, but that it counts hidden fields too.
+func (h *Hash) firstDeadline() (at int64, ok bool) {
+	if h.mortal.hidden() == 0 {
+		return h.NextDeadline()
+	}
+	first, ok := h.mortal.order.Min()
+	return first.at, ok
+}
+
 // Expiring reports how many fields have a deadline.
 func (h *Hash) Expiring() int {
 	if h == nil {
@@ -104,7 +112,7 @@ func (h *Hash) Expiring() int {
 // expireFirst removes the fields whose deadline is the first, at most limit of
 // them, and tells each before it goes.
 func (h *Hash) expireFirst(limit int, gone func(field []byte)) (n int) {
-	at, ok := h.NextDeadline()
+	at, ok := h.firstDeadline()
 	if !ok {
 		return 0
 	}
@@ -138,7 +146,7 @@ func (h *Hash) expireFirst(limit int, gone func(field []byte)) (n int) {
 // asOf returns the hash as it is to be seen at a time: itself, or a view if some
 // of its fields have expired.
 func (h *Hash) asOf(now int64) *Hash {
-	if next, ok := h.NextDeadline(); !ok || next >= now {
+	if next, ok := h.firstDeadline(); !ok || next >= now {
 		return h
 	}
 	v := *h
@@ -149,12 +157,29 @@ func (h *Hash) asOf(now int64) *Hash {
 		v.mortal = &fieldDeadlines{view: true, times: h.mortal.times[dead:]}
 		return &v
 	}
-	v.mortal = &fieldDeadlines{view: true, at: h.mortal.at, order: h.mortal.order, past: now}
-	v.mortal.dead = sort.Search(h.mortal.order.Len(), func(i int) bool {
-		d, _ := h.mortal.order.GetAt(i)
-		return d.at >= now
-	})
+	v.mortal = &fieldDeadlines{view: true, at: h.mortal.at, order: h.mortal.order}
+	v.mortal.hide(now)
 	return &v
+}
+
+// Hide makes fields that have expired, and that nobody has had the time to remove,
+// invisible to those who change the hash. Until they are removed they must not be
+// named to it: see Keyspace.ExpireField. It reports whether it can: the fields
+// of a packed hash are few, and quickly removed.
+func (h *Hash) Hide(now int64) bool {
+	if h.mortal.all() == 0 || h.large == nil {
+		return false
+	}
+	h.mortal.hide(now)
+	return true
+}
+
+// Hidden is the number of fields that are not to be seen.
+func (h *Hash) Hidden() int {
+	if h == nil {
+		return 0
+	}
+	return h.mortal.hidden()
 }
 
 // copyVisible makes c, which is empty, what a view of a table shows.
@@ -170,7 +195,7 @@ func (h *Hash) copyVisible(c *Hash) {
 // spent reports whether every field has expired.
 func (h *Hash) spent(now int64) bool {
 	d := h.mortal
-	switch n := d.len(); {
+	switch n := d.all(); {
 	case n == 0:
 		return false
 	case h.large == nil:
@@ -201,7 +226,7 @@ func (h *Hash) deadlines() *fieldDeadlines {
 // forgetDeadlines gives back what an empty fieldDeadlines takes, unless the
 // Keyspace needs it to find the hash in its order.
 func (h *Hash) forgetDeadlines() {
-	if h.mortal.len() == 0 && !h.mortal.listed {
+	if h.mortal.all() == 0 && !h.mortal.listed {
 		h.mortal = nil
 	}
 }
