@@ -93,6 +93,9 @@ type State struct {
 	// nothing to them.
 	Ready func(db int, key []byte)
 
+	// Awaited lists the keys of a database that somebody waits for.
+	Awaited func(db int) [][]byte
+
 	// Unblock ends the call that a client waits in: with what it is answered when
 	// its time is up, or with an error. It reports whether there was one.
 	Unblock func(l *Client, failure error) bool
@@ -446,10 +449,16 @@ func (c *Context) Swap(a, b int) {
 	c.offer(b)
 }
 
-// offer tells those who wait for keys of a database what it now holds.
+// offer tells those who wait for keys of a database what it now holds. Those are
+// few, the keys may be very many.
 func (c *Context) offer(db int) {
-	for key, v := range c.Databases[db].All() {
-		c.ready(db, []byte(key), v)
+	if c.Awaited == nil {
+		return
+	}
+	for _, key := range c.Awaited(db) {
+		if v := c.Databases[db].Peek(key, c.Now); v != nil {
+			c.ready(db, key, v)
+		}
 	}
 }
 

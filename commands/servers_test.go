@@ -2,6 +2,7 @@ package commands_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -161,4 +162,18 @@ func TestConfigSetLogLevel(t *testing.T) {
 	require.Error(t, perform(t, c, "CONFIG", "SET", "loglevel", "warning", "maxclients", "x").Err)
 	require.Equal(t, []string{"debug"}, levels)
 	require.Equal(t, "debug", c.Config.LogLevel)
+}
+
+// SWAPDB looks at the keys that somebody waits for, however many there are.
+func TestSwapOffersOnlyWhatIsAwaited(t *testing.T) {
+	c := emptyServer(2)
+	for i := range 1000 {
+		perform(t, c, "ZADD", fmt.Sprint("z", i), "1", "a")
+	}
+	perform(t, c, "SET", "text", "x")
+	var ready []string
+	c.Ready = func(db int, key []byte) { ready = append(ready, fmt.Sprint(db, " ", string(key))) }
+	c.Awaited = func(db int) [][]byte { return [][]byte{[]byte("none"), []byte("text"), []byte("z7")} }
+	perform(t, c, "SWAPDB", "0", "1")
+	require.Equal(t, []string{"1 z7"}, ready)
 }

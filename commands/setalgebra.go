@@ -155,9 +155,21 @@ func readOperands(c *Context, keys [][]byte) (list []members, extended bool, err
 	return list, true, nil
 }
 
+// once drops operands that are there before: to ask one again, or a million times,
+// tells nothing new.
+func once[T comparable](operands []T) []T {
+	seen := make(map[T]bool, len(operands))
+	return slices.DeleteFunc(operands, func(o T) bool {
+		before := seen[o]
+		seen[o] = true
+		return before
+	})
+}
+
 // intersect returns the members that all operands hold. It walks the smallest and
 // asks the others, the small ones first, since they refuse the most.
 func intersect(operands []members) iter.Seq[[]byte] {
+	operands = once(operands)
 	slices.SortStableFunc(operands, func(a, b members) int { return a.Len() - b.Len() })
 	others := operands[1:]
 	return func(yield func([]byte) bool) {
@@ -233,7 +245,7 @@ func storeSet(c *Context, result *datastructs.Set, event string) {
 // union returns a new set of all members.
 func union(sets []*datastructs.Set) *datastructs.Set {
 	all := new(datastructs.Set)
-	for _, s := range sets {
+	for _, s := range once(sets) {
 		for member := range s.All() {
 			all.Add(member)
 		}
@@ -255,6 +267,7 @@ func subtract(sets []*datastructs.Set) *datastructs.Set {
 		}
 	}
 	rest := new(datastructs.Set)
+	others = once(others)
 	if asking/2 > taking { // to ask may end at the first that has the member
 		for member := range first.All() {
 			rest.Add(member)

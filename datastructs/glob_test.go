@@ -76,6 +76,18 @@ func TestMatchWithoutCase(t *testing.T) {
 	require.False(t, datastructs.Match([]byte("A"), []byte("a"), false))
 }
 
+// A minute, byte by byte; the bound is far above what it takes.
+func TestMatchOfAPartThatNearlyFitsEverywhere(t *testing.T) {
+	s := bytes.Repeat([]byte("a"), 100_000)
+	long := strings.Repeat("a", 50_000)
+	start := time.Now()
+	for _, p := range []string{"*" + long + "b*", "*" + long + "b", "*a" + strings.Repeat("[a-z]", 10_000) + "b*", "*" + strings.Repeat("?", 50_000) + "b*"} {
+		require.False(t, datastructs.Match([]byte(p), s, false))
+		require.True(t, datastructs.Match([]byte(p), append(s[:len(s):len(s)], 'b'), true))
+	}
+	require.Less(t, time.Since(start), 20*time.Second)
+}
+
 func TestMatchIsNeverExponential(t *testing.T) {
 	s := bytes.Repeat([]byte("a"), 20000)
 	start := time.Now()

@@ -138,7 +138,7 @@ func newEngine(o Options) (*engine, error) {
 	}
 	s.Stats.Reset(s.Table)
 	s.Run = e.run
-	s.Ready = e.waiting.changed
+	s.Ready, s.Awaited = e.waiting.changed, e.waiting.awaited
 	s.Unblock = e.unblock
 	e.reminders.init(e.clock, &e.tasks)
 	e.publish()

@@ -214,3 +214,27 @@ func TestNoConfigurationLetsAStringTakeAllMemory(t *testing.T) {
 		require.Contains(t, client.ask("SETRANGE k "+offset+" x"), "string exceeds maximum allowed size")
 	}
 }
+
+// A set that is named again and again is asked once.
+func TestAlgebraOfOneSetManyTimes(t *testing.T) {
+	const members, times = 20_000, 20_000
+	s := newServer(t, server.Options{})
+	p := dial(t, s)
+	p.sendWords(numbered("SADD s", "m%d", members))
+	p.sendWords("SADD other m1 x")
+	p.read()
+	p.read()
+	begun := time.Now()
+	for call, want := range map[string]string{
+		"SINTERCARD 20001 other":  "(integer) 1",
+		"SINTERSTORE to s":        "(integer) 20000",
+		"SUNIONSTORE to s":        "(integer) 20000",
+		"SDIFFSTORE to other":     "(integer) 1",
+		"SDIFFSTORE to s":         "(integer) 0",
+		"SINTERSTORE to s other ": "(integer) 1",
+	} {
+		p.sendWords(call + strings.Repeat(" s", times))
+		require.Equal(t, want, p.read(), call)
+	}
+	require.Less(t, time.Since(begun), soon)
+}

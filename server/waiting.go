@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"container/list"
 	"slices"
 	"time"
@@ -47,6 +48,17 @@ func (w *waiting) changed(db int, key []byte) {
 		w.isReady = make(map[waitKey]bool)
 	}
 	w.ready, w.isReady[k] = append(w.ready, k), true
+}
+
+// awaited lists the keys of a database that calls wait for, in order.
+func (w *waiting) awaited(db int) (keys [][]byte) {
+	for k := range w.byKey {
+		if k.db == db {
+			keys = append(keys, []byte(k.key))
+		}
+	}
+	slices.SortFunc(keys, bytes.Compare)
+	return keys
 }
 
 // park makes a call wait for its keys or its time.
