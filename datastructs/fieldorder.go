@@ -113,10 +113,13 @@ func (k *Keyspace) ExpireField(key, field []byte) bool {
 	if h == nil || !h.mortal.hides(stringOf(field)) {
 		return false
 	}
+	before := Bytes(h)
 	h.mortal.remove(stringOf(field))
 	h.deleteLarge(field)
 	h.forgetDeadlines()
+	k.changed(h, before)
 	k.fields.follow(k, key, h, h)
+	k.recount()
 	return true
 }
 
