@@ -46,6 +46,7 @@ type engine struct {
 
 	reminders reminders      // of what clients may be late with
 	ended     chan struct{}  // closed by close
+	narrow    chan struct{}  // see further
 	tasks     sync.WaitGroup // alarms that have been set and have not run
 }
 
@@ -118,7 +119,7 @@ type request struct {
 }
 
 func newEngine(o Options) (*engine, error) {
-	e := &engine{clock: o.Clock, log: logbook{logger: o.Logger, clock: o.Clock}, seed: o.Seed, ended: make(chan struct{})}
+	e := &engine{clock: o.Clock, log: logbook{logger: o.Logger, clock: o.Clock}, seed: o.Seed, ended: make(chan struct{}), narrow: newNarrow()}
 	s := &e.state
 	s.Host = host(o)
 	s.Host.TellOperator = e.log.notice

@@ -119,11 +119,13 @@ func (s *session) run() {
 		return
 	}
 	s.obey() // what a call has changed that waited
+	run := s.engine.batch
 	for !s.over && (s.next < len(s.batch) || s.parse()) {
 		if s.w.Bytes() == nil {
 			s.w.Take(newReply())
 		}
-		s.next += s.engine.batch(&s.caller, s.batch[s.next:], s.deliver)
+		s.next += run(&s.caller, s.batch[s.next:], s.deliver)
+		run = s.engine.further
 		s.obey()
 		if s.waits() {
 			s.keepRest()

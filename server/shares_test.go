@@ -1,0 +1,49 @@
+package server
+
+import (
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// While others are in the narrow way, a long pipeline gets no further than its
+// first batch, and a short one all the way.
+func TestLongPipelinesGoThroughTheNarrowWay(t *testing.T) {
+	srv, err := New(Options{Clock: NewManualClock(time.UnixMilli(1615480369000))}) // a batch ends early if it takes long
+	require.NoError(t, err)
+	defer srv.Close()
+	open := func() (*session, func() int) {
+		s, err := newSession(srv.engine, origin{addr: "test", local: "test"}, func(*session) {})
+		require.NoError(t, err)
+		return s, func() int { size, _ := s.out.usage(); return size / len("+PONG\r\n") }
+	}
+	long, longAnswers := open()
+	short, shortAnswers := open()
+	defer long.leave()
+	defer short.leave()
+
+	for range cap(srv.engine.narrow) {
+		srv.engine.narrow <- struct{}{}
+	}
+	var fed sync.WaitGroup
+	fed.Go(func() { long.Feed([]byte(strings.Repeat("PING\r\n", 10*maxBatch))) })
+	for longAnswers() < maxBatch {
+		runtime.Gosched()
+	}
+	for range 100 {
+		short.Feed([]byte(strings.Repeat("PING\r\n", maxBatch)))
+	}
+	require.Equal(t, 100*maxBatch, shortAnswers())
+	require.Equal(t, maxBatch, longAnswers())
+
+	for range cap(srv.engine.narrow) {
+		<-srv.engine.narrow
+	}
+	fed.Wait()
+	require.Equal(t, 10*maxBatch, longAnswers())
+	require.Empty(t, srv.engine.narrow)
+}
