@@ -85,3 +85,7 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
 		done; \
 	done
+
+.PHONY: fuzz-count
+fuzz-count: ## run all fuzz targets, FUZZN (10000) executions each, and print how many that were
+	@.ci/fuzz-count $(or $(FUZZN),10000)
