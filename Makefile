@@ -87,5 +87,5 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 	done
 
 .PHONY: fuzz-count
-fuzz-count: ## run all fuzz targets, FUZZN (10000) executions each, and print how many that were
+fuzz-count: ## run all fuzz targets, FUZZN (10000) executions of each or as long as that (40s), and print how many that were
 	@.ci/fuzz-count $(or $(FUZZN),10000)
