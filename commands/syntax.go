@@ -343,6 +343,9 @@ func FormatSyntax(arguments []Argument) string {
 // String returns the argument in the manual's notation, as redis-cli shows it.
 func (a Argument) String() string {
 	text := a.body()
+	if a.Type == "oneof" && a.Token != "" && !a.Optional && !a.Multiple {
+		text = "<" + text + ">" // or the token would seem to belong to the first only
+	}
 	if a.Token != "" && a.Type != "pure-token" && !a.MultipleToken {
 		text = a.Token + " " + text
 	}

