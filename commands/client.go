@@ -29,6 +29,7 @@ type Client struct {
 	Active     int64 // Unix ms of the last command
 	Last       *Command
 	Multi      *Multi // nil outside MULTI
+	Failures   int    // wrong passwords since the last right one
 	Blocked    bool   // waiting for a key
 	NoEvict    bool   // asked not to be closed for what it takes of the memory
 

@@ -7,7 +7,8 @@ type Config struct {
 	MaxClients    int
 	Password      string // what requirepass says: the default user may have others
 	KeepAlive     int64  // s of silence after which a connection is probed; 0: never
-	AuthTimeout   int64  // s within which who needs a password must have given it; 0: any time
+	Guesses       Guesses
+	Strangers     int64  // of 100 connections, those that may be there without having authenticated
 	ProtectedMode bool   // who comes over a network is not let in without a password
 	LogLevel      string // as redis-server names them
 	Events        Event  // keyspace notifications that are sent
@@ -15,6 +16,7 @@ type Config struct {
 	QueryBuffer   int64  // bytes a client may have sent ahead of what has run
 	OutputLimits  [OutputClasses]OutputLimit
 	TrackedKeys   int64              // keys that are remembered for clients that track; 0: without limit
+	ClientsFor    func(n int) int    // how many of n clients the system can handle; nil: all
 	SetLogLevel   func(level string) // nil where nothing logs
 
 	Patience Patience // with clients that take their time
@@ -54,9 +56,25 @@ type OutputLimit struct {
 // second, one that has kept to it may take as long again.
 type Patience struct {
 	Idle int64 // between calls
+	Auth int64 // to say who it is, where it must
 
 	Query, QueryRate   int64 // to send a call that it has begun
 	Output, OutputRate int64 // to read what it is being sent
+}
+
+// MostStrangers is how many connections there may be that have not authenticated
+// and must: a share of all, or some at least.
+func (c *Config) MostStrangers() int64 {
+	const least = 10
+	return max(int64(c.MaxClients)*c.Strangers/100, least)
+}
+
+// Guesses are how many passwords can be tried.
+type Guesses struct {
+	Delay int64 // ms for which the reply to a wrong one is held back
+	Most  int64 // on one connection, one after the other; 0: any number
+	Rate  int64 // a second from one address; 0: any number
+	Burst int64 // at once from there, after a time without
 }
 
 // DefaultConfig is Redis's, where Redis has one.
@@ -65,7 +83,8 @@ func DefaultConfig() Config {
 		Bind:          "127.0.0.1",
 		MaxClients:    10000,
 		KeepAlive:     300,
-		AuthTimeout:   30,
+		Strangers:     10,
+		Guesses:       Guesses{Delay: 100, Most: 5, Rate: 5, Burst: 5},
 		ProtectedMode: true,
 		LogLevel:      "notice",
 		ProtoMaxBulk:  512 << 20,
@@ -75,7 +94,7 @@ func DefaultConfig() Config {
 			OutputReplica: {256 << 20, 64 << 20, 60},
 			OutputPubSub:  {32 << 20, 8 << 20, 60},
 		},
-		Patience:      Patience{Query: 10, QueryRate: 1 << 10, Output: 60, OutputRate: 1 << 10},
+		Patience:      Patience{Auth: 30, Query: 10, QueryRate: 1 << 10, Output: 60, OutputRate: 1 << 10},
 		SlowlogLeast:  10000,
 		SlowlogMaxLen: 128,
 		ACLLogMaxLen:  128,

@@ -16,7 +16,7 @@ var connectionRows = []Command{
 		Name: "auth", Syntax: "[username] password",
 		Summary: "Proves who the client is.",
 		Since:   "1.0.0", Group: "connection", Complexity: "O(N), N being the passwords of the user",
-		Arity: -2, Flags: NoScript | Loading | Stale | Fast | NoAuth | AllowBusy | OfConnection,
+		Arity: -2, Flags: NoScript | Loading | Stale | Fast | NoAuth | AllowBusy | OfConnection | GivesPassword,
 		Run: auth,
 	},
 	clientRow,
@@ -31,7 +31,7 @@ var connectionRows = []Command{
 		Name: "hello", Syntax: "[protover [AUTH username password] [SETNAME clientname]]",
 		Summary: "Introduces the client, chooses the protocol and tells about the server.",
 		Since:   "6.0.0", Group: "connection", Complexity: "O(1)",
-		Arity: -1, Flags: NoScript | Loading | Stale | Fast | NoAuth | AllowBusy | OfConnection,
+		Arity: -1, Flags: NoScript | Loading | Stale | Fast | NoAuth | AllowBusy | OfConnection | GivesPassword,
 		Run: hello,
 	},
 	{

@@ -100,6 +100,11 @@ type State struct {
 	// its time is up, or with an error. It reports whether there was one.
 	Unblock func(l *Client, failure error) bool
 
+	// MayGuess reports whether a password that a client gives may be looked at;
+	// Guessed is told when it was wrong. nil: all may, and nobody wants to know.
+	MayGuess func(l *Client) bool
+	Guessed  func(l *Client)
+
 	// Effects receives what calls amount to, a unit at a time: what one call
 	// from outside has done, the whole of an EXEC included. A unit is all or
 	// nothing. It and its words are valid until Effects returns. nil when nobody

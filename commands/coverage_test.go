@@ -104,13 +104,14 @@ func TestTranscriptsShowEveryError(t *testing.T) {
 // unseen are texts of errors that no transcript can show, each for its reason.
 var unseen = map[string]bool{
 	"ERR There was an error trying to save the ACLs. Please check the server logs for more information": true, // needs a file
-	"ERR the reply would be too large": true, // takes a gigabyte
-	"ERR Bad data format: the payload holds a list or a stream, and this server has neither": true, // parley's own
-	"ERR Replica can't interact with the keyspace":                                           true, // a client that monitors, whose replies come among what it is shown
-	"ERR SHUTDOWN is not for clients of this server":                                         true, // parley's own
-	"ERR Errors trying to SHUTDOWN. Check logs.":                                             true, // needs a directory that cannot be written to
-	"ERR SORT with STORE makes a list, and this server has no lists":                         true, // parley's own
-	"ERR SORT would have to look up too many keys":                                           true, // parley's own
+	"ERR too many wrong passwords from this address, try again later":                                   true, // parley's own
+	"ERR the reply would be too large":                                                                  true, // takes a gigabyte
+	"ERR Bad data format: the payload holds a list or a stream, and this server has neither":            true, // parley's own
+	"ERR Replica can't interact with the keyspace":                                                      true, // a client that monitors, whose replies come among what it is shown
+	"ERR SHUTDOWN is not for clients of this server":                                                    true, // parley's own
+	"ERR Errors trying to SHUTDOWN. Check logs.":                                                        true, // needs a directory that cannot be written to
+	"ERR SORT with STORE makes a list, and this server has no lists":                                    true, // parley's own
+	"ERR SORT would have to look up too many keys":                                                      true, // parley's own
 	"ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.": true, // the transcripts' servers allow it
 	"UNBLOCKED client unblocked via CLIENT UNBLOCK": true, // needs the client's id
 }

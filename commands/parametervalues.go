@@ -164,6 +164,11 @@ func setMaxClients(draft *Config, v string) error {
 	case n < low || n > high:
 		return errRange(low, high)
 	}
+	if draft.ClientsFor != nil {
+		if most := draft.ClientsFor(int(n)); most < int(n) {
+			return fmt.Errorf("The operating system is not able to handle the specified number of clients, try with %d", most)
+		}
+	}
 	draft.MaxClients = int(n)
 	return nil
 }

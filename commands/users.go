@@ -154,21 +154,31 @@ func (s *State) UsePassword() {
 // Authenticate makes the client a user if the password is one of that user's.
 // Otherwise the client stays who it is. AUTH and HELLO come by here.
 func (c *Context) Authenticate(name, password []byte) error {
+	if c.MayGuess != nil && !c.MayGuess(c.Client) {
+		return errGuesses
+	}
 	u := c.Users.find(name)
 	if !u.accepts(password) {
 		return c.wrongPassword(name)
 	}
-	c.Client.User, c.Client.Authed = u, true
+	c.Client.User, c.Client.Authed, c.Client.Failures = u, true, 0
 	return nil
 }
 
 // wrongPassword is where each failed authentication is known: it returns what
 // to tell the client.
 func (c *Context) wrongPassword(name []byte) error {
+	c.Client.Failures++
+	if c.Guessed != nil {
+		c.Guessed(c.Client)
+	}
 	c.TellOperator(AuthFailed, "user", name)
 	c.logDenial(deniedAuth, string(c.Args[0]), string(name))
 	return ErrWrongPass
 }
+
+// errGuesses is for calls that cannot wait for their turn, as within EXEC.
+const errGuesses = resp.Error("ERR too many wrong passwords from this address, try again later")
 
 const errNoPassword = resp.Error("ERR AUTH <password> called without any password configured for the default user. " +
 	"Are you sure your configuration is correct?")

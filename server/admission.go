@@ -27,6 +27,20 @@ func (e *engine) turnsAway(c *caller) error {
 	case config.ProtectedMode && e.state.Users.Default().AnyPassword() && remote(c.from):
 		e.log.tell(remoteRefused, "addr", quoted(c.client.Addr))
 		return errProtected
+	case !c.inside && e.strangers.Load() >= config.MostStrangers() && !e.state.Users.Default().Open():
+		e.log.tell(strangersRefused, "addr", quoted(c.client.Addr))
+		return errMaxClients
 	}
 	return nil
+}
+
+// countStranger keeps account of those who have not authenticated and must.
+func (e *engine) countStranger(c *caller, was, is bool) {
+	switch {
+	case c.inside || was == is:
+	case is:
+		e.strangers.Add(1)
+	default:
+		e.strangers.Add(-1)
+	}
 }

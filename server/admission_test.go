@@ -179,3 +179,11 @@ func TestUnixSocketWithModeMayBeStale(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
 }
+
+// dialTo connects to an address.
+func dialTo(t *testing.T, addr string) *peer {
+	conn, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	return &peer{t, conn, resp.NewReader(conn)}
+}

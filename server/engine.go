@@ -31,15 +31,18 @@ type engine struct {
 	log   logbook
 	seed  uint64
 
-	lastID   atomic.Int64 // of clients, those of Do included
-	settings atomic.Pointer[settings]
-	stays    timing // under the lock, of callers
-	waits    timing // for the lock, of callers that did not find it free
+	lastID atomic.Int64 // of clients, those of Do included
+
+	strangers atomic.Int64 // connections that have not authenticated and must
+	settings  atomic.Pointer[settings]
+	stays     timing // under the lock, of callers
+	waits     timing // for the lock, of callers that did not find it free
 
 	mu      sync.RWMutex // guards all below; rows that are ReadOnly share it
 	state   commands.State
 	waiting waiting
 	pausing pausing
+	guesses guesses
 	house   caller // acts when no client does: keys expire
 	alarm   alarm
 	closed  bool
@@ -56,6 +59,7 @@ type caller struct {
 	w      resp.Writer
 	ctx    commands.Context
 	from   netip.Addr                   // where it comes from; the zero Addr: not over a network
+	inside bool                         // it is code of this process
 	limits atomic.Pointer[callerLimits] // set under the lock, also while a call of this caller waits
 
 	finished atomic.Bool // no further command of this caller may run
@@ -81,7 +85,6 @@ type settings struct {
 	silent   time.Duration // after which a client over TCP is asked whether it is there; 0: never
 
 	maxClients int
-	authTime   time.Duration // within which a client must have authenticated; 0: any
 
 	alone bool // reads must not run side by side: they have events, or monitors, or are held back
 }
@@ -95,7 +98,6 @@ func (e *engine) publish() {
 		silent:   time.Duration(config.KeepAlive) * time.Second,
 
 		maxClients: config.MaxClients,
-		authTime:   time.Duration(config.AuthTimeout) * time.Second,
 
 		alone: config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 || e.state.Pause.On(),
 	}
@@ -141,6 +143,7 @@ func newEngine(o Options) (*engine, error) {
 	s.Run = e.run
 	s.Ready, s.Awaited = e.waiting.changed, e.waiting.awaited
 	s.Unblock = e.unblock
+	s.MayGuess, s.Guessed = e.mayGuess, e.guessed
 	e.reminders.init(e.clock, &e.tasks)
 	e.publish()
 	e.house.init(e, nil)
@@ -196,6 +199,7 @@ func (e *engine) leave(c *caller) {
 	defer e.mu.Unlock()
 	if e.state.Clients.Get(c.client.ID) == c.client {
 		e.log.tell(clientLeft, who(c.client))
+		e.countStranger(c, c.limits.Load().unauthenticated, false)
 	}
 	e.unpark(c.waiter)
 	e.state.Channels.UnsubscribeAll(c.client)
@@ -325,8 +329,15 @@ func (e *engine) do(c *caller, r request) (o commands.Outcome, ran bool) {
 		c.w.Status("QUEUED")
 		return o, false
 	}
+	if e.mustQueue(c, r) {
+		e.queueGuess(c, r)
+		return o, false
+	}
+	mark, failures := c.w.Len(), l.Failures
 	if o = e.perform(&c.ctx, r.command, r.args); o.Wait != nil {
 		e.park(c, r, o.Wait)
+	} else if l.Failures > failures {
+		e.punish(c, r, mark)
 	}
 	return o, true
 }
@@ -424,6 +435,7 @@ func (e *engine) copyLimits(c *caller) {
 	if old := c.limits.Load(); old == nil || *old != now {
 		changed := now // only this one is allocated
 		c.limits.Store(&changed)
+		e.countStranger(c, old != nil && old.unauthenticated, now.unauthenticated)
 	}
 }
 
@@ -434,6 +446,7 @@ func (e *engine) close() {
 	close(e.ended)
 	e.clearAlarm()
 	e.clearPause()
+	e.closeGuesses()
 	e.unparkAll()
 	e.mu.Unlock()
 	e.reminders.close()

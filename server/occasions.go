@@ -18,6 +18,8 @@ const (
 	clientLeft
 	clientsRefused
 	remoteRefused
+	strangersRefused
+	fewerClients
 	acceptFailed
 	handshakeFailed
 	certificatesUnread
@@ -29,6 +31,8 @@ const (
 	lateToSend
 	lateToRead
 	authFailed
+	guessedOften
+	lateToAuthenticate
 	configSet
 	shutdownAsked
 	saveRefused
@@ -61,6 +65,8 @@ var occasionRows = [occasions]occasionRow{
 	clientLeft:           {"client_left", verbose, "client left", 100, 10 * time.Second},
 	clientsRefused:       {"maxclients", slog.LevelWarn, "connection refused: there are maxclients of them", 10, 10 * time.Second},
 	remoteRefused:        {"protected_mode", slog.LevelWarn, "connection refused: protected-mode is on and there is no password", 10, 10 * time.Second},
+	strangersRefused:     {"unauthenticated_clients", slog.LevelWarn, "connection refused: too many have not authenticated yet", 10, 10 * time.Second},
+	fewerClients:         {name: "maxclients_lowered", level: slog.LevelWarn, text: "maxclients lowered to what the limit of open files allows"},
 	acceptFailed:         {"accept_error", slog.LevelWarn, "cannot accept a connection", 10, 10 * time.Second},
 	handshakeFailed:      {"tls_handshake_failed", verbose, "a TLS handshake came to nothing", 100, 10 * time.Second},
 	certificatesUnread:   {"tls_certificates_unread", slog.LevelWarn, "cannot read changed certificates: those read before hold", 1, time.Minute},
@@ -72,6 +78,8 @@ var occasionRows = [occasions]occasionRow{
 	lateToSend:           {"query_timeout", slog.LevelWarn, "closing a client that does not end its call", 10, 10 * time.Second},
 	lateToRead:           {"output_timeout", slog.LevelWarn, "closing a client that has stopped reading", 10, 10 * time.Second},
 	authFailed:           {"auth_failed", slog.LevelWarn, "authentication failed", 10, 10 * time.Second},
+	guessedOften:         {"auth_failures", slog.LevelWarn, "closing a client that has given too many wrong passwords", 10, 10 * time.Second},
+	lateToAuthenticate:   {"auth_timeout", verbose, "closing a client that has not authenticated in time", 100, 10 * time.Second},
 	configSet:            {"config_set", slog.LevelInfo, "CONFIG SET", 100, time.Minute},
 	shutdownAsked:        {name: "shutdown", level: slog.LevelInfo, text: "a client has sent SHUTDOWN"},
 	saveRefused:          {"save_refused", slog.LevelWarn, "SHUTDOWN SAVE refused: this server keeps its data in memory only", 10, 10 * time.Second},

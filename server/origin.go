@@ -9,6 +9,7 @@ import (
 type origin struct {
 	addr, local string     // as CLIENT LIST shows them
 	ip          netip.Addr // of the other side; the zero Addr: it has none
+	inside      bool       // it is code of this process
 }
 
 // originOf names both ends of a unix socket by its path. A connection of the

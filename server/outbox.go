@@ -39,6 +39,7 @@ type outbox struct {
 	ended   bool // nothing is appended any more
 	killed  bool // what is there is not sent either
 	crowded bool // the session waits until the client has read some
+	most    int  // bytes beyond which it does
 
 	limit     func() commands.OutputLimit
 	pushLimit func() int64 // of pushed, in bytes; 0: none
@@ -228,12 +229,13 @@ func (o *outbox) kill() {
 	o.drop()
 }
 
-// congest reports whether so much is unread that the session must wait. If so,
+// congest reports whether more than most bytes are unread, so that the session must wait. If so,
 // room is called when it need not any more.
-func (o *outbox) congest() bool {
+func (o *outbox) congest(most int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.crowded = o.size > maxUnread && !o.killed
+	o.most = most
+	o.crowded = o.size > most && !o.killed
 	return o.crowded
 }
 
@@ -255,7 +257,7 @@ func (o *outbox) taken(n int) {
 	if !o.softSince.IsZero() && int64(o.size-freeOutput) <= o.limit().Soft {
 		o.softSince = time.Time{}
 	}
-	if o.crowded && o.size <= maxUnread/2 {
+	if o.crowded && o.size <= o.most/2 {
 		o.crowded = false
 		o.room()
 	}

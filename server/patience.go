@@ -10,6 +10,7 @@ import (
 // that has had its time, and else says when that will be: zero, if nobody waits.
 var delays = [...]func(s *session, now time.Time) time.Time{
 	(*session).awaitCall,
+	(*session).awaitPassword,
 	(*session).awaitRest,
 	func(s *session, now time.Time) time.Time { return s.out.awaitReader(now) },
 	func(s *session, now time.Time) time.Time { return s.out.awaitLess(now) },
@@ -92,6 +93,40 @@ func latest(t time.Time, others ...time.Time) time.Time {
 		}
 	}
 	return t
+}
+
+// expectPassword begins to wait for the client to say who it is, where it must,
+// or ends that.
+func (s *session) expectPassword() {
+	if s.inside || !s.limits.Load().unauthenticated {
+		s.stranger.Store(0)
+		return
+	}
+	now := s.engine.clock.Now()
+	if s.stranger.CompareAndSwap(0, now.UnixNano()) {
+		if p := s.patience(); p.Auth > 0 {
+			s.remind(after(now, p.Auth))
+		}
+	}
+}
+
+// awaitPassword cuts off a client that does not say who it is. While it waits
+// for its turn to do so it is not late.
+func (s *session) awaitPassword(now time.Time) time.Time {
+	since, p := s.stranger.Load(), s.patience()
+	if since == 0 || p.Auth == 0 || s.finished.Load() {
+		return time.Time{}
+	}
+	due := after(time.Unix(0, since), p.Auth)
+	switch {
+	case due.After(now):
+		return due
+	case s.parked.Load():
+		return after(now, 1)
+	}
+	s.engine.log.tell(lateToAuthenticate, who(s.client))
+	s.Kill()
+	return time.Time{}
 }
 
 // expectRest begins to wait for the rest of a call that the client has sent a

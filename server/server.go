@@ -111,6 +111,9 @@ func (s *Server) openListeners() (open []net.Listener, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.fitClients(); err != nil {
+		return nil, err
+	}
 	if o.Addr != "" {
 		if s.tcp, err = net.Listen(network(o.Addr), o.Addr); err != nil {
 			return open, err

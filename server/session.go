@@ -27,6 +27,14 @@ const (
 	maxUnrun  = 64 << 20 // bytes of input held then, after which nothing further is read
 )
 
+// Bounds of what a client that has not said who it is may leave unread, and of
+// its input that is held then, which is more than the longest call that it may
+// send: past that it is closed.
+const (
+	maxUnauthUnread = 16 << 10
+	maxUnauthQuery  = 256 << 10
+)
+
 // A session is one connection: bytes in, commands, bytes out. It knows no
 // socket: a transport calls Feed with what it has read and sends what the
 // outbox holds.
@@ -52,6 +60,8 @@ type session struct {
 	kept   bool // the words of batch are copies
 	copies int  // bytes in those
 
+	stranger atomic.Int64 // Unix ns since which it must say who it is; 0: it need not
+
 	crowded bool // the client has left too much unread for more to run
 	over    bool // no further command runs: QUIT, a broken stream, a transport that ended
 }
@@ -68,7 +78,7 @@ func newSession(e *engine, o origin, attach func(*session)) (*session, error) {
 	s.out.clock, s.out.patience, s.out.remind = e.clock, s.patience, s.remind
 	s.reminder.init(s)
 	s.caller.init(e, &commands.Client{Addr: o.addr, LocalAddr: o.local, Peer: s})
-	s.caller.from = o.ip
+	s.caller.from, s.caller.inside = o.ip, o.inside
 	s.caller.answered, s.caller.resume = s.deliver, func() { s.proceed() }
 	attach(s)
 	if err := e.enter(&s.caller); err != nil {
@@ -154,8 +164,17 @@ func (s *session) rest() {
 
 // waits reports whether no further command may run before proceed is called.
 func (s *session) waits() bool {
-	s.crowded = !s.over && s.out.congest()
+	s.crowded = !s.over && s.out.congest(s.unread())
 	return s.crowded || s.parked.Load()
+}
+
+// unread is how many bytes of replies the client may leave unread before it is
+// served no further.
+func (s *session) unread() int {
+	if s.limits.Load().unauthenticated {
+		return maxUnauthUnread
+	}
+	return maxUnread
 }
 
 // held reports whether the last run ended because the client has left too much
@@ -240,12 +259,15 @@ func (s *session) deliver() {
 func (s *session) obey() {
 	l, now := defaultLimits(), s.limits.Load()
 	l.bulk, l.query = now.bulk, now.query
-	l.unauthenticated = now.unauthenticated
+	if l.unauthenticated = now.unauthenticated; l.unauthenticated && !s.inside {
+		l.query = min(l.query, maxUnauthQuery)
+	}
 	s.in.limits = l
 	s.class.Store(int32(now.class))
 	if s.finished.Load() {
 		s.over = true
 	}
+	s.expectPassword()
 	s.measure()
 }
 

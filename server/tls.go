@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 )
 
 // TLSFiles are what redis-server's options tls-cert-file and so on name: files
@@ -91,8 +92,8 @@ func (s *Server) shakeHands(conn net.Conn) bool {
 		return false
 	}
 	defer s.untrack(h)
-	if now.authTime > 0 {
-		stop := s.engine.clock.AfterFunc(now.authTime, h.kill)
+	if seconds := now.patience.Auth; seconds > 0 {
+		stop := s.engine.clock.AfterFunc(time.Duration(seconds)*time.Second, h.kill)
 		defer stop()
 	}
 	if err := secured.Handshake(); err != nil {

@@ -32,7 +32,7 @@ type deadline struct {
 
 func (s *Server) dial() (net.Conn, error) {
 	c := &memoryConn{server: s, reading: make(chan struct{}, 1)}
-	if _, err := newSession(s.engine, origin{addr: "memory", local: "memory"}, c.attach); err != nil {
+	if _, err := newSession(s.engine, origin{addr: "memory", local: "memory", inside: true}, c.attach); err != nil {
 		return nil, err
 	}
 	if !s.track(c) {

@@ -33,6 +33,10 @@ type waiter struct {
 	took    time.Duration      // by the call before it had to wait
 	stop    func() bool        // the timeout; nil without one
 	held    *list.Element      // its place among those that a pause holds back; nil: it waits for something else
+
+	bucket   *bucket // and its place among those who wait for their turn to guess; nil: likewise
+	place    *list.Element
+	punished bool // it waits because it has guessed wrong
 }
 
 // changed is told each key that has changed.
@@ -165,7 +169,7 @@ func (e *engine) timeOut(p *waiter) {
 // an error. It reports whether there was one.
 func (e *engine) unblock(l *commands.Client, failure error) bool {
 	p := e.waiting.of[l]
-	if p == nil || p.held != nil || p.caller.finished.Load() { // as in retry
+	if p == nil || p.held != nil || p.place != nil || p.punished || p.caller.finished.Load() { // as in retry
 		return false
 	}
 	if failure != nil {
@@ -216,6 +220,7 @@ func (e *engine) forget(p *waiter) {
 		e.pausing.held.Remove(p.held)
 		p.held = nil
 	}
+	p.leaveQueue()
 	c := p.caller
 	delete(e.waiting.of, c.client)
 	c.waiter, c.client.Blocked = nil, false

@@ -1,0 +1,226 @@
+package server
+
+import (
+	"bytes"
+	"container/list"
+	"net/netip"
+	"time"
+
+	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/commands/resp"
+)
+
+// guesses bound how many passwords can be tried: on one connection, by a delay
+// after each wrong one and an end after some; from one address, by a bucket of
+// so many a second, however many connections it has. The engine's lock guards
+// them.
+//
+// While a bucket is empty no password from there is looked at, the right one
+// neither: that would tell it from the wrong ones. Such calls wait in order of
+// arrival, so that each has its turn, after as many guesses as were waiting
+// before it; a right password takes nothing out of the bucket.
+//
+// Connections in memory are the process's own code, which nobody need protect
+// the process from, and under a clock that stands still a delay would not end.
+type guesses struct {
+	buckets map[netip.Prefix]*bucket
+	sweepAt int  // so many buckets are looked through for those that are full again
+	serving bool // what waits is having its turn
+}
+
+// maxBuckets bounds the table. Addresses beyond share one bucket.
+const maxBuckets = 10_000
+
+// A bucket is what one address may still try. It is only kept while it is not full.
+type bucket struct {
+	left  float64
+	asOf  int64       // Unix µs
+	queue list.List   // of *waiter
+	stop  func() bool // the alarm for the first of those; nil: it is not set
+}
+
+// site is what counts as one address: of IPv6, what one customer gets. Unix
+// sockets are all one.
+func site(ip netip.Addr) netip.Prefix {
+	if !ip.IsValid() {
+		return netip.Prefix{}
+	}
+	bits := ip.BitLen()
+	if ip.Is6() {
+		bits = 64
+	}
+	p, _ := ip.WithZone("").Prefix(bits) // never fails
+	return p
+}
+
+// overflow is the bucket of addresses for which there is no room.
+var overflow = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+
+// bucket returns that of a caller, or nil if it is full.
+func (e *engine) bucket(c *caller) *bucket {
+	if b := e.guesses.buckets[site(c.from)]; b != nil {
+		return b
+	}
+	if len(e.guesses.buckets) >= maxBuckets {
+		return e.guesses.buckets[overflow]
+	}
+	return nil
+}
+
+// openBucket is bucket for one that is not to stay full.
+func (e *engine) openBucket(c *caller) *bucket {
+	if b := e.bucket(c); b != nil {
+		return b
+	}
+	g := &e.guesses
+	if len(g.buckets) >= g.sweepAt {
+		for at, b := range g.buckets {
+			if e.refill(b) >= float64(e.state.Config.Guesses.Burst) && b.queue.Len() == 0 && b.stop == nil {
+				delete(g.buckets, at)
+			}
+		}
+		g.sweepAt = min(max(64, 2*len(g.buckets)), maxBuckets)
+	}
+	at := site(c.from)
+	if len(g.buckets) >= maxBuckets {
+		at = overflow
+	}
+	if g.buckets == nil {
+		g.buckets = make(map[netip.Prefix]*bucket)
+	}
+	b := &bucket{left: float64(e.state.Config.Guesses.Burst), asOf: e.micros()}
+	g.buckets[at] = b
+	return b
+}
+
+// refill puts in what has come due, and returns what is there.
+func (e *engine) refill(b *bucket) float64 {
+	config, now := &e.state.Config.Guesses, e.micros()
+	if passed := float64(now-b.asOf) / 1e6; passed > 0 {
+		b.left += passed * float64(config.Rate)
+	}
+	b.left, b.asOf = min(b.left, float64(config.Burst)), now
+	return b.left
+}
+
+// limited reports whether a caller's guesses are held to a rate.
+func (e *engine) limited(c *caller) bool { return !c.inside && e.state.Config.Guesses.Rate > 0 }
+
+// mayGuess tells commands whether a password of the client may be looked at.
+func (e *engine) mayGuess(l *commands.Client) bool {
+	c := callerOf(l)
+	if c == nil || !e.limited(c) {
+		return true
+	}
+	b := e.bucket(c)
+	return b == nil || e.refill(b) >= 1
+}
+
+// guessed is told of each wrong password.
+func (e *engine) guessed(l *commands.Client) {
+	if c := callerOf(l); c != nil && e.limited(c) {
+		b := e.openBucket(c)
+		e.refill(b)
+		b.left--
+	}
+}
+
+// callerOf is nil for those who are no connection.
+func callerOf(l *commands.Client) *caller {
+	if s, ok := l.Peer.(*session); ok {
+		return &s.caller
+	}
+	return nil
+}
+
+// mustQueue reports whether a call that guesses has to wait for its turn.
+func (e *engine) mustQueue(c *caller, r request) bool {
+	if !r.command.Has(commands.GivesPassword) || !e.limited(c) {
+		return false
+	}
+	b := e.bucket(c)
+	return b != nil && (b.queue.Len() > 0 && !e.guesses.serving || e.refill(b) < 1)
+}
+
+// queueGuess makes a call wait for its turn. Then it is made as if it had just come.
+func (e *engine) queueGuess(c *caller, r request) {
+	p, b := e.block(c, r), e.bucket(c)
+	p.bucket, p.place = b, b.queue.PushBack(p)
+	e.setTurn(b)
+}
+
+// setTurn sets the time at which the first of those that wait has its turn.
+func (e *engine) setTurn(b *bucket) {
+	if b.stop != nil || b.queue.Len() == 0 || e.closed {
+		return
+	}
+	wait := time.Duration((1 - e.refill(b)) / float64(max(e.state.Config.Guesses.Rate, 1)) * float64(time.Second))
+	e.tasks.Add(1)
+	b.stop = e.clock.AfterFunc(max(wait, time.Millisecond), func() { e.takeTurns(b) })
+}
+
+// takeTurns makes the calls whose turn it is.
+func (e *engine) takeTurns(b *bucket) {
+	defer e.tasks.Done()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return
+	}
+	b.stop = nil
+	e.guesses.serving = true
+	for b.queue.Len() > 0 && (e.refill(b) >= 1 || e.state.Config.Guesses.Rate == 0) {
+		e.again(b.queue.Front().Value.(*waiter))
+	}
+	e.guesses.serving = false
+	e.setTurn(b)
+	e.followPause(func() {})
+	e.setAlarm()
+	e.publish()
+	e.house.ctx.Broadcast()
+}
+
+// leaveQueue is for a call that waits for its turn no more.
+func (p *waiter) leaveQueue() {
+	if p.place != nil {
+		p.bucket.queue.Remove(p.place)
+		p.bucket, p.place = nil, nil
+	}
+}
+
+// punish holds back the reply to a call that has guessed wrong, which begins at
+// mark, and ends the connection with the last one that it may.
+func (e *engine) punish(c *caller, r request, mark int) {
+	config := &e.state.Config.Guesses
+	if c.inside {
+		return
+	}
+	last := config.Most > 0 && int64(c.client.Failures) >= config.Most
+	if last {
+		e.log.tell(guessedOften, who(c.client), "failures", c.client.Failures)
+	}
+	if config.Delay == 0 {
+		c.finished.Store(c.finished.Load() || last)
+		return
+	}
+	reply := bytes.Clone(c.w.Bytes()[mark:])
+	c.w.Truncate(mark)
+	p := e.block(c, r)
+	p.punished = true
+	p.over = func(w *resp.Writer) {
+		w.Raw(reply)
+		c.finished.Store(c.finished.Load() || last)
+	}
+	e.tasks.Add(1)
+	p.stop = e.clock.AfterFunc(time.Duration(config.Delay)*time.Millisecond, func() { e.timeOut(p) })
+}
+
+// closeGuesses stops the alarms, for Close.
+func (e *engine) closeGuesses() {
+	for _, b := range e.guesses.buckets {
+		if b.stop != nil && b.stop() {
+			e.tasks.Done()
+		}
+		b.stop = nil
+	}
+}

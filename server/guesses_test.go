@@ -1,0 +1,254 @@
+package server_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/server"
+)
+
+const wrongPassword = "(error) WRONGPASS invalid username-password pair or user is disabled."
+
+// guarded is a server with a password and a clock that stands still.
+func guarded(t *testing.T, parameters ...string) (*server.Server, *server.ManualClock) {
+	clock := server.NewManualClock(time.UnixMilli(1615480369000))
+	config := make(map[string]string)
+	for i := 0; i < len(parameters); i += 2 {
+		config[parameters[i]] = parameters[i+1]
+	}
+	return newServer(t, server.Options{Clock: clock, Password: "secret", Config: config}), clock
+}
+
+// waits waits until that many calls are held back.
+func waits(t *testing.T, s *server.Server, n int) {
+	t.Helper()
+	until(t, fmt.Sprint(n, " calls are held back"), func() bool {
+		return strings.Contains(do(t, s, "INFO", "clients"), fmt.Sprintf("blocked_clients:%d\r\n", n))
+	})
+}
+
+func TestReplyToAWrongPasswordIsHeldBack(t *testing.T) {
+	for _, guess := range []string{"AUTH wrong", "AUTH nobody secret", "HELLO 3 AUTH default wrong"} {
+		s, clock := guarded(t)
+		p := dialFrom(t, s, "192.0.2.7:4711")
+		p.send(guess + "\r\nAUTH secret\r\nECHO x")
+		waits(t, s, 1)
+		clock.Advance(99 * time.Millisecond)
+		waits(t, s, 1)
+		clock.Advance(time.Millisecond)
+		require.Equal(t, wrongPassword, p.read())
+		require.Equal(t, "OK", p.read())
+		require.Equal(t, `"x"`, p.read())
+	}
+}
+
+// Nobody waits with it, and nothing of it can be hurried.
+func TestHeldBackReplyHoldsUpNobody(t *testing.T) {
+	s, clock := guarded(t)
+	p, other := dialFrom(t, s, "192.0.2.7:4711"), dialFrom(t, s, "192.0.2.7:4712")
+	p.send("AUTH wrong")
+	waits(t, s, 1)
+	require.Equal(t, "OK", other.ask("AUTH secret"))
+	require.Equal(t, "(integer) 0", other.ask("CLIENT UNBLOCK 1"))
+	require.Equal(t, "(integer) 0", other.ask("CLIENT UNBLOCK 1 ERROR"))
+	other.ask("CLIENT KILL ID 1")
+	p.ended()
+	waits(t, s, 0)
+	clock.Advance(time.Second)
+	require.Equal(t, "PONG", other.ask("PING"))
+}
+
+func TestConnectionEndsAfterFiveWrongPasswords(t *testing.T) {
+	for _, delay := range []string{"100", "0"} {
+		s, clock := guarded(t, "auth-failure-delay", delay)
+		p := dialFrom(t, s, "192.0.2.7:4711")
+		p.send(strings.Repeat("AUTH wrong\r\n", 7) + "AUTH secret\r\nSET k v")
+		for range 5 {
+			if delay != "0" {
+				waits(t, s, 1)
+				clock.Advance(100 * time.Millisecond)
+			}
+			require.Equal(t, wrongPassword, p.read())
+		}
+		p.ended()
+		require.Equal(t, "(integer) 0", do(t, s, "DBSIZE"))
+		require.Contains(t, do(t, s, "INFO", "commandstats"), "cmdstat_auth:calls=5,")
+	}
+	s, clock := guarded(t)
+	p := dialFrom(t, s, "192.0.2.7:4711")
+	for range 3 { // the right one in between begins a new count
+		p.send("AUTH wrong\r\nAUTH wrong\r\nAUTH wrong\r\nAUTH secret")
+		for range 3 {
+			waits(t, s, 1)
+			clock.Advance(time.Second)
+			require.Equal(t, wrongPassword, p.read())
+		}
+		require.Equal(t, "OK", p.read())
+	}
+}
+
+// What one address may guess does not depend on how many connections it has and
+// what it sends ahead.
+func TestGuessesFromOneAddress(t *testing.T) {
+	for _, site := range [][]string{
+		{"192.0.2.7:4711", "192.0.2.7:4712", "[::ffff:192.0.2.7]:4713"},
+		{"[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8:0:0:ffff::3]:1"},
+	} {
+		s, clock := guarded(t, "auth-max-failures", "0", "auth-failure-delay", "0")
+		guesses := func() int {
+			_, rest, found := strings.Cut(do(t, s, "INFO", "commandstats"), "cmdstat_auth:calls=")
+			n := 0
+			if found {
+				_, err := fmt.Sscanf(rest, "%d,", &n)
+				require.NoError(t, err)
+			}
+			return n
+		}
+		var peers []*peer
+		for _, addr := range site {
+			p := dialFrom(t, s, addr)
+			p.send(strings.Repeat("AUTH wrong\r\n", 100))
+			go io.Copy(io.Discard, p.conn)
+			peers = append(peers, p)
+		}
+		waits(t, s, len(peers))
+		require.Equal(t, 5, guesses())
+		for second := range 10 {
+			for range 10 {
+				clock.Advance(100 * time.Millisecond)
+				waits(t, s, len(peers))
+			}
+			require.Equal(t, 5+5*(second+1), guesses())
+		}
+		// Another one is not held back, and neither is the process itself.
+		require.Equal(t, "OK", dialFrom(t, s, "198.51.100.7:1").ask("AUTH secret"))
+		require.Equal(t, "OK", dial(t, s).ask("AUTH secret"))
+		// Who knows the password has his turn, behind those that wait already.
+		honest := dialFrom(t, s, site[0])
+		honest.send("AUTH secret")
+		waits(t, s, len(peers)+1)
+		for range len(peers) + 1 {
+			clock.Advance(200 * time.Millisecond)
+		}
+		require.Equal(t, "OK", honest.read())
+	}
+}
+
+// A right password costs nothing, however often.
+func TestRightPasswordsAreNotCounted(t *testing.T) {
+	s, _ := guarded(t)
+	p := dialFrom(t, s, "192.0.2.7:4711")
+	for range 100 {
+		require.Equal(t, "OK", p.ask("AUTH secret"))
+	}
+}
+
+// Within EXEC nothing can wait: what is too much is not looked at.
+func TestGuessesWithinATransaction(t *testing.T) {
+	s, clock := guarded(t, "auth-max-failures", "0")
+	p := dialFrom(t, s, "192.0.2.7:4711")
+	p.ask("AUTH secret")
+	p.ask("MULTI")
+	for range 10 {
+		require.Equal(t, "QUEUED", p.ask("AUTH wrong"))
+	}
+	require.Equal(t, "QUEUED", p.ask("AUTH secret"))
+	require.Equal(t, "QUEUED", p.ask("SET k v"))
+	p.send("EXEC")
+	waits(t, s, 1)
+	clock.Advance(100 * time.Millisecond)
+	reply := p.read()
+	require.Equal(t, 5, strings.Count(reply, "WRONGPASS"))
+	require.Equal(t, 6, strings.Count(reply, "ERR too many wrong passwords"))
+	require.Equal(t, `"v"`, p.ask("GET k"))
+}
+
+// A call that waits for its turn goes with its client.
+func TestLeavingWhileWaitingForATurn(t *testing.T) {
+	s, clock := guarded(t, "auth-max-failures", "0", "auth-failure-delay", "0")
+	first, second := dialFrom(t, s, "192.0.2.7:4711"), dialFrom(t, s, "192.0.2.7:4712")
+	first.send(strings.Repeat("AUTH wrong\r\n", 6))
+	waits(t, s, 1)
+	second.send("AUTH secret")
+	waits(t, s, 2)
+	require.NoError(t, first.conn.Close())
+	waits(t, s, 1)
+	clock.Advance(200 * time.Millisecond)
+	require.Equal(t, "OK", second.read())
+	third := dialFrom(t, s, "192.0.2.7:4713")
+	third.send(strings.Repeat("AUTH wrong\r\n", 6))
+	waits(t, s, 1) // and Close waits for nobody
+}
+
+// In a bubble the delays are the bubble's, and in memory there are none.
+func TestWrongPasswordsInMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := server.New(server.Options{Password: "secret"})
+		require.NoError(t, err)
+		conn, err := s.Dial()
+		require.NoError(t, err)
+		p := &peer{t, conn, resp.NewReader(conn)}
+		begun := time.Now()
+		for range 100 {
+			require.Equal(t, wrongPassword, p.ask("AUTH wrong"))
+		}
+		time.Sleep(time.Hour)
+		require.Equal(t, "OK", p.ask("AUTH secret"))
+		require.Equal(t, time.Hour, time.Since(begun))
+		require.NoError(t, conn.Close())
+		require.NoError(t, s.Close())
+	})
+}
+
+// Unix sockets are one address.
+func TestGuessesThroughTheUnixSocket(t *testing.T) {
+	clock := server.NewManualClock(time.UnixMilli(1615480369000))
+	s, socket := startOnSocket(t, server.Options{Clock: clock, Password: "secret", Config: map[string]string{"auth-failure-delay": "0", "auth-max-failures": "0"}})
+	var all sync.WaitGroup
+	for range 3 {
+		conn, err := net.Dial("unix", socket)
+		require.NoError(t, err)
+		defer conn.Close()
+		_, err = io.WriteString(conn, strings.Repeat("AUTH wrong\r\n", 100))
+		require.NoError(t, err)
+		all.Go(func() { io.Copy(io.Discard, conn) })
+	}
+	waits(t, s, 3)
+	require.Contains(t, do(t, s, "INFO", "commandstats"), "cmdstat_auth:calls=5,")
+	require.NoError(t, s.Close())
+	all.Wait()
+	require.NoFileExists(t, filepath.Clean(socket))
+}
+
+func TestClientThatNeverAuthenticates(t *testing.T) {
+	s, clock := guarded(t)
+	silent, busy, honest := dialFrom(t, s, "192.0.2.7:1"), dialFrom(t, s, "192.0.2.7:2"), dialFrom(t, s, "192.0.2.7:3")
+	inside := dial(t, s)
+	require.Equal(t, "OK", honest.ask("AUTH secret"))
+	for range 29 {
+		require.Contains(t, busy.ask("PING"), "NOAUTH")
+		clock.Advance(time.Second)
+	}
+	require.Equal(t, "PONG", honest.ask("PING"))
+	clock.Advance(time.Second)
+	silent.ended()
+	busy.ended()
+	clock.Advance(time.Hour)
+	require.Equal(t, "PONG", honest.ask("PING"))
+	require.Equal(t, "OK", inside.ask("AUTH secret"))
+	require.Equal(t, "RESET", honest.ask("RESET")) // and the time begins anew
+	clock.Advance(29 * time.Second)
+	require.Contains(t, honest.ask("PING"), "NOAUTH")
+	clock.Advance(time.Second)
+	honest.ended()
+}

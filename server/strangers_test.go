@@ -1,0 +1,128 @@
+package server_test
+
+import (
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/server"
+)
+
+// callsOf are calls that name a row, with as many words as it asks for.
+func callsOf(m *commands.Command) [][]string {
+	words := strings.Split(m.FullName(), "|")
+	least := max(m.Arity, -m.Arity)
+	for len(words) < least {
+		words = append(words, "1")
+	}
+	return [][]string{words}
+}
+
+// Without the password no row does anything, but for the four.
+func TestStrangerCanDoNothing(t *testing.T) {
+	may := map[string]bool{"auth": true, "hello": true, "quit": true, "reset": true}
+	var rows []*commands.Command
+	for _, m := range commands.Standard().Rows() {
+		rows = append(append(rows, m), m.Children()...)
+	}
+	s := newServer(t, server.Options{Password: "secret", Debug: true})
+	do(t, s, "SET", "1", "v")
+	before := do(t, s, "GET", "1")
+	for _, protocol := range []string{"", "HELLO 3"} {
+		p := dial(t, s)
+		if protocol != "" {
+			require.Contains(t, p.ask(protocol), "NOAUTH")
+		}
+		for _, begin := range []string{"", "MULTI"} { // which is refused as well
+			if begin != "" {
+				require.Contains(t, p.ask(begin), "NOAUTH")
+			}
+			for _, m := range rows {
+				if may[m.Name] {
+					continue
+				}
+				for _, words := range callsOf(m) {
+					p.sendWords(strings.Join(words, " "))
+					reply := p.read()
+					require.True(t, strings.HasPrefix(reply, "(error) NOAUTH Authentication required.") ||
+						strings.HasPrefix(reply, "(error) EXECABORT Transaction discarded because of: NOAUTH") ||
+						strings.HasPrefix(reply, "(error) ERR DEBUG command not allowed") ||
+						m.Run == nil && strings.HasPrefix(reply, "(error) ERR "), "%v: %s", words, reply)
+				}
+			}
+		}
+		require.Contains(t, p.ask("HELLO 3 SETNAME eve"), "NOAUTH")
+		require.Equal(t, "RESET", p.ask("RESET"))
+		require.Equal(t, "OK", p.ask("QUIT"))
+		p.ended()
+	}
+	require.Equal(t, before, do(t, s, "GET", "1"))
+	require.Equal(t, "(integer) 1", do(t, s, "DBSIZE"))
+}
+
+// One of ten connections at most is of somebody who has not said who he is.
+func TestStrangersLeaveRoomForOthers(t *testing.T) {
+	s, _ := guarded(t, "maxclients", "200")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go s.Serve(l)
+	enter := func() *peer {
+		p := dialTo(t, l.Addr().String())
+		p.send("GET k")
+		return p
+	}
+	var strangers []*peer
+	for range 20 {
+		p := enter()
+		require.Contains(t, p.read(), "NOAUTH")
+		strangers = append(strangers, p)
+	}
+	require.Equal(t, "(error) ERR max number of clients reached", enter().read())
+	require.Equal(t, "OK", dial(t, s).ask("AUTH secret"), "code of the process comes in")
+	require.Equal(t, "OK", strangers[0].ask("AUTH secret"))
+	p := enter()
+	require.Contains(t, p.read(), "NOAUTH")
+	require.NoError(t, p.conn.Close())
+	until(t, "it has left", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:21\r\n") })
+	require.Equal(t, "RESET", strangers[0].ask("RESET")) // he is one again
+	require.Equal(t, "(error) ERR max number of clients reached", enter().read())
+	do(t, s, "CONFIG", "SET", "requirepass", "")
+	require.Equal(t, "(nil)", enter().read())
+}
+
+// Who has not said who he is makes the server keep little.
+func TestStrangersFloodIsBounded(t *testing.T) {
+	s, _ := guarded(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go s.Serve(l)
+	conn, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(4<<10))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for range 100 { // far more than the kernel keeps
+			if _, err := io.WriteString(conn, strings.Repeat("PING\r\n", 100_000)); err != nil {
+				return
+			}
+		}
+	}()
+	for {
+		select {
+		case <-ended:
+			until(t, "cut off", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:0\r\n") })
+			return
+		default:
+			m := s.Metrics()
+			require.Less(t, m.Input+m.Output, int64(1<<20))
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
