@@ -162,6 +162,14 @@ func (f *framing) release() {
 	}
 }
 
+// empty gives back the small buffer too, which release keeps for the next command.
+func (f *framing) empty() {
+	if f.pending() == 0 && f.err == nil {
+		recycle(f.buf)
+		f.buf, f.head, f.line, f.pos = nil, 0, 0, 0
+	}
+}
+
 // buffered returns the bytes that no returned command has used, and those for
 // which there is room without growing (qbuf and qbuf-free of CLIENT LIST).
 func (f *framing) buffered() (used, free int) { return f.pending(), cap(f.buf) - f.pending() }

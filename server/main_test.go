@@ -1,9 +1,16 @@
 package server_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/parley-chat/parley/server/servertest"
 )
 
-func TestMain(m *testing.M) { servertest.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(contenderVariable) != "" {
+		contend()
+		return
+	}
+	servertest.Main(m)
+}

@@ -12,21 +12,21 @@ import (
 type part struct {
 	mu    sync.Mutex // guards all below
 	open  bool
-	call  int64     // how many the client has sent before it
-	since time.Time // when it began, or the last span that was fast enough
-	had   int64     // bytes of it that had come by then
-	sign  time.Time // when the last bytes of any came
+	call  int64 // how many the client has sent before it
+	since int64 // Unix ns: when it began, or the last span that was fast enough
+	had   int64 // bytes of it that had come by then
+	sign  int64 // Unix ns: when the last bytes of any came
 }
 
 // begin notes that there is a part of a call, and reports whether it is new.
 func (p *part) begin(call int64, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sign = now
+	p.sign = now.UnixNano()
 	if p.open && p.call == call {
 		return false
 	}
-	p.open, p.call, p.since, p.had = true, call, now, 0
+	p.open, p.call, p.since, p.had = true, call, p.sign, 0
 	return true
 }
 
@@ -41,7 +41,7 @@ func (p *part) end() {
 func (p *part) lastSign() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.sign
+	return time.Unix(0, p.sign)
 }
 
 // due is when the rest of a call must have come of which there are some bytes,
@@ -52,13 +52,13 @@ func (p *part) due(now time.Time, bytes int64, patience commands.Patience) (due 
 	if !p.open || patience.Query == 0 {
 		return time.Time{}, false
 	}
-	due = after(p.since, patience.Query)
+	due = after(time.Unix(0, p.since), patience.Query)
 	if due.After(now) {
 		return due, false
 	}
 	if (bytes-p.had)/patience.Query < patience.QueryRate {
 		return due, true
 	}
-	p.since, p.had = now, bytes
+	p.since, p.had = now.UnixNano(), bytes
 	return after(now, patience.Query), false
 }

@@ -14,6 +14,7 @@ var delays = [...]func(s *session, now time.Time) time.Time{
 	(*session).awaitRest,
 	func(s *session, now time.Time) time.Time { return s.out.awaitReader(now) },
 	func(s *session, now time.Time) time.Time { return s.out.awaitLess(now) },
+	(*session).awaitQuiet,
 }
 
 // look asks of each delay whether the client is late, as a reminder does.

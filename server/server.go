@@ -30,6 +30,9 @@ const Version = "0.1.0"
 // clients are told.
 const RedisVersion = commands.RedisVersion
 
+// closeGrace is how long Close lets clients read what they have been answered.
+const closeGrace = time.Second
+
 // closePatience is how long Close waits before it says what hangs.
 const closePatience = 5 * time.Second
 
@@ -51,7 +54,8 @@ type Server struct {
 
 // A conn is what Close must end.
 type conn interface {
-	kill() // must not wait for a client
+	end()  // closes once the client has what it was answered; must not wait for it
+	kill() // closes at once
 	name() string
 	of() *session // nil: there is none yet
 }
@@ -223,7 +227,8 @@ func (s *Server) DialContext(ctx context.Context, network, addr string) (net.Con
 	return s.dial()
 }
 
-// Close ends all connections and returns when everything of the server has
+// Close lets commands that run come to their end and no other begin, ends all
+// connections, and returns when everything of the server has
 // come to its end. Should something not within five seconds, the error says
 // what. Further calls wait for the first and return the same.
 func (s *Server) Close() error { return s.end() }
@@ -243,10 +248,16 @@ func (s *Server) close() error {
 		}
 	}
 	return errors.Join(append(errs, s.wait(func() {
-		for _, c := range open {
-			c.kill()
-		}
 		s.engine.close()
+		for _, c := range open {
+			c.end()
+		}
+		cut := time.AfterFunc(closeGrace, func() {
+			for _, c := range open {
+				c.kill()
+			}
+		})
+		defer cut.Stop()
 		s.tasks.Wait()
 		s.engine.log.tell(closed)
 		s.engine.log.close()

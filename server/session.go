@@ -48,7 +48,9 @@ type session struct {
 	class                atomic.Int32 // a commands.OutputClass: which limits the outbox is under
 	proceed              func()       // what made the session wait is over; called under locks, must not wait
 	retire               func()       // closes once what there is has been sent; must not wait
+	quieten              func()       // lets go of what an idle connection need not hold; must not wait; nil: nothing
 
+	quiet    quiet
 	reminder reminder // of what the client may be late with
 	part     part     // the call that it is sending
 
@@ -102,6 +104,7 @@ func (s *session) Feed(p []byte) (open bool) {
 	}
 	s.engine.state.Stats.InBytes.Add(int64(len(p)))
 	s.engine.state.Stats.Reads.Add(1)
+	s.quiet.reads.Add(1)
 	if err := s.in.write(p); err != nil {
 		s.engine.log.tell(queryTooLong, who(s.client), "error", err)
 		s.over = true

@@ -106,6 +106,7 @@ func (s *Server) shakeHands(conn net.Conn) bool {
 // A handshake is a connection that is not a client yet.
 type handshake struct{ *tls.Conn }
 
+func (h *handshake) end()  { h.kill() }
 func (h *handshake) kill() { h.NetConn().Close() }
 
 func (h *handshake) of() *session { return nil }

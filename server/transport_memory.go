@@ -167,13 +167,16 @@ func (c *memoryConn) Close() error {
 	return nil
 }
 
-// kill is the server's way of closing it: Read returns io.EOF.
 func (c *memoryConn) of() *session { return c.session }
 
-func (c *memoryConn) kill() {
-	c.session.Kill()
+// end is the server's way of closing it: Read returns what is left, then io.EOF.
+func (c *memoryConn) end() {
+	c.session.Finish()
 	c.leave()
 }
+
+// kill need do nothing: nobody waits for the client after end.
+func (c *memoryConn) kill() {}
 
 func (c *memoryConn) name() string { return "connection in memory" }
 

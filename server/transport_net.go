@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
+	"syscall"
 	"time"
 )
 
@@ -14,28 +16,28 @@ const (
 	largeRead = 64 << 10
 )
 
-// serveConn serves one connection of the network until it ends. It is the
-// connection's only goroutine while the client is idle; messages that others
-// send bring one of their own for as long as it takes to write them.
+// serveConn lets in one connection of the network. From then on it has one
+// goroutine; messages that others send bring one of their own for as long as it
+// takes to write them.
 func (s *Server) serveConn(conn net.Conn) {
-	defer conn.Close()
 	if !s.shakeHands(conn) {
+		conn.Close()
 		return
 	}
 	t := &netTransport{server: s, conn: conn}
 	session, err := newSession(s.engine, originOf(conn), t.attach)
 	if err != nil {
 		refuse(conn, err)
+		conn.Close()
 		return
 	}
 	keepAlive(conn, s.engine.settings.Load().silent)
 	if !s.track(t) {
 		session.leave()
+		conn.Close()
 		return
 	}
-	t.read()
-	session.leave()
-	s.untrack(t)
+	t.awaitAside()
 }
 
 const longestSilence = 32767 * time.Second
@@ -73,6 +75,7 @@ type netTransport struct {
 	server  *Server
 	conn    net.Conn
 	session *session
+	raw     syscall.RawConn // the socket, if it can be asked for input without a buffer; else nil
 }
 
 // attach lets others than the reader set the connection in motion.
@@ -83,16 +86,45 @@ func (t *netTransport) attach(s *session) {
 	if resumable(t.conn) {
 		s.out.poke = func() { t.conn.SetWriteDeadline(longAgo) }
 	}
+	if t.raw = socket(t.conn); t.raw != nil {
+		s.quieten = t.quieten
+	}
 }
 
-// read feeds the session until the connection or the session ends.
-func (t *netTransport) read() {
+// awaitAside waits for input and serves it, in a new goroutine, whose stack is
+// small as long as it waits. One that has served would keep what it had grown to.
+func (t *netTransport) awaitAside() { t.server.spawn(t.await) }
+
+func (t *netTransport) await() {
+	if t.raw != nil {
+		t.raw.Read(readable) // an error is read once more, below
+	}
+	t.serve()
+}
+
+// serve serves the connection until it ends or is quiet.
+func (t *netTransport) serve() {
+	if t.session.stir(); t.read() {
+		t.awaitAside()
+		return
+	}
+	t.session.leave()
+	t.server.untrack(t)
+	t.conn.Close()
+}
+
+// quieten makes read return.
+func (t *netTransport) quieten() { t.conn.SetReadDeadline(longAgo) }
+
+// read feeds the session until the connection or the session ends, or until
+// quieten ends it: true.
+func (t *netTransport) read() (quiet bool) {
 	buf := make([]byte, smallRead)
 	for {
 		n, err := t.conn.Read(buf)
 		if n > 0 {
 			if !t.send(t.session.Feed(buf[:n])) {
-				return
+				return false
 			}
 			if t.session.full() {
 				t.session.out.awaitRoom()
@@ -101,8 +133,12 @@ func (t *netTransport) read() {
 		if err == io.EOF {
 			t.finish()
 		}
+		if errors.Is(err, os.ErrDeadlineExceeded) && t.raw != nil {
+			t.conn.SetReadDeadline(time.Time{})
+			return true
+		}
 		if err != nil {
-			return
+			return false
 		}
 		switch {
 		case n == len(buf) && n < largeRead:
@@ -170,17 +206,25 @@ func (t *netTransport) retireAside() {
 // abortAside cuts the connection. What the kernel holds for the client is
 // dropped: who does not read would make it keep that for minutes.
 func (t *netTransport) abortAside() {
-	t.server.spawn(func() {
-		conn := bare(t.conn) // without a last word of TLS, which might have to wait
-		if tcp, ok := conn.(*net.TCPConn); ok {
-			tcp.SetLinger(0)
-		}
-		conn.Close()
-	})
+	t.server.spawn(t.abort)
+}
+
+func (t *netTransport) abort() {
+	conn := bare(t.conn) // without a last word of TLS, which might have to wait
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	conn.Close()
 }
 
 func (t *netTransport) of() *session { return t.session }
 
-func (t *netTransport) kill() { t.session.Kill() }
+func (t *netTransport) end() {
+	t.session.Finish()
+	t.session.out.finish()
+	t.retireAside()
+}
+
+func (t *netTransport) kill() { t.abort() }
 
 func (t *netTransport) name() string { return "connection from " + t.session.client.Addr }

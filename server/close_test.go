@@ -1,0 +1,108 @@
+package server_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/server"
+)
+
+// Close under load: it comes to its end soon, and each client sees the whole
+// replies to the first calls that it has sent, and then the end of the connection.
+func TestCloseUnderLoad(t *testing.T) {
+	const clients = 1000
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+		do(t, s, "SET", "k", strings.Repeat("x", 1000))
+		pipeline := []byte(strings.Repeat("ECHO hello\r\nGET k\r\n", 50))
+		var answered, cut atomic.Int64
+		begin, busy := make(chan struct{}), make(chan struct{})
+		var all sync.WaitGroup
+		for i := range clients {
+			p := dial()
+			all.Go(func() {
+				defer p.conn.Close()
+				<-begin
+				for n := 0; ; n++ {
+					if n%100 == 0 {
+						if _, err := p.conn.Write(pipeline); err != nil {
+							break
+						}
+					}
+					v, err := p.replies.Read()
+					if errors.Is(err, io.ErrUnexpectedEOF) {
+						cut.Add(1)
+					}
+					if err != nil {
+						break
+					}
+					if n%2 == 0 && v.Str != "hello" || n%2 == 1 && len(v.Str) != 1000 {
+						t.Errorf("client %d: reply %d is %q", i, n, v.Str)
+						break
+					}
+					if answered.Add(1) == 100*clients {
+						close(busy)
+					}
+				}
+			})
+		}
+		close(begin)
+		<-busy
+		begun := time.Now()
+		require.NoError(t, s.Close())
+		took := time.Since(begun)
+		all.Wait()
+		t.Logf("Close took %v, after %d replies; %d clients saw a part of one", took, answered.Load(), cut.Load())
+		require.Less(t, took, 2*time.Second)
+	})
+}
+
+// Replies to what has run are sent, should the client begin to read late.
+func TestCloseSendsWhatWasAnswered(t *testing.T) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+		do(t, s, "SET", "k", strings.Repeat("x", 400<<10))
+		p := dial()
+		p.send("GET k\r\nGET k\r\nINCR n")
+		until(t, "all has run", func() bool { return do(t, s, "EXISTS", "n") == "(integer) 1" })
+		closed := make(chan error)
+		go func() { closed <- s.Close() }()
+		until(t, "Close is under way", func() bool {
+			conn, err := s.Dial()
+			if err == nil {
+				conn.Close()
+			}
+			return errors.Is(err, server.ErrClosed)
+		})
+		p.readLength(400 << 10)
+		p.readLength(400 << 10)
+		require.Equal(t, "(integer) 1", p.read())
+		p.ended()
+		require.NoError(t, <-closed)
+	})
+}
+
+// A client that does not read keeps Close waiting for a second, not more.
+func TestCloseDoesNotWaitForWhoNeverReads(t *testing.T) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+		do(t, s, "SET", "k", strings.Repeat("x", 1<<20))
+		stuck := dial()
+		stuck.send(strings.Repeat("GET k\r\n", 50) + "QUIT")
+		until(t, "much is unread", func() bool { return strings.Contains(do(t, s, "CLIENT", "LIST"), " cmd=get ") })
+		begun := time.Now()
+		require.NoError(t, s.Close())
+		require.Less(t, time.Since(begun), 2*time.Second)
+		require.NoError(t, stuck.conn.SetReadDeadline(time.Now().Add(time.Minute)))
+		_, err := io.Copy(io.Discard, stuck.conn)
+		require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+		_, err = net.Dial("tcp", s.Addr())
+		require.Error(t, err)
+	})
+}

@@ -1,0 +1,108 @@
+package server_test
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/server"
+	"github.com/parley-chat/parley/server/servertest/redistest"
+)
+
+// reliability asks for the long form of the tests whose figures stand in
+// docs/RELIABILITY.md, beside redis-server.
+var reliability = flag.Bool("reliability", false, "measure at full size, and redis-server as well")
+
+// contenderVariable makes this program a server, for contenders.
+const contenderVariable = "PARLEY_TEST_CONTENDER"
+
+// A contender is a server in a process of its own: what that takes of memory and
+// of the processor is the server's alone.
+type contender struct {
+	name, addr string
+	*peer      // who asks
+}
+
+// contenders are parley and, at full size, redis-server.
+func contenders(t *testing.T) []*contender {
+	all := []*contender{{name: "parley", addr: startContender(t)}}
+	if *reliability {
+		all = append(all, &contender{name: "redis-server", addr: redistest.Start(t).Addr()})
+	}
+	for _, c := range all {
+		c.peer = c.dial(t)
+	}
+	return all
+}
+
+// contend serves until standard input ends.
+func contend() {
+	s, err := server.Start(server.Options{})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println(s.Addr())
+	io.Copy(io.Discard, os.Stdin)
+	s.Close()
+}
+
+func startContender(t *testing.T) (addr string) {
+	command := exec.Command(os.Args[0])
+	command.Env = append(os.Environ(), contenderVariable+"=1")
+	command.Stderr = os.Stderr
+	in, err := command.StdinPipe()
+	require.NoError(t, err)
+	out, err := command.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, command.Start())
+	t.Cleanup(func() {
+		in.Close()
+		require.NoError(t, command.Wait())
+	})
+	addr, err = bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	return strings.TrimSpace(addr)
+}
+
+func (c *contender) dial(t *testing.T) *peer {
+	conn, err := net.Dial("tcp", c.addr)
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	return &peer{t, conn, resp.NewReader(conn)}
+}
+
+// info is a number in INFO.
+func (c *contender) info(field string) float64 {
+	c.send("INFO everything")
+	v, err := c.replies.Read()
+	require.NoError(c.t, err)
+	_, text, found := strings.Cut(v.Str, "\n"+field+":")
+	require.True(c.t, found, field)
+	text, _, _ = strings.Cut(text, "\r")
+	n, err := strconv.ParseFloat(text, 64)
+	require.NoError(c.t, err)
+	return n
+}
+
+// resident is what the process has of the memory, in bytes; 0 where the system
+// does not tell.
+func (c *contender) resident() float64 { return c.info("used_memory_rss") }
+
+// percentile is what all but so many of a hundred took at most.
+func percentile(times []time.Duration, p float64) time.Duration {
+	slices.Sort(times)
+	return times[min(len(times)-1, int(float64(len(times))*p/100))]
+}

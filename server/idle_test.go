@@ -1,0 +1,124 @@
+package server_test
+
+import (
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/server"
+)
+
+// What a connection takes that does nothing, in all: its goroutine, the socket's
+// part of the runtime, the session.
+func TestIdleConnections(t *testing.T) {
+	n, most := 1000, 10<<10 // of few, each bears more of what the heap has to spare
+	if *reliability {
+		n, most = 9_990, 6<<10 // maxclients allows ten more
+	}
+	for _, c := range contenders(t) {
+		purge := func() float64 {
+			c.ask("MEMORY PURGE")
+			return c.resident()
+		}
+		before := purge()
+		all := make([]net.Conn, n)
+		for i := range all {
+			all[i] = c.dial(t).conn
+		}
+		until(t, "all are clients", func() bool { return c.info("connected_clients") == float64(n+1) })
+		each := (c.resident() - before) / float64(n)
+		t.Logf("%s: %.0f bytes of each of %d connections", c.name, each, n)
+		if c.name != "parley" {
+			continue
+		}
+		if runtime.GOOS == "linux" && !raceDetector {
+			require.Less(t, each, float64(most))
+		}
+		if !*reliability {
+			continue
+		}
+		for _, conn := range all {
+			_, err := conn.Write([]byte("PING\r\n"))
+			require.NoError(t, err)
+		}
+		reply := make([]byte, 64)
+		for _, conn := range all {
+			_, err := conn.Read(reply)
+			require.NoError(t, err)
+		}
+		t.Logf("%s: %.0f bytes when each has just called", c.name, (c.resident()-before)/float64(n))
+		until(t, "they are quiet again", func() bool { return purge()-before < float64(n*most) })
+		t.Logf("%s: %.0f bytes when each is quiet again", c.name, (purge()-before)/float64(n))
+		processor := func() float64 { return c.info("used_cpu_sys") + c.info("used_cpu_user") }
+		begun, spent := time.Now(), processor()
+		time.Sleep(3 * time.Second) // a span to measure, not something to wait for
+		t.Logf("%s: %.5f of a processor", c.name, (processor()-spent)/time.Since(begun).Seconds())
+	}
+}
+
+// A connection that has been quiet lets go of its buffers, and serves on.
+func TestQuietConnectionServesOn(t *testing.T) {
+	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *peer) {
+		p := dial()
+		for range 3 {
+			require.Equal(t, "PONG", p.ask("PING"))
+			until(t, "nothing is kept", func() bool {
+				clock.Advance(10 * time.Second)
+				return strings.Contains(do(t, s, "CLIENT", "LIST"), " qbuf=0 qbuf-free=0 ")
+			})
+			_, err := p.conn.Write([]byte("*1\r\n$4\r\nPI"))
+			require.NoError(t, err)
+			arrived(t, s, 10)
+			clock.Advance(9 * time.Second)
+			_, err = p.conn.Write([]byte("NG\r\n"))
+			require.NoError(t, err)
+			require.Equal(t, "PONG", p.read())
+		}
+		waiter := dial()
+		waiter.send("BZPOPMIN z 0\r\nPING")
+		blocked(t, s, 1)
+		clock.Advance(time.Hour)
+		do(t, s, "ZADD", "z", 1, "a")
+		require.Equal(t, popped("z", "a", "1"), waiter.read())
+		require.Equal(t, "PONG", waiter.read())
+	}, "tcp", "unix")
+}
+
+// Little input asks for much output: who does not read it does not make the server
+// hold it.
+func TestRepliesThatNobodyReads(t *testing.T) {
+	const clients, calls = 6, 150
+	for _, c := range contenders(t) {
+		value := strings.Repeat("x", 1_000_000)
+		c.sendWords("SET k " + value)
+		require.Equal(t, "OK", c.read())
+		before, most := c.resident(), 0.0
+		var all []*peer
+		for range clients {
+			p := c.dial(t)
+			p.send(strings.Repeat("GET k\r\n", calls))
+			all = append(all, p)
+		}
+		until(t, "all have run what they may", func() bool {
+			most = max(most, c.resident()-before)
+			c.send("CLIENT LIST")
+			v, err := c.replies.Read()
+			require.NoError(t, err)
+			return strings.Count(v.Str, " cmd=get ") == clients && strings.Count(v.Str, " omem=0 ") == 1
+		})
+		for range 200 {
+			most = max(most, c.resident()-before)
+		}
+		t.Logf("%s: %.0f MB more for %d clients that have asked for %d MB each", c.name, most/1e6, clients, calls)
+		if c.name == "parley" && !raceDetector {
+			require.Less(t, most, 50e6)
+		}
+		for range calls { // and it is all there
+			all[0].readLength(len(value))
+		}
+	}
+}
