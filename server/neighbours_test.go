@@ -1,0 +1,129 @@
+package server_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Times are compared between runs that take turns, so that what else the machine
+// does is in both. Only at full size are they held to a bound.
+
+// publishing times each of some PUBLISHes to 100 subscribers, who all read; last
+// of them may be one who does not.
+func publishing(t *testing.T, c *contender, calls int, stuck bool) (times []time.Duration) {
+	const subscribers = 100
+	publisher := c.dial(t)
+	payload := strings.Repeat("x", 16<<10)
+	received := make(chan int, subscribers)
+	for i := range subscribers {
+		p := c.dial(t)
+		p.ask("SUBSCRIBE news")
+		if i == 0 && stuck {
+			continue
+		}
+		go func() {
+			n, _ := io.CopyN(io.Discard, p.conn, int64(calls*len(fmt.Sprintf("*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$%d\r\n%s\r\n", len(payload), payload))))
+			received <- int(n)
+			p.conn.Close()
+		}()
+	}
+	var call bytes.Buffer
+	fmt.Fprintf(&call, "*3\r\n$7\r\nPUBLISH\r\n$4\r\nnews\r\n$%d\r\n%s\r\n", len(payload), payload)
+	for range calls {
+		begun := time.Now()
+		_, err := publisher.conn.Write(call.Bytes())
+		require.NoError(t, err)
+		publisher.read()
+		times = append(times, time.Since(begun))
+	}
+	readers := subscribers
+	if stuck {
+		readers--
+	}
+	for range readers {
+		require.Positive(t, <-received)
+	}
+	until(t, "all are gone", func() bool {
+		return c.info("pubsub_channels") == 0 || !stuck && c.info("connected_clients") < 5
+	})
+	publisher.conn.Close()
+	return times
+}
+
+// A subscriber who does not read costs the publisher nothing, and is cut off at
+// its limit.
+func TestStuckSubscriber(t *testing.T) {
+	calls, rounds, limit := 700, 1, "1mb"
+	if *reliability {
+		calls, rounds, limit = 4000, 3, "32mb"
+	}
+	for _, c := range contenders(t) {
+		c.ask(`CONFIG SET client-output-buffer-limit "pubsub ` + limit + ` 0 0"`)
+		var with, without []time.Duration
+		cut := 0.0
+		for range rounds {
+			without = append(without, publishing(t, c, calls, false)...)
+			with = append(with, publishing(t, c, calls, true)...)
+			if c.name == "parley" {
+				cut++
+				require.Equal(t, cut, c.info("client_output_buffer_limit_disconnections"))
+			}
+		}
+		t.Logf("%s: p50 %v, p99 %v; with one that is stuck p50 %v, p99 %v", c.name, percentile(without, 50), percentile(without, 99),
+			percentile(with, 50), percentile(with, 99))
+	}
+}
+
+// asking times some GETs, one at a time.
+func asking(p *peer, calls int) (times []time.Duration) {
+	for range calls {
+		begun := time.Now()
+		p.ask("GET k")
+		times = append(times, time.Since(begun))
+	}
+	return times
+}
+
+// Thousands of calls that are half sent cost others nothing, and are cut off.
+func TestHalfSentCalls(t *testing.T) {
+	n, calls, rounds := 500, 1000, 1
+	if *reliability {
+		n, calls, rounds = 5000, 20_000, 5
+	}
+	for _, c := range contenders(t) {
+		honest := c.dial(t)
+		honest.ask("SET k v")
+		var with, without []time.Duration
+		for range rounds {
+			without = append(without, asking(honest, calls)...)
+			late := 0.0
+			if c.name == "parley" {
+				late = c.info("client_query_timeout_disconnections")
+			}
+			var half []*peer
+			for range n {
+				p := c.dial(t)
+				_, err := p.conn.Write([]byte("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\n"))
+				require.NoError(t, err)
+				half = append(half, p)
+			}
+			with = append(with, asking(honest, calls)...)
+			if c.name == "parley" {
+				c.ask("CONFIG SET client-query-timeout 1")
+				until(t, "all are cut off", func() bool { return c.info("client_query_timeout_disconnections") == late+float64(n) })
+				c.ask("CONFIG SET client-query-timeout 10")
+			}
+			for _, p := range half {
+				p.conn.Close()
+			}
+		}
+		t.Logf("%s: p50 %v, p99 %v; with %d half-sent calls p50 %v, p99 %v", c.name, percentile(without, 50), percentile(without, 99),
+			n, percentile(with, 50), percentile(with, 99))
+	}
+}
