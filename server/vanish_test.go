@@ -1,0 +1,98 @@
+package server_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/server"
+)
+
+// What a client may be doing when it vanishes.
+var midway = []string{
+	"", "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100\r\nhalf", "PING\r\n", "MULTI\r\nSET k v\r\n", "WATCH k\r\n", "SUBSCRIBE c\r\nPSUBSCRIBE c*\r\nSSUBSCRIBE c\r\n",
+	"BZPOPMIN z 0\r\nSET k v\r\n", "HELLO 3\r\nCLIENT TRACKING ON\r\nGET k\r\n", "MONITOR\r\n", strings.Repeat("GET large\r\n", 50), "QUIT\r\nSET k v\r\n",
+}
+
+// Thousands of clients that reset their connections, whatever they were doing,
+// leave nothing behind.
+func TestThousandsOfResets(t *testing.T) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+		do(t, s, "SET", "large", strings.Repeat("x", 100_000))
+		for i := range 4000 {
+			conn, err := net.Dial("tcp", s.Addr())
+			require.NoError(t, err)
+			io.WriteString(conn, midway[i%len(midway)])
+			if i%4 != 0 {
+				require.NoError(t, conn.(*net.TCPConn).SetLinger(0))
+			}
+			conn.Close()
+		}
+		until(t, "all are forgotten", func() bool {
+			return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:0\r\n")
+		})
+		for _, field := range []string{"blocked_clients:0", "tracking_clients:0", "pubsub_channels:0", "pubsub_patterns:0", "pubsubshard_channels:0"} {
+			require.Contains(t, do(t, s, "INFO", "everything"), field+"\r\n")
+		}
+	}, "tcp")
+}
+
+// What comes before a broken stream runs, what comes behind it does not, and the
+// connection ends.
+func TestNothingRunsBehindABrokenStream(t *testing.T) {
+	for _, protocol := range []string{"2", "3"} {
+		overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+			p := dial()
+			p.ask("HELLO " + protocol)
+			p.send("SET a 1\r\n*1\r\n$-5\r\nSET b 1\r\nSET c 1")
+			require.Equal(t, "OK", p.read())
+			require.Contains(t, p.read(), "Protocol error")
+			p.ended()
+			require.Equal(t, "(integer) 1", do(t, s, "EXISTS", "a", "b", "c"))
+		})
+	}
+}
+
+// A client that has ended itself, in whichever way, has run what it sent before,
+// and nothing of what it sent behind.
+func TestNothingRunsBehindOnesOwnEnd(t *testing.T) {
+	for _, protocol := range []string{"2", "3"} {
+		for _, end := range []string{"QUIT", "CLIENT KILL ID %s SKIPME no", "CLIENT KILL TYPE normal SKIPME no"} {
+			overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+				p := dial()
+				p.ask("HELLO " + protocol)
+				id := strings.TrimPrefix(p.ask("CLIENT ID"), "(integer) ")
+				p.send("SET a 1\r\n" + strings.ReplaceAll(end, "%s", id) + "\r\nSET b 1\r\nMULTI\r\nSET c 1\r\nEXEC")
+				io.Copy(io.Discard, p.conn)
+				require.Equal(t, "(integer) 1", do(t, s, "EXISTS", "a", "b", "c"))
+			})
+		}
+	}
+}
+
+// To subscribe to very many channels is nobody else's matter, nor is to leave them.
+func TestHundredThousandChannels(t *testing.T) {
+	s := newServer(t, server.Options{})
+	p, other := dial(t, s), dial(t, s)
+	const channels = 100_000
+	for from := 0; from < channels; from += 1000 {
+		var call strings.Builder
+		call.WriteString("SUBSCRIBE")
+		for i := range 1000 {
+			fmt.Fprintf(&call, " c%d", from+i)
+		}
+		p.send(call.String())
+		for range 1000 {
+			p.read()
+		}
+		require.Equal(t, "PONG", other.ask("PING"))
+	}
+	require.Equal(t, "(integer) 1", other.ask("PUBLISH c99999 x"))
+	require.Contains(t, p.read(), "message")
+	require.NoError(t, p.conn.Close())
+	require.Contains(t, other.ask("INFO stats"), "pubsub_channels:0")
+}
