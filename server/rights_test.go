@@ -220,3 +220,57 @@ func (h *rightsTest) fill(ask asker, only []commands.KeyUse) {
 }
 
 func (h *rightsTest) dump() []string { return dump(h.full) }
+
+// Who has not told a password can do nothing: every other command is refused,
+// whatever its words.
+func TestNothingBeforeThePassword(t *testing.T) {
+	s := newClosed(t, Options{Password: "secret", Debug: true})
+	conn, err := s.Dial()
+	require.NoError(t, err)
+	defer conn.Close()
+	ask, g := askThrough(t, conn), newGenerator(2)
+	var free []string
+	for _, row := range commands.Standard().Rows() {
+		for _, m := range leavesOf(row) {
+			if m.Has(commands.NoAuth) {
+				free = append(free, m.Name)
+				continue
+			}
+			for range 5 {
+				words := g.call(m)
+				if !m.Accepts(len(words)) || len(words) > 10 { // of which not even the first is looked at
+					words = strings.Split(m.FullName(), "|")
+					for !m.Accepts(len(words)) {
+						words = append(words, "1")
+					}
+				}
+				told := strings.TrimPrefix(ask(words)[0].Str, "EXECABORT Transaction discarded because of: ")
+				require.Equal(t, "NOAUTH Authentication required.", told, "%q", words)
+			}
+		}
+	}
+	require.Equal(t, []string{"auth", "hello", "quit", "reset"}, free)
+	require.Empty(t, dump(askDirectly(t, s)))
+}
+
+// What the look at a user's rights costs each call: of one who may do everything,
+// and of one who may do most.
+func BenchmarkRights(b *testing.B) {
+	for name, rules := range map[string]string{"everything": "~* &* +@all", "some": "~room:* ~user:* &message -@dangerous +@all -@admin"} {
+		b.Run(name, func(b *testing.B) {
+			s := newClosed(b, Options{})
+			askDirectly(b, s)(append([]string{"ACL", "SETUSER", "ann", "on", "nopass"}, strings.Fields(rules)...))
+			conn, err := s.Dial()
+			require.NoError(b, err)
+			defer conn.Close()
+			askThrough(b, conn)([]string{"AUTH", "ann", ""})
+			c := &conn.(*memoryConn).session.caller
+			r := s.engine.request(wordsOf([]string{"GET", "user:1"}))
+			for b.Loop() {
+				if err := c.ctx.Denied(r.command, r.args); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
