@@ -59,6 +59,7 @@ func (b *bomb) rig(t *testing.T, e *engine) {
 	s.Table = commands.NewTable(b.wrap(commands.Standard().Rows()))
 	s.Stats.Reset(s.Table)
 	s.Host.Debug = true
+	b.caller.limits.Store(new(callerLimits))
 	t.Cleanup(func() { e.leave(&b.caller) })
 }
 
