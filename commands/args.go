@@ -40,6 +40,35 @@ func strtod(p []byte) (f float64, inRange, ok bool) {
 	return f, f != 0 || isZero(p), true
 }
 
+// What C takes for space before a number.
+const spaces = " \t\n\v\f\r"
+
+// numberAtFront reads as much of a word as is a number, as C does; 0 if none is.
+func numberAtFront(p []byte) float64 {
+	p = bytes.TrimLeft(p, spaces)
+	for end := min(len(p), 64); end > 0; end-- {
+		if x, _, ok := strtod(p[:end]); ok {
+			return x
+		}
+	}
+	return 0
+}
+
+// atoi reads the integer that a word begins with, as C does; 0 if there is none.
+// int has 32 bits there: of more the low ones count.
+func atoi(p []byte) int {
+	p = bytes.TrimLeft(p, spaces)
+	end := 0
+	if len(p) > 0 && (p[0] == '-' || p[0] == '+') {
+		end++
+	}
+	for end < len(p) && '0' <= p[end] && p[end] <= '9' {
+		end++
+	}
+	n, _ := strconv.ParseInt(string(p[:end]), 10, 64) // the nearest there is, if out of range
+	return int(int32(n))
+}
+
 // isZero reports whether a number that C reads as zero is one.
 func isZero(p []byte) bool {
 	digits, exponent := "123456789", "eE"

@@ -64,7 +64,7 @@ func (l *line) send(words ...string) {
 
 func (l *line) read() resp.Value {
 	l.t.Helper()
-	require.NoError(l.t, l.conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(l.t, l.conn.SetReadDeadline(time.Now().Add(time.Minute)))
 	v, err := l.replies.Read()
 	require.NoError(l.t, err)
 	return v

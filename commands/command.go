@@ -105,6 +105,7 @@ const (
 	Protected     // only where the operator has allowed it
 	GivesPassword // may present a password
 	KeepsCaching  // of a row with others below: CLIENT CACHING is about none of those
+	SysCmd        // COMMAND DOCS says that it is not for everyday use
 )
 
 var flagNames = [...]string{

@@ -141,7 +141,7 @@ type Host struct {
 	Started    int64  // Unix ms
 	RunID      string // 40 hexadecimal digits
 	Strict     bool   // refuse what Redis refuses: no extensions
-	Debug      bool   // clients may send DEBUG
+	Debug      DebugAccess
 
 	// TotalMemory is what the machine has, in bytes, 0 where that is not known;
 	// Resident tells what of it the process has, nil where that is not known.

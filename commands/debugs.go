@@ -1,10 +1,8 @@
 package commands
 
 import (
-	"bytes"
 	"fmt"
 	"math"
-	"strconv"
 
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
@@ -16,7 +14,7 @@ var debugRow = Command{
 	Name: "debug", Syntax: "",
 	Summary: "Helps to test clients and this server.",
 	Since:   "1.0.0", Group: "server", Complexity: "That of the subcommand",
-	Arity: -2, Flags: Admin | NoScript | Loading | Stale | Protected,
+	Arity: -2, Flags: Admin | NoScript | Loading | Stale | Protected | SysCmd,
 	Run: debug,
 }
 
@@ -24,12 +22,26 @@ const errNoDebug = resp.Error("ERR DEBUG command not allowed. If the enable-debu
 	"you can run it from a local connection, otherwise you need to set this option in the configuration file, " +
 	"and then restart the server.")
 
-// ProtectedRefusal is why a call may not run that the operator has to allow, or nil.
-func (s *State) ProtectedRefusal(m *Command) error {
-	if m.Has(Protected) && !s.Host.Debug {
-		return errNoDebug
+// A DebugAccess says who may send DEBUG, in the words of enable-debug-command.
+type DebugAccess string
+
+// Who may send DEBUG. The zero value is DebugNo.
+const (
+	DebugNo    DebugAccess = "no"
+	DebugLocal DebugAccess = "local" // who does not come over a network
+	DebugYes   DebugAccess = "yes"
+)
+
+// DebugAccesses lists them.
+var DebugAccesses = []DebugAccess{DebugNo, DebugLocal, DebugYes}
+
+// ProtectedRefusal is why a call may not run that the operator has to allow, or
+// nil. local: the client is on this machine.
+func (s *State) ProtectedRefusal(m *Command, local bool) error {
+	if !m.Has(Protected) || s.Host.Debug == DebugYes || s.Host.Debug == DebugLocal && local {
+		return nil
 	}
-	return nil
+	return errNoDebug
 }
 
 var debugHelp = []string{
@@ -56,7 +68,7 @@ func debug(c *Context) error {
 	case n == 3 && Is(word, "OBJECT"):
 		return debugObject(c)
 	case n == 3 && Is(word, "SET-ACTIVE-EXPIRE"):
-		c.KeepExpired = atoiIsZero(c.Args[2])
+		c.KeepExpired = atoi(c.Args[2]) == 0
 		c.OK()
 		return nil
 	case n == 3 && Is(word, "SLEEP"):
@@ -106,28 +118,3 @@ func debugSleep(c *Context) error {
 // maxSleep is in seconds. Redis sleeps for no time at all where C has no number
 // for it.
 const maxSleep = 1e9
-
-// What C takes for space before a number.
-const spaces = " \t\n\v\f\r"
-
-// numberAtFront reads as much of a word as is a number, as C does; 0 if none is.
-func numberAtFront(p []byte) float64 {
-	p = bytes.TrimLeft(p, spaces)
-	for end := min(len(p), 64); end > 0; end-- {
-		if x, err := strconv.ParseFloat(string(p[:end]), 64); err == nil {
-			return x
-		}
-	}
-	return 0
-}
-
-// atoiIsZero reports whether C's atoi would make 0 of a word: so it does of one that
-// begins with no number.
-func atoiIsZero(p []byte) bool {
-	p = bytes.TrimLeft(p, spaces)
-	if len(p) > 0 && (p[0] == '-' || p[0] == '+') {
-		p = p[1:]
-	}
-	p = bytes.TrimLeft(p, "0")
-	return len(p) == 0 || p[0] < '1' || p[0] > '9'
-}

@@ -1,8 +1,6 @@
 package commands
 
 import (
-	"bytes"
-	"math"
 	"slices"
 	"strings"
 
@@ -229,7 +227,7 @@ func document(c *Context, m *Command) {
 	entry("since", m.Since)
 	entry("group", m.Group)
 	entry("complexity", m.Complexity)
-	if m.Has(Protected) {
+	if m.Has(SysCmd) {
 		c.BulkString("doc_flags")
 		writeStatuses(c, []string{"syscmd"})
 		n++
@@ -381,32 +379,6 @@ func (k Keys) counted(args [][]byte) (uses []KeyUse, ok bool) {
 		}
 	}
 	return uses, counted > 0
-}
-
-// atoi reads the number at the start of p as C does, where int has 32 bits.
-func atoi(p []byte) int {
-	p = bytes.TrimLeft(p, " \t\n\v\f\r")
-	negative := len(p) > 0 && p[0] == '-'
-	if negative || len(p) > 0 && p[0] == '+' {
-		p = p[1:]
-	}
-	n := int64(0)
-	for _, d := range p {
-		if d < '0' || d > '9' {
-			break
-		}
-		if n > (math.MaxInt64-9)/10 {
-			if negative {
-				return 0 // the low half of the smallest long
-			}
-			return -1 // of the largest
-		}
-		n = n*10 + int64(d-'0')
-	}
-	if negative {
-		n = -n
-	}
-	return int(int32(n))
 }
 
 // keysOfCall finds the keys in the call that the arguments hold.

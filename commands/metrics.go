@@ -9,6 +9,9 @@ type Metrics struct {
 	Keys      int               // in all databases
 	Changes   int64             // of keys, since the server started
 
+	UsedMemory int // bytes; see State.Used
+	PeakMemory int // the most that it was
+
 	Clients         int
 	MaxClients      int
 	TrackingClients int
@@ -86,6 +89,8 @@ const (
 func (s *State) Metrics(now int64) *Metrics {
 	m := &Metrics{
 		Changes:         s.changes,
+		UsedMemory:      s.Used(),
+		PeakMemory:      max(s.memoryPeak, s.Used()),
 		Clients:         s.Clients.Len(),
 		MaxClients:      s.Config.MaxClients,
 		TrackingClients: s.Tracking.Clients(),

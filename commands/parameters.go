@@ -87,7 +87,7 @@ var parameters = []parameter{
 	seconds("client-query-timeout", func(c *Config) *int64 { return &c.Patience.Query }),
 	fixed("cluster-enabled", "no"),
 	own("databases", func(c *Context) string { return strconv.Itoa(len(c.Databases)) }),
-	own("enable-debug-command", func(c *Context) string { return yesOrNo[c.Host.Debug] }),
+	own("enable-debug-command", func(c *Context) string { return string(c.Host.Debug) }),
 	// The limits at which Redis changes an encoding also have their former names.
 	limit("hash-max-listpack-entries", datastructs.HashListpackEntries),
 	limit("hash-max-listpack-value", datastructs.HashListpackValue),

@@ -73,7 +73,7 @@ func scoreBound(p []byte) (b datastructs.ScoreBound, ok bool) {
 	if len(p) == 0 {
 		return b, true
 	}
-	b.Score, _, ok = strtod(bytes.TrimLeft(p, " \t\n\v\f\r"))
+	b.Score, _, ok = strtod(bytes.TrimLeft(p, spaces))
 	return b, ok
 }
 

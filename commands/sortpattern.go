@@ -81,7 +81,7 @@ func sortScore(p []byte) (score float64, ok bool) {
 	if p = cString(p); len(p) == 0 {
 		return 0, true
 	}
-	p = bytes.TrimLeft(p, " \t\n\v\f\r")
+	p = bytes.TrimLeft(p, spaces)
 	score, inRange, ok := strtod(p)
 	if !ok || !inRange {
 		return 0, false

@@ -170,7 +170,7 @@ func inBothProtocols(t *testing.T, f func(t *testing.T, protocol int)) {
 // the transcripts were recorded from, but knows some commands of later ones.
 func parley(t *testing.T) transcript.Target {
 	clock := server.NewManualClock(time.Now())
-	s, err := server.New(server.Options{Strict: true, Clock: clock, Debug: true})
+	s, err := server.New(server.Options{Strict: true, Clock: clock, Debug: "yes"})
 	require.NoError(t, err)
 	servertest.CloseAtEnd(t, s)
 	return transcript.Target{Dial: s.Dial, Advance: clock.Advance}

@@ -93,7 +93,7 @@ func TestMatchIsNeverExponential(t *testing.T) {
 	start := time.Now()
 	require.False(t, datastructs.Match([]byte(strings.Repeat("a*", 2000)+"b"), s, false))
 	require.False(t, datastructs.Match([]byte(strings.Repeat("*a?[a-z]", 1000)+"b"), s, false))
-	require.Less(t, time.Since(start), 5*time.Second)
+	require.Less(t, time.Since(start), time.Minute)
 }
 
 const globAlphabet = "**??[[]]^\\\\--aabcAZz09\x00\x7f\x80\xff"

@@ -99,7 +99,7 @@ func everything(t *testing.T, addr string) string {
 	conn, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
 	defer conn.Close()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
 	text, err := io.ReadAll(conn)
 	require.NoError(t, err)
 	return string(text)

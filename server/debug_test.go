@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 
 func debugged(t *testing.T) (*server.Server, *server.ManualClock) {
 	clock := server.NewManualClock(time.UnixMilli(1615480369000))
-	return newServer(t, server.Options{Clock: clock, Debug: true}), clock
+	return newServer(t, server.Options{Clock: clock, Debug: "yes"}), clock
 }
 
 // The refusal comes before all others but arity, and spoils a transaction.
@@ -23,6 +24,19 @@ func TestDebugIsOffUnlessAllowed(t *testing.T) {
 	p.ask("MULTI")
 	require.Contains(t, p.ask("DEBUG HELP"), "ERR DEBUG command not allowed. ")
 	require.Contains(t, p.ask("EXEC"), "EXECABORT")
+}
+
+func TestDebugForThisMachine(t *testing.T) {
+	s := newServer(t, server.Options{Debug: "local"})
+	for _, addr := range []string{"127.0.0.1:4711", "[::1]:4711"} {
+		require.NotContains(t, dialFrom(t, s, addr).ask("DEBUG SLEEP 0"), "ERR", addr)
+	}
+	require.Equal(t, "OK", dial(t, s).ask("DEBUG SLEEP 0"), "as over a unix socket")
+	require.Contains(t, do(t, s, "CONFIG", "GET", "enable-debug-command"), `"local"`)
+	do(t, s, "CONFIG", "SET", "protected-mode", "no")
+	require.Contains(t, dialFrom(t, s, "192.0.2.7:4711").ask("DEBUG SLEEP 0"), "ERR DEBUG command not allowed. ")
+	_, err := server.New(server.Options{Debug: "maybe"})
+	require.ErrorContains(t, err, "want no, local or yes")
 }
 
 func TestDebugObject(t *testing.T) {
@@ -45,6 +59,24 @@ func TestDebugSleepHoldsBackAll(t *testing.T) {
 	require.Contains(t, other.read(), "500000")
 }
 
+// A word is read as far as it is a number, in all forms that C knows.
+func TestDebugSleepReadsNumbersAsC(t *testing.T) {
+	for word, want := range map[string]time.Duration{
+		"0x10": 16 * time.Second, "0x.8": 500 * time.Millisecond, "0x1p-1": 500 * time.Millisecond,
+		".5": 500 * time.Millisecond, "+1_0": time.Second, `"\t0.5x"`: 500 * time.Millisecond, "1e-1e": 100 * time.Millisecond,
+		"x": 0, "0x": 0, "-1": 0, "infinity": 0, "1e400": 0, "1e-400": 0,
+	} {
+		s, clock := debugged(t)
+		end := clock.Now().Add(want)
+		sleeper, other := dial(t, s), dial(t, s)
+		sleeper.send("DEBUG SLEEP " + word)
+		other.send("TIME") // runs when the sleep is over
+		clock.Advance(time.Hour)
+		require.Equal(t, "OK", sleeper.read(), word)
+		require.Equal(t, fmt.Sprintf("1) \"%d\"\n2) \"%d\"", end.Unix(), end.Nanosecond()/1000), other.read(), word)
+	}
+}
+
 // A weaker pause that lasts longer is not made one of all calls by it.
 func TestDebugSleepWithinAPauseOfWrites(t *testing.T) {
 	s, clock := debugged(t)
@@ -57,7 +89,7 @@ func TestDebugSleepWithinAPauseOfWrites(t *testing.T) {
 }
 
 func TestCloseDuringDebugSleep(t *testing.T) {
-	s, err := server.New(server.Options{Debug: true})
+	s, err := server.New(server.Options{Debug: "yes"})
 	require.NoError(t, err)
 	p := dial(t, s)
 	p.send("DEBUG SLEEP 100000")

@@ -162,7 +162,7 @@ func askThrough(t testing.TB, conn net.Conn) asker {
 	replies := resp.NewReader(conn)
 	out := bufio.NewWriter(conn)
 	return func(calls ...[]string) []resp.Value {
-		require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+		require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
 		for _, call := range calls {
 			out.Write(encodeCall(call))
 		}

@@ -380,8 +380,8 @@ func (e *engine) refusal(c *caller, r request) error {
 	switch {
 	case r.err != nil:
 		return r.err
-	case e.state.ProtectedRefusal(m) != nil:
-		return e.state.ProtectedRefusal(m)
+	case m.Has(commands.Protected) && e.state.ProtectedRefusal(m, !remote(c.from)) != nil:
+		return e.state.ProtectedRefusal(m, !remote(c.from))
 	case l.Direct && m.Has(commands.OfConnection):
 		return commands.Errorf("ERR '%s' needs a connection of its own: see Dial", m.FullName())
 	case e.state.MustAuthenticate(l) && !m.Has(commands.NoAuth):

@@ -303,7 +303,7 @@ func startRedis(t *testing.T, password string) (addr string) {
 			_ = c.Close()
 		}
 		return err == nil
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	hello := "INFO server\r\n"
 	if password != "" {
 		hello = "AUTH " + password + "\r\n" + hello
@@ -330,7 +330,7 @@ func exchange(t *testing.T, addr, input string, end bool) (output string, closed
 	for {
 		wait := 300 * time.Millisecond
 		if end {
-			wait = 10 * time.Second
+			wait = time.Minute
 		}
 		require.NoError(t, c.SetReadDeadline(time.Now().Add(wait)))
 		n, err := c.Read(buf)

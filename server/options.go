@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
+
+	"github.com/parley-chat/parley/commands"
 )
 
 // Options of a server. The zero value works: a server on a free loopback port
@@ -58,9 +60,9 @@ type Options struct {
 	// of its members.
 	Strict bool
 
-	// Debug lets clients send DEBUG, with which each of them can hold up all
-	// others. Default: they may not.
-	Debug bool
+	// Debug says who may send DEBUG, with which a client can hold up all others:
+	// "no", "local" (who does not come over a network), or "yes". Default: "no".
+	Debug commands.DebugAccess
 
 	// Clock is the source of all time. Default: the real one.
 	Clock Clock
@@ -100,6 +102,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Databases == 0 {
 		o.Databases = defaultDatabases
+	}
+	if o.Debug == "" {
+		o.Debug = commands.DebugNo
 	}
 	if o.Clock == nil {
 		o.Clock = realClock{}

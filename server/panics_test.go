@@ -58,7 +58,7 @@ func (b *bomb) rig(t *testing.T, e *engine) {
 	s := &e.state
 	s.Table = commands.NewTable(b.wrap(commands.Standard().Rows()))
 	s.Stats.Reset(s.Table)
-	s.Host.Debug = true
+	s.Host.Debug = "yes"
 	b.caller.limits.Store(new(callerLimits))
 	t.Cleanup(func() { e.leave(&b.caller) })
 }

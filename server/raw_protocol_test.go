@@ -83,7 +83,7 @@ func sendCut(conn net.Conn, input string, cut int) {
 
 // requireRaw reads what is expected and, if the connection is to be closed, on to its end.
 func requireRaw(t *testing.T, c rawCase, conn net.Conn) {
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Minute)))
 	got := make([]byte, len(c.output))
 	n, err := io.ReadFull(conn, got)
 	require.Equal(t, c.output, string(got[:n]), "%s:%d (%v)", rawProtocolFile, c.line, err)

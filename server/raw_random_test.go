@@ -98,7 +98,7 @@ func (r *rawRedis) exchange(t *testing.T, stream string) (output string, closed 
 	conn, err := r.redis.Dial()
 	require.NoError(t, err)
 	defer conn.Close()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
 	_, err = io.WriteString(conn, stream)
 	require.NoError(t, err)
 	// Redis goes round all connections, and takes 16 KiB at most of each; it may come to this one first.
@@ -124,7 +124,7 @@ func exchangeCut(t *testing.T, s *Server, stream string, cut int) (output string
 	require.NoError(t, err)
 	defer conn.Close()
 	sendCut(conn, stream, cut)
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Minute)))
 	session := conn.(*memoryConn).session
 	unread, _ := session.out.usage()
 	got := make([]byte, unread)

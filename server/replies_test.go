@@ -53,7 +53,7 @@ func sent(t *testing.T, dial func() (net.Conn, error), pipeline string) string {
 	conn, err := dial()
 	require.NoError(t, err)
 	defer conn.Close()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
 	_, err = io.WriteString(conn, strings.ReplaceAll(pipeline, "|", "\r\n")+"\r\nCLIENT REPLY ON\r\nRESET\r\nECHO end\r\n")
 	require.NoError(t, err)
 	var text strings.Builder
@@ -95,7 +95,7 @@ func sentUntilClosed(t *testing.T, dial func() (net.Conn, error), pipeline strin
 	conn, err := dial()
 	require.NoError(t, err)
 	defer conn.Close()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
 	_, err = io.WriteString(conn, "CLIENT ID\r\n")
 	require.NoError(t, err)
 	r := bufio.NewReader(conn)

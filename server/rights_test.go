@@ -224,7 +224,7 @@ func (h *rightsTest) dump() []string { return dump(h.full) }
 // Who has not told a password can do nothing: every other command is refused,
 // whatever its words.
 func TestNothingBeforeThePassword(t *testing.T) {
-	s := newClosed(t, Options{Password: "secret", Debug: true})
+	s := newClosed(t, Options{Password: "secret", Debug: commands.DebugYes})
 	conn, err := s.Dial()
 	require.NoError(t, err)
 	defer conn.Close()

@@ -67,6 +67,9 @@ func New(o Options) (*Server, error) {
 	if o.Databases < 1 || o.Databases > maxDatabases {
 		return nil, fmt.Errorf("server: %d databases: want 1 to %d", o.Databases, maxDatabases)
 	}
+	if !slices.Contains(commands.DebugAccesses, o.Debug) {
+		return nil, fmt.Errorf("server: Debug: %q: want no, local or yes", o.Debug)
+	}
 	e, err := newEngine(o)
 	if err != nil {
 		return nil, err

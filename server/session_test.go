@@ -62,7 +62,7 @@ func overTransportsOf(t *testing.T, options func() server.Options, test func(t *
 // ended requires that the server has closed the connection, with nothing more to read.
 func (p *peer) ended() {
 	p.t.Helper()
-	require.NoError(p.t, p.conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(p.t, p.conn.SetReadDeadline(time.Now().Add(time.Minute)))
 	v, err := p.replies.Read()
 	require.Error(p.t, err, v)
 	require.NotErrorIs(p.t, err, os.ErrDeadlineExceeded)
@@ -303,7 +303,7 @@ func TestLongPipelineBeforeReading(t *testing.T) {
 	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
 		p := dial()
 		input := strings.Repeat("INCR message:count\r\n", calls)
-		require.NoError(t, p.conn.SetDeadline(time.Now().Add(30*time.Second)))
+		require.NoError(t, p.conn.SetDeadline(time.Now().Add(time.Minute)))
 		for input != "" {
 			n, err := io.WriteString(p.conn, input[:min(32<<10, len(input))])
 			require.NoError(t, err)

@@ -30,7 +30,7 @@ func TestStrangerCanDoNothing(t *testing.T) {
 	for _, m := range commands.Standard().Rows() {
 		rows = append(append(rows, m), m.Children()...)
 	}
-	s := newServer(t, server.Options{Password: "secret", Debug: true})
+	s := newServer(t, server.Options{Password: "secret", Debug: "yes"})
 	do(t, s, "SET", "1", "v")
 	before := do(t, s, "GET", "1")
 	for _, protocol := range []string{"", "HELLO 3"} {

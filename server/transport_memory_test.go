@@ -38,5 +38,5 @@ func TestKilledWhileDialledIsForgotten(t *testing.T) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return len(s.conns) == 0
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 }

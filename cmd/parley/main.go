@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -70,8 +71,8 @@ A chat server that speaks the Redis protocol. Options, with one dash or two:
                        in :9121 for this machine only, 0.0.0.0:9121 for all; without
                        a password (default: nowhere)
   --strict             refuse what Redis refuses: SINTER over a sorted set
-  --enable-debug-command yes
-                       let clients send DEBUG (default no)
+  --enable-debug-command who
+                       who may send DEBUG: no, local or yes (default no)
   --NAME value         any parameter of CONFIG SET: --maxclients 100
   --version            print the version
   --help               print this
@@ -205,10 +206,10 @@ func parse(args []string) (options, error) {
 	if o.server.Databases < 1 {
 		return o, fmt.Errorf("databases %d: want at least 1", o.server.Databases)
 	}
-	if debug != "no" && debug != "yes" {
-		return o, fmt.Errorf("enable-debug-command %q: want no or yes", debug)
+	o.server.Debug = commands.DebugAccess(debug)
+	if !slices.Contains(commands.DebugAccesses, o.server.Debug) {
+		return o, fmt.Errorf("enable-debug-command %q: want no, local or yes", debug)
 	}
-	o.server.Debug = debug == "yes"
 	if form != "text" && form != "json" {
 		return o, fmt.Errorf("logformat %q: want text or json", form)
 	}

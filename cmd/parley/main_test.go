@@ -215,7 +215,7 @@ func TestBadCommandLines(t *testing.T) {
 		"parse error":            {"--port", "many"},
 		"port 65536":             {"--port", "65536"},
 		"databases 0":            {"--databases", "0"},
-		"want no or yes":         {"--enable-debug-command", "maybe"},
+		"want no, local or yes":  {"--enable-debug-command", "maybe"},
 		"loglevel":               {"--loglevel", "loud"},
 		"want text or json":      {"--logformat", "xml"},
 		"ops: listen":            {"--port", "0", "--http", taken.Addr().String()},

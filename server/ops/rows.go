@@ -74,6 +74,11 @@ var rows = []row{
 	{"parley_reads_total", "Pieces of input taken in.", counter,
 		func(m *server.Metrics) float64 { return float64(m.Reads) }},
 
+	{"redis_memory_used_bytes", "Memory that data and clients take, by the server's own account: what maxmemory limits.", gauge,
+		func(m *server.Metrics) float64 { return float64(m.UsedMemory) }},
+	{"redis_memory_used_peak_bytes", "The most that it was.", gauge,
+		func(m *server.Metrics) float64 { return float64(m.PeakMemory) }},
+
 	{"parley_keys", "Keys in all databases.", gauge,
 		func(m *server.Metrics) float64 { return float64(m.Keys) }},
 	{"parley_key_changes_total", "Changes of keys since the server started.", counter,

@@ -28,7 +28,7 @@ type Target struct {
 }
 
 // patience is how long a reply may take.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // Play has the conversation with a server, in RESP 2 or 3, and fails the test
 // where Differences finds any.
