@@ -43,6 +43,7 @@ type Client struct {
 	watching      map[watchedKey]struct{}
 	namesSize     int             // bytes in the names of all
 	counted       int64           // of what bytes tells, in State.Held
+	closing       int64           // of what its connection holds, in State.closing
 	spoilt        bool            // a watched key was changed: EXEC answers null
 	monitor       bool            // is shown all calls
 	tracking      *clientTracking // nil: never asked for

@@ -201,8 +201,6 @@ func clientSetInfo(c *Context) error {
 	return nil
 }
 
-// clientNoEvict notes what CLIENT LIST then shows. No client is ever closed for
-// the memory that all of them take.
 func clientNoEvict(c *Context) error {
 	on := Is(c.Args[2], "ON")
 	if !on && !Is(c.Args[2], "OFF") {

@@ -100,6 +100,7 @@ const (
 	OfConnection  // about the connection that it is sent on: not for callers without one
 	Subscribed    // allowed while a RESP2 client is subscribed
 	EndsMulti     // ends a transaction even if it is refused
+	LeavesMulti   // ends a transaction, so that one may run though memory is full
 	Alone         // ReadOnly, but no other read may run beside it: it changes how a value is kept
 	MayReplicate  // a replica would be told of it though it is no write; Redis keeps that to itself
 	Protected     // only where the operator has allowed it

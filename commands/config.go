@@ -21,6 +21,14 @@ type Config struct {
 
 	Patience Patience // with clients that take their time
 
+	MaxMemory       uint64 // bytes that Used may come to before keys go, or calls are refused; 0: any
+	Policy          Policy
+	MemorySamples   int64 // keys drawn before one goes
+	Tenacity        int64 // 0 to 100: how long a call may be held up by keys that go
+	LFUFactor       int64 // see datastructs.Counting
+	LFUDecay        int64
+	MaxClientMemory int64 // bytes that all clients may take; negative: percent of MaxMemory; 0: any
+
 	SlowlogLeast  int64 // µs from which a call is slow; negative: none is
 	SlowlogMaxLen int64
 
@@ -95,6 +103,10 @@ func DefaultConfig() Config {
 			OutputPubSub:  {32 << 20, 8 << 20, 60},
 		},
 		Patience:      Patience{Auth: 30, Query: 10, QueryRate: 1 << 10, Output: 60, OutputRate: 1 << 10},
+		MemorySamples: 5,
+		Tenacity:      10,
+		LFUFactor:     10,
+		LFUDecay:      1,
 		SlowlogLeast:  10000,
 		SlowlogMaxLen: 128,
 		ACLLogMaxLen:  128,

@@ -46,14 +46,14 @@ var connectionRows = []Command{
 		Name: "quit", Syntax: "",
 		Summary: "Closes the connection once all replies are sent.",
 		Since:   "1.0.0", Group: "connection", Complexity: "O(1)",
-		Arity: -1, Flags: NoScript | Loading | Stale | Fast | NoAuth | AllowBusy | Immediate | Subscribed | OfConnection,
+		Arity: -1, Flags: NoScript | Loading | Stale | Fast | NoAuth | AllowBusy | Immediate | LeavesMulti | Subscribed | OfConnection,
 		Run: quit,
 	},
 	{
 		Name: "reset", Syntax: "",
 		Summary: "Makes the connection as good as new.",
 		Since:   "6.2.0", Group: "connection", Complexity: "O(1)",
-		Arity: 1, Flags: NoScript | Loading | Stale | Fast | NoAuth | AllowBusy | Immediate | Subscribed | OfConnection,
+		Arity: 1, Flags: NoScript | Loading | Stale | Fast | NoAuth | AllowBusy | Immediate | LeavesMulti | Subscribed | OfConnection,
 		Run: reset,
 	},
 	{

@@ -77,6 +77,8 @@ type State struct {
 	SlowLog   SlowLog
 	Pause     Pause
 	Latency   Latency
+	Evicting  Evicting
+	Counting  datastructs.Counting // what the databases count, as Config says
 
 	// What memory there is in use is the sum of these, and a little more: see Used.
 	Account datastructs.Account // of the databases
@@ -111,10 +113,12 @@ type State struct {
 	// listens.
 	Effects func(unit []Effect)
 
-	stuck      expiring // what could not expire
-	backlog    bool     // something is due that Expire had no time for
-	changes    int64    // of keys, since the server started
-	memoryPeak int      // the most that Used was
+	stuck   expiring     // what could not expire
+	closing atomic.Int64 // of Held, by clients that are being closed for it
+
+	backlog    bool  // something is due that Expire had no time for
+	changes    int64 // of keys, since the server started
+	memoryPeak int   // the most that Used was
 
 	watchers      map[watchedKey]map[*Client]struct{}
 	sinterWarning sync.Once // that SINTER met a sorted set, which Redis refuses
@@ -320,7 +324,7 @@ func (c *Context) use(key []byte) datastructs.Value {
 	if c.Client != nil && c.Client.NoTouch {
 		return c.DB.Peek(key, c.Now)
 	}
-	return c.DB.Get(key, c.Now)
+	return c.DB.Get(key, c.Now, c.Rand)
 }
 
 // Lookup returns the value of a key for reading, nil if there is none, and
@@ -384,6 +388,9 @@ func (c *Context) Store(key []byte, v datastructs.Value) {
 // gone. Of events it tells what Store does. An empty value leaves no key.
 func (c *Context) Replace(key []byte, v datastructs.Value) {
 	c.settle(key)
+	if c.Counting.On {
+		c.use(key) // Redis looks whether there is one
+	}
 	c.DB.ClearDeadline(key)
 	c.Store(key, v)
 }

@@ -80,7 +80,8 @@ func debug(c *Context) error {
 // kindAndFooter is what DUMP has around what Redis counts as the serialized length.
 const kindAndFooter = 1 + 10
 
-// debugObject tells the time of the last use as Redis keeps it: 24 bits of seconds.
+// debugObject tells the mark of use as Redis keeps it, in 24 bits: seconds, or minutes
+// and a counter.
 func debugObject(c *Context) error {
 	v := c.DB.Peek(c.Args[2], c.Now)
 	if v == nil {
@@ -91,8 +92,12 @@ func debugObject(c *Context) error {
 		references = math.MaxInt32
 	}
 	idle, _ := c.DB.Idle(c.Args[2], c.Now)
+	mark := c.Now/1000 - idle
+	if c.Counting.On {
+		mark = int64(c.DB.Mark(c.Args[2]))
+	}
 	c.Status(fmt.Sprintf("Value at:%p refcount:%d encoding:%s serializedlength:%d lru:%d lru_seconds_idle:%d",
-		v, references, v.Encoding(), len(rdb.Dump(v))-kindAndFooter, (c.Now/1000-idle)&(1<<24-1), idle))
+		v, references, v.Encoding(), len(rdb.Dump(v))-kindAndFooter, mark&(1<<24-1), idle))
 	return nil
 }
 

@@ -56,7 +56,7 @@ type restoring struct {
 	replace  bool
 	absolute bool  // the TTL is a Unix time
 	idle     int64 // seconds; negative: not given
-	freq     int64 // likewise; kept by no policy that there is
+	freq     int64 // likewise
 }
 
 func restore(c *Context) error {
@@ -92,7 +92,10 @@ func restore(c *Context) error {
 		return restorePast(c, key)
 	}
 	place(c, key, v, at, mortal)
-	if o.idle >= 0 {
+	switch {
+	case c.Counting.On && o.freq >= 0:
+		c.DB.SetFrequency(key, o.freq, c.Now)
+	case !c.Counting.On && o.idle >= 0:
 		c.DB.SetIdle(key, o.idle, c.Now)
 	}
 	c.Notify(EventGeneric, "restore", key)

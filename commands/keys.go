@@ -201,7 +201,7 @@ func exists(c *Context) error {
 func touch(c *Context) error {
 	n := 0
 	for _, key := range c.Args[1:] {
-		if c.looked(key, c.DB.Get(key, c.Now)) != nil {
+		if c.looked(key, c.DB.Get(key, c.Now, c.Rand)) != nil {
 			n++
 		}
 	}
@@ -274,7 +274,7 @@ func renamenx(c *Context) error {
 	if v == nil {
 		return ErrNoSuchKey
 	}
-	free := c.DB.Peek(to, c.Now) == nil
+	free := c.use(to) == nil
 	if free {
 		renameKey(c, key, to, v)
 	}
@@ -284,8 +284,10 @@ func renamenx(c *Context) error {
 
 func renameKey(c *Context, key, to []byte, v datastructs.Value) {
 	at, mortal := c.DB.Deadline(key)
+	mark := c.DB.Mark(key)
 	c.Delete(key)
 	place(c, to, v, at, mortal)
+	c.DB.SetMark(to, mark)
 	c.Notify(EventGeneric, "rename_from", key)
 	c.Notify(EventGeneric, "rename_to", to)
 }
@@ -315,8 +317,12 @@ func move(c *Context) error {
 		return nil
 	}
 	at, mortal := c.DB.Deadline(key)
+	mark := c.DB.Mark(key)
 	c.Delete(key)
-	c.In(db, func() { place(c, key, v, at, mortal) })
+	c.In(db, func() {
+		place(c, key, v, at, mortal)
+		c.DB.SetMark(key, mark)
+	})
 	c.Notify(EventGeneric, "move_from", key)
 	c.In(db, func() { c.Notify(EventGeneric, "move_to", key) })
 	c.Flag(true)

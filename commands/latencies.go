@@ -82,6 +82,7 @@ const (
 	latencyFastCommand = "fast-command"       // of rows that are Fast
 	latencyUnblocking  = "command-unblocking" // a call that waited is served
 	latencyExpiry      = "expire-cycle"       // keys go at their deadline
+	latencyEviction    = "eviction-cycle"     // keys go because memory is full
 )
 
 // Latency is the latency monitor: of each event that took as long as
@@ -116,6 +117,9 @@ func (c *Context) ReportExpiry(took time.Duration, done bool) {
 	}
 	c.ReportLatency(latencyExpiry, took)
 }
+
+// ReportEviction tells of a turn of making room.
+func (c *Context) ReportEviction(took time.Duration) { c.ReportLatency(latencyEviction, took) }
 
 func (l *Latency) add(event string, s latencySample) {
 	l.mu.Lock()

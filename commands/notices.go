@@ -7,6 +7,7 @@ type Notice int
 // The notices, and what comes with each.
 const (
 	AuthFailed           Notice = iota // user
+	ClientEvicted                      // bytes
 	ConfigSet                          // parameter, value; before it is in force, lest who silences the log is not seen
 	ShutdownAsked                      //
 	SaveRefused                        //

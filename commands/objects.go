@@ -7,10 +7,13 @@ import (
 	"github.com/parley-chat/parley/datastructs"
 )
 
-// errNoLFU has to be, word for word, what Redis says under its default policy,
-// under which nothing counts how often keys are used.
-const errNoLFU = resp.Error("ERR An LFU maxmemory policy is not selected, access frequency not tracked. " +
-	"Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.")
+// What Redis says, word for word, to the question that its policy does not answer.
+const (
+	errNoLFU = resp.Error("ERR An LFU maxmemory policy is not selected, access frequency not tracked. " + policySwitched)
+	errLFU   = resp.Error("ERR An LFU maxmemory policy is selected, idle time not tracked. " + policySwitched)
+
+	policySwitched = "Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+)
 
 var objectRow = Command{
 	Name: "object", Syntax: "",
@@ -82,20 +85,28 @@ func objectEncoding(c *Context) error {
 }
 
 func objectFreq(c *Context) error {
-	if inspect(c, c.Args[2]) != nil {
+	switch {
+	case inspect(c, c.Args[2]) == nil:
+		c.Null()
+	case !c.Counting.On:
 		return errNoLFU
+	default:
+		n, _ := c.DB.Frequency(c.Args[2], c.Now)
+		c.Int64(n)
 	}
-	c.Null()
 	return nil
 }
 
 func objectIdleTime(c *Context) error {
-	if inspect(c, c.Args[2]) == nil {
+	switch {
+	case inspect(c, c.Args[2]) == nil:
 		c.Null()
-		return nil
+	case c.Counting.On:
+		return errLFU
+	default:
+		idle, _ := c.DB.Idle(c.Args[2], c.Now)
+		c.Int64(idle)
 	}
-	idle, _ := c.DB.Idle(c.Args[2], c.Now)
-	c.Int64(idle)
 	return nil
 }
 

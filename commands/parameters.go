@@ -97,11 +97,15 @@ var parameters = []parameter{
 	integer("latency-monitor-threshold", 0, math.MaxInt64, func(c *Config) *int64 { return &c.LatencyLeast }),
 	yesNo("latency-tracking", func(c *Config) *bool { return &c.LatencyTracking }),
 	{name: "latency-tracking-info-percentiles", get: percentilesText, set: setPercentiles},
+	integer("lfu-decay-time", 0, math.MaxInt32, func(c *Config) *int64 { return &c.LFUDecay }),
+	integer("lfu-log-factor", 0, math.MaxInt32, func(c *Config) *int64 { return &c.LFUFactor }),
 	{name: "loglevel", get: func(c *Context) string { return c.Config.LogLevel }, set: setLogLevel},
 	{name: "maxclients", get: func(c *Context) string { return strconv.Itoa(c.Config.MaxClients) }, set: setMaxClients},
-	constant("maxmemory", "0"),
-	constant("maxmemory-clients", "0"),
-	constant("maxmemory-policy", "noeviction"),
+	{name: "maxmemory", get: func(c *Context) string { return strconv.FormatUint(c.Config.MaxMemory, 10) }, set: setMaxMemory},
+	{name: "maxmemory-clients", get: maxClientMemoryText, set: setMaxClientMemory},
+	integer("maxmemory-eviction-tenacity", 0, 100, func(c *Config) *int64 { return &c.Tenacity }),
+	{name: "maxmemory-policy", get: func(c *Context) string { return c.Config.Policy.String() }, set: setPolicy},
+	integer("maxmemory-samples", 1, math.MaxInt32, func(c *Config) *int64 { return &c.MemorySamples }),
 	{name: "notify-keyspace-events", get: func(c *Context) string { return c.Config.Events.String() }, set: setEvents},
 	own("port", func(c *Context) string { return strconv.Itoa(c.Host.Port) }),
 	memoryParameter("proto-max-bulk-len", func(c *Config) *int64 { return &c.ProtoMaxBulk }),
@@ -227,6 +231,7 @@ func configSet(c *Context) error {
 	if draft.Password != before {
 		c.UsePassword()
 	}
+	c.Configured()
 	c.OK()
 	return nil
 }
@@ -276,6 +281,7 @@ func configSetError(name string, err error) error {
 
 func configResetStat(c *Context) error {
 	c.Stats.Reset(c.Table)
+	c.Evicting.resetTimes()
 	c.OK()
 	return nil
 }

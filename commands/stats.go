@@ -18,6 +18,7 @@ type Stats struct {
 	Commands      atomic.Int64 // run
 	Expired       atomic.Int64 // keys
 	ExpiredFields atomic.Int64 // of hashes
+	Evicted       atomic.Int64 // keys that went because memory was full
 	Hits          atomic.Int64 // lookups that found a key
 	Misses        atomic.Int64
 	Errors        atomic.Int64 // error replies; CountError counts them
@@ -30,6 +31,8 @@ type Stats struct {
 	LateToRead    atomic.Int64 // clients closed because they had not read what they were sent
 	ExpiryNanos   atomic.Int64 // spent on keys at their deadline
 	ExpiryCut     atomic.Int64 // how often that took too long to be finished at once
+
+	EvictedClients atomic.Int64 // closed because clients took too much memory
 
 	rates Rates
 	rows  []CommandStats // by Command.id
@@ -62,7 +65,8 @@ func (s *Stats) Of(m *Command) *CommandStats { return &s.rows[m.id] }
 // Reset sets all counters to zero.
 func (s *Stats) Reset(t *Table) {
 	for _, n := range []*atomic.Int64{
-		&s.Connections, &s.Rejected, &s.Commands, &s.Expired, &s.ExpiredFields, &s.Hits, &s.Misses,
+		&s.Connections, &s.Rejected, &s.Commands, &s.Expired, &s.ExpiredFields, &s.Evicted, &s.EvictedClients,
+		&s.Hits, &s.Misses,
 		&s.Errors, &s.InBytes, &s.OutBytes, &s.Reads, &s.Overflowed,
 		&s.Idle, &s.LateToSend, &s.LateToRead, &s.ExpiryNanos, &s.ExpiryCut,
 	} {

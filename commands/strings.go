@@ -290,12 +290,14 @@ func set(c *Context) error {
 		bulkString(c, old)
 	}
 	if (o.onlyNew || o.onlyOld) && o.onlyNew == (c.DB.Peek(key, c.Now) != nil) {
+		c.use(key) // a value that is in the way has been looked at
 		if !o.get {
 			c.Null()
 		}
 		return nil
 	}
 	if o.keep {
+		c.use(key)
 		c.Save(key, datastructs.NewString(value), EventString, "set")
 	} else {
 		put(c, key, value, at)
@@ -322,6 +324,8 @@ func setnx(c *Context) error {
 	free := c.DB.Peek(c.Args[1], c.Now) == nil
 	if free {
 		put(c, c.Args[1], c.Args[2], 0)
+	} else {
+		c.use(c.Args[1])
 	}
 	c.Flag(free)
 	return nil
@@ -448,7 +452,7 @@ func msetnx(c *Context) error {
 		return c.arityError()
 	}
 	for i := 1; i < len(c.Args); i += 2 {
-		if c.DB.Peek(c.Args[i], c.Now) != nil {
+		if c.use(c.Args[i]) != nil {
 			c.Flag(false)
 			return nil
 		}

@@ -14,6 +14,7 @@ type Multi struct {
 	bytes   int  // of all that the queue takes
 	aborted bool // a call could not be queued: EXEC refuses
 
+	needsRoom    bool // calls were queued that are refused when memory is full
 	mayReplicate bool // calls were queued that may change data or reach replicas
 }
 
@@ -29,6 +30,7 @@ func (l *Client) Queue(command *Command, args [][]byte) {
 		m.queue = append(m.queue, queued{command, CloneArgs(args)})
 		m.size += SizeOf(args)
 		m.bytes += SizeOf(args) + len(args)*wordBytes + queuedBytes
+		m.needsRoom = m.needsRoom || command.Has(DenyOOM)
 		m.mayReplicate = m.mayReplicate || command.mayReplicate()
 	}
 }
@@ -67,14 +69,14 @@ var transactionRows = []Command{
 		Name: "discard", Syntax: "",
 		Summary: "Drops the queued calls and ends the transaction.",
 		Since:   "2.0.0", Group: "transactions", Complexity: "O(N), when N is the number of queued commands",
-		Arity: 1, Flags: NoScript | Loading | Stale | Fast | AllowBusy | Immediate | OfConnection,
+		Arity: 1, Flags: NoScript | Loading | Stale | Fast | AllowBusy | Immediate | LeavesMulti | OfConnection,
 		Run: discard,
 	},
 	{
 		Name: "exec", Syntax: "",
 		Summary: "Runs the queued calls with nothing in between.",
 		Since:   "1.2.0", Group: "transactions", Complexity: "Depends on commands in the transaction",
-		Arity: 1, Flags: NoScript | Loading | Stale | SkipSlowlog | Immediate | EndsMulti | OfConnection,
+		Arity: 1, Flags: NoScript | Loading | Stale | SkipSlowlog | Immediate | EndsMulti | LeavesMulti | OfConnection,
 		Run: exec,
 	},
 	{

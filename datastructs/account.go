@@ -42,8 +42,9 @@ func (a *Account) Settle() {
 	a.opened = a.opened[:0]
 }
 
-// NewKeyspace returns a keyspace that tells an account.
-func NewKeyspace(a *Account) *Keyspace { return &Keyspace{account: a} }
+// NewKeyspace returns a keyspace that tells an account, and asks whether to count
+// uses. Either may be nil.
+func NewKeyspace(a *Account, c *Counting) *Keyspace { return &Keyspace{account: a, counting: c} }
 
 // Open is to be told of a value, got from a key, that is about to be changed in
 // place.

@@ -125,8 +125,8 @@ func (w *hashWorld) step() {
 	case 1:
 		w.check(false)
 	case 2:
-		require.Equal(w.t, len(m) > 0, w.k.Get(key, w.now) != nil)
-		if w.k.Expired(key, w.now) || w.k.Get(key, w.now) == nil {
+		require.Equal(w.t, len(m) > 0, w.k.Get(key, w.now, nil) != nil)
+		if w.k.Expired(key, w.now) || w.k.Get(key, w.now, nil) == nil {
 			w.k.Delete(key)
 		}
 	case 3:
@@ -141,7 +141,7 @@ func (w *hashWorld) open(key []byte) *datastructs.Hash {
 	for at, ok := w.k.FieldDeadline(key); ok && at < w.now; at, ok = w.k.FieldDeadline(key) {
 		w.expire(key, 1+w.rand.IntN(1000))
 	}
-	if h, ok := w.k.Get(key, w.now).(*datastructs.Hash); ok {
+	if h, ok := w.k.Get(key, w.now, nil).(*datastructs.Hash); ok {
 		return h
 	}
 	return &datastructs.Hash{}
@@ -194,7 +194,7 @@ func (w *hashWorld) expire(key []byte, limit int) {
 	}
 	due, ok := w.k.Next()
 	require.True(w.t, ok && due.Fields && due.At <= at)
-	h, _ := w.k.Get(key, w.now).(*datastructs.Hash)
+	h, _ := w.k.Get(key, w.now, nil).(*datastructs.Hash)
 	told := 0
 	n, emptied := w.k.ExpireFields(key, limit, func(field []byte) {
 		_, there := h.Get(field)
@@ -206,7 +206,7 @@ func (w *hashWorld) expire(key []byte, limit int) {
 }
 
 func (w *hashWorld) copyTo(i int) {
-	if h := w.k.Get(w.key(1-i), w.now); h != nil {
+	if h := w.k.Get(w.key(1-i), w.now, nil); h != nil {
 		w.k.Delete(w.key(i))
 		w.k.Put(w.key(i), h.Clone(), w.now)
 		w.models[i] = maps.Clone(w.models[1-i])
@@ -217,7 +217,7 @@ func (w *hashWorld) copyTo(i int) {
 func (w *hashWorld) check(all bool) {
 	require.NoError(w.t, w.k.Check())
 	for i, m := range w.models {
-		v := w.k.Get(w.key(i), w.now)
+		v := w.k.Get(w.key(i), w.now, nil)
 		if len(m) == 0 {
 			require.Nil(w.t, v)
 			continue
@@ -277,7 +277,7 @@ func TestNobodyChangesAView(t *testing.T) {
 			h.SetDeadline(name(i), int64(i))
 		}
 		k.Put([]byte("h"), h, 0)
-		v := k.Get([]byte("h"), 5).(*datastructs.Hash)
+		v := k.Get([]byte("h"), 5, nil).(*datastructs.Hash)
 		require.Equal(t, n-5, v.Len())
 		require.Equal(t, n, h.Len())
 		for _, change := range []func(){
@@ -333,8 +333,8 @@ func TestHashOfWhichNothingLivesIsGoneInOneStep(t *testing.T) {
 			h.SetDeadline(name(i), 10)
 		}
 		k.Put([]byte("h"), h, 0)
-		require.NotNil(t, k.Get([]byte("h"), 10))
-		require.Nil(t, k.Get([]byte("h"), 11))
+		require.NotNil(t, k.Get([]byte("h"), 10, nil))
+		require.Nil(t, k.Get([]byte("h"), 11, nil))
 		require.True(t, k.Expired([]byte("h"), 11))
 		gone, emptied := k.ExpireFields([]byte("h"), 5, func([]byte) { t.Fatal("one by one") })
 		require.True(t, emptied)

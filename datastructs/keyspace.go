@@ -3,6 +3,7 @@ package datastructs
 import (
 	"fmt"
 	"iter"
+	"math/rand/v2"
 	"sync/atomic"
 )
 
@@ -22,16 +23,17 @@ type Keyspace struct {
 	deadlines deadlines
 	fields    fieldOrder
 
-	account *Account // may be nil
-	values  int      // bytes of the values
-	counted int      // of all, the account has been told
+	counting *Counting // of uses; nil: they are not counted
+	account  *Account  // may be nil
+	values   int       // bytes of the values
+	counted  int       // of all, the account has been told
 }
 
 // A record is what is known of a key. There are millions: it has 24 bytes, and
 // of a deadline, which few keys have, only its number.
 type record struct {
 	value    Value
-	used     uint32 // seconds since 1970, as fine as Redis keeps it; atomic
+	used     uint32 // seconds since 1970, as fine as Redis keeps it, or how often: see Counting; atomic
 	deadline uint32 // within deadlines; 0: never
 }
 
@@ -47,12 +49,13 @@ func seconds(now int64) uint32 { return uint32(now / 1000) }
 func (k *Keyspace) Len() int { return k.keys.len() }
 
 // Get returns the value of key, nil if it is absent or expired, and marks its use.
-func (k *Keyspace) Get(key []byte, now int64) Value {
+// By chance it is that a use is counted, where uses are.
+func (k *Keyspace) Get(key []byte, now int64, chance *rand.Rand) Value {
 	r := k.live(key, now)
 	if r == nil {
 		return nil
 	}
-	r.touch(now)
+	k.use(r, now, chance)
 	return seen(r.value, now)
 }
 
@@ -95,7 +98,10 @@ func (k *Keyspace) put(key []byte, v Value, now int64, used bool) (added bool) {
 	if isHash(r.value) || isHash(v) {
 		k.fields.follow(k, key, r.value, v)
 	}
-	if used || added || r.value != v {
+	switch {
+	case added:
+		k.born(r, now)
+	case (used || r.value != v) && !k.counts(): // to get it was the use that counts
 		r.touch(now)
 	}
 	r.value = v
@@ -247,7 +253,7 @@ func (k *Keyspace) Scan(cursor uint64, count int, visit func(key string, v Value
 
 // Clear removes everything.
 func (k *Keyspace) Clear() {
-	*k = Keyspace{account: k.account, counted: k.counted}
+	*k = Keyspace{counting: k.counting, account: k.account, counted: k.counted}
 	k.recount()
 }
 

@@ -19,9 +19,9 @@ func TestKeyLivesInTheMillisecondOfItsDeadline(t *testing.T) {
 	key := []byte("k")
 	k.Put(key, text("v"), 0)
 	k.SetDeadline(key, 1000)
-	require.NotNil(t, k.Get(key, 1000))
+	require.NotNil(t, k.Get(key, 1000, nil))
 	require.False(t, k.Expired(key, 1000))
-	require.Nil(t, k.Get(key, 1001))
+	require.Nil(t, k.Get(key, 1001, nil))
 	require.Nil(t, k.Peek(key, 1001))
 	_, ok := k.Idle(key, 1001)
 	require.False(t, ok)
@@ -46,7 +46,7 @@ func TestPutKeepsADeadlineThatHasNotPassed(t *testing.T) {
 	k.Put(key, text("3"), 1001)
 	_, ok = k.Deadline(key)
 	require.False(t, ok)
-	require.NotNil(t, k.Get(key, 1e15))
+	require.NotNil(t, k.Get(key, 1e15, nil))
 	require.NoError(t, k.Check())
 }
 
@@ -95,9 +95,9 @@ func TestIdleCountsWholeSecondsSinceTheLastUse(t *testing.T) {
 	require.EqualValues(t, 1, idle(11_000), "seconds of the clock, as in Redis")
 	k.Peek(key, 20_000)
 	require.EqualValues(t, 10, idle(20_000))
-	k.Get(key, 20_000)
+	k.Get(key, 20_000, nil)
 	require.EqualValues(t, 0, idle(20_999))
-	require.NotNil(t, k.Get(key, 30_000))
+	require.NotNil(t, k.Get(key, 30_000, nil))
 	require.EqualValues(t, 5, idle(35_000))
 	require.EqualValues(t, 0, idle(1_000), "a clock set back")
 }
@@ -112,7 +112,7 @@ func TestReadsRunAtOnce(t *testing.T) {
 		wg.Go(func() {
 			for i := range 1000 {
 				key := strconv.AppendInt(nil, int64(i%100), 10)
-				k.Get(key, int64(i*reader*100))
+				k.Get(key, int64(i*reader*100), nil)
 				k.Idle(key, int64(i))
 				k.At(i % 100)
 			}
@@ -179,7 +179,7 @@ func FuzzKeyspaceAgainstMap(f *testing.F) {
 			if ok {
 				require.Equal(t, e.deadline, at)
 			}
-			v := k.Get(key, now)
+			v := k.Get(key, now, nil)
 			require.Equal(t, v, k.Peek(key, now))
 			require.Equal(t, present && (e.deadline < 0 || now <= e.deadline), v != nil)
 			if v != nil {

@@ -119,7 +119,7 @@ func TestAccountIsWhatTheHeapGrowsBy(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			before := heap()
 			var a Account
-			spaces := []*Keyspace{NewKeyspace(&a), NewKeyspace(&a)}
+			spaces := []*Keyspace{NewKeyspace(&a, nil), NewKeyspace(&a, nil)}
 			kinds := pickKinds(r)
 			for range 4000 << r.IntN(3) {
 				churn(r, spaces[r.IntN(2)], kinds)

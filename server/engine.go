@@ -31,6 +31,8 @@ type engine struct {
 	log   logbook
 	seed  uint64
 
+	onMaxMemory func(bytes uint64) // see Options.MaxMemory; may be nil
+
 	lastID atomic.Int64 // of clients, those of Do included
 
 	strangers atomic.Int64 // connections that have not authenticated and must
@@ -47,6 +49,9 @@ type engine struct {
 	alarm   alarm
 	closed  bool
 
+	newLimit bool        // maxmemory has changed
+	evicting func() bool // stops the turn of making room that is to come; nil: none is
+
 	reminders reminders      // of what clients may be late with
 	ended     chan struct{}  // closed by close
 	narrow    chan struct{}  // see further
@@ -62,6 +67,7 @@ type caller struct {
 	inside bool                         // it is code of this process
 	limits atomic.Pointer[callerLimits] // set under the lock, also while a call of this caller waits
 
+	shared   bool        // the call under way shares the lock
 	finished atomic.Bool // no further command of this caller may run
 	parked   atomic.Bool // a call of this caller waits
 	waiter   *waiter     // that call
@@ -86,7 +92,9 @@ type settings struct {
 
 	maxClients int
 
-	alone bool // reads must not run side by side: they have events, or monitors, or are held back
+	room    uint64 // maxmemory
+	clients int64  // bytes that all clients may take; 0: any
+	alone   bool   // reads must not run side by side: they have events, or monitors, or are held back
 }
 
 // publish makes changed settings known.
@@ -99,12 +107,15 @@ func (e *engine) publish() {
 
 		maxClients: config.MaxClients,
 
-		alone: config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 || e.state.Pause.On(),
+		room:    config.MaxMemory,
+		clients: config.ClientMemoryLimit(),
+		alone:   config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 || e.state.Pause.On(),
 	}
 	old := e.settings.Load()
 	if old != nil && *old == now {
 		return
 	}
+	e.newLimit = e.newLimit || old == nil || old.room != now.room
 	changed := now // only this one is allocated
 	e.settings.Store(&changed)
 	if old != nil && old.patience != now.patience {
@@ -121,7 +132,7 @@ type request struct {
 }
 
 func newEngine(o Options) (*engine, error) {
-	e := &engine{clock: o.Clock, log: logbook{logger: o.Logger, clock: o.Clock}, seed: o.Seed, ended: make(chan struct{}), narrow: newNarrow()}
+	e := &engine{clock: o.Clock, log: logbook{logger: o.Logger, clock: o.Clock}, seed: o.Seed, onMaxMemory: o.MaxMemory, ended: make(chan struct{}), narrow: newNarrow()}
 	s := &e.state
 	s.Host = host(o)
 	s.Host.TellOperator = e.log.notice
@@ -137,18 +148,24 @@ func newEngine(o Options) (*engine, error) {
 	}
 	s.Databases = make([]*datastructs.Keyspace, o.Databases)
 	for i := range s.Databases {
-		s.Databases[i] = datastructs.NewKeyspace(&s.Account)
+		s.Databases[i] = datastructs.NewKeyspace(&s.Account, &s.Counting)
 	}
+	s.Configured()
+	s.Evicting.Rand = rand.New(rand.NewPCG(e.seed, evictionStream))
 	s.Stats.Reset(s.Table)
 	s.Run = e.run
 	s.Ready, s.Awaited = e.waiting.changed, e.waiting.awaited
 	s.Unblock = e.unblock
 	s.MayGuess, s.Guessed = e.mayGuess, e.guessed
 	e.reminders.init(e.clock, &e.tasks)
-	e.publish()
 	e.house.init(e, nil)
+	e.publish()
+	e.limitMemory(func() {})
 	return e, nil
 }
+
+// evictionStream keeps what goes when memory is full apart from the picks of clients.
+const evictionStream = 1 << 63
 
 // init prepares a caller for its first call.
 func (c *caller) init(e *engine, l *commands.Client) {
@@ -207,7 +224,7 @@ func (e *engine) leave(c *caller) {
 	e.state.Monitors.Remove(c.client)
 	e.state.Clients.Remove(c.client)
 	e.state.Tracking.Leave(c.client)
-	e.state.Weigh(c.client)
+	e.state.Left(c.client)
 }
 
 // forgetAtOnce bounds how many keys that a client has read one stay under the
@@ -239,6 +256,7 @@ func (e *engine) request(args [][]byte) request {
 // returns how many were used up.
 func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 	shared := c.shares(batch) && e.rlock()
+	c.shared = shared
 	if shared {
 		defer e.mu.RUnlock()
 	} else {
@@ -256,6 +274,9 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 		c.ctx.Begin(c.client, now)
 		if !shared {
 			e.expire(&c.ctx)
+			if e.evictClients(); !c.mayRun() {
+				break // the caller was one of them
+			}
 		}
 		o, ran := e.do(c, batch[n])
 		if c.waiter == nil {
@@ -279,10 +300,12 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 		e.followPause(done)
 		e.setAlarm()
 		e.publish()
+		e.limitMemory(done)
 	}
 	e.copyLimits(c)
 	done()
 	if !shared {
+		e.evictClients()
 		e.house.ctx.Broadcast()
 	}
 	e.stays.add(passed)
@@ -392,6 +415,9 @@ func (e *engine) refusal(c *caller, r request) error {
 	if err := c.ctx.Denied(m, r.args); err != nil {
 		return err
 	}
+	if err := e.makeRoom(c, m); err != nil {
+		return err
+	}
 	if l.Protocol == 2 && l.Subscribed() > 0 && !m.Has(commands.Subscribed) {
 		return commands.Errorf("ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context", m.FullName())
 	}
@@ -445,6 +471,7 @@ func (e *engine) close() {
 	e.closed = true
 	close(e.ended)
 	e.clearAlarm()
+	e.stopEvicting()
 	e.clearPause()
 	e.closeGuesses()
 	e.unparkAll()

@@ -21,7 +21,7 @@ func (e *engine) rlock() bool {
 		e.mu.RLock()
 		e.waits.add(since(e.clock, begun))
 	}
-	if e.settings.Load().alone { // only changed by who holds the lock alone
+	if e.settings.Load().alone || e.state.MustEvict() || e.tooLarge() { // only changed by who holds the lock alone
 		e.mu.RUnlock()
 		return false
 	}

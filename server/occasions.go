@@ -39,6 +39,8 @@ const (
 	sortedSetIntersected
 	usersNotSaved
 	commandPanicked
+	maxMemoryExceeded
+	clientEvicted
 	occasions = iota
 )
 
@@ -85,12 +87,15 @@ var occasionRows = [occasions]occasionRow{
 	saveRefused:          {"save_refused", slog.LevelWarn, "SHUTDOWN SAVE refused: this server keeps its data in memory only", 10, 10 * time.Second},
 	sortedSetIntersected: {name: "sinter_sorted_set", level: slog.LevelWarn, text: "SINTER met a sorted set. Redis refuses this; ZINTER works on both"},
 	usersNotSaved:        {"acl_save_failed", slog.LevelWarn, "the file of users could not be written", 10, 10 * time.Second},
+	maxMemoryExceeded:    {"maxmemory", slog.LevelWarn, "maxmemory is less than what is in use: keys go, or calls are refused, as maxmemory-policy says", 10, 10 * time.Second},
+	clientEvicted:        {"maxmemory_clients", slog.LevelWarn, "closing a client: clients take more than maxmemory-clients", 10, 10 * time.Second},
 	commandPanicked:      {"panic", slog.LevelError, "a command panicked", 10, 10 * time.Second},
 }
 
 // noticeOccasions are the kinds of what commands tell of.
 var noticeOccasions = map[commands.Notice]occasion{
 	commands.AuthFailed:           authFailed,
+	commands.ClientEvicted:        clientEvicted,
 	commands.ConfigSet:            configSet,
 	commands.ShutdownAsked:        shutdownAsked,
 	commands.SaveRefused:          saveRefused,

@@ -82,6 +82,13 @@ type Options struct {
 	// cannot be changed.
 	LogLevel *slog.LevelVar
 
+	// MaxMemory is called with the parameter maxmemory at the start and each time that
+	// it changes; 0: there is no limit. The limit is on what the server takes by its own
+	// account, and not on the process: a program that is nothing but a server can tell
+	// Go's runtime with debug.SetMemoryLimit to collect accordingly. It must not call the
+	// server. Default: nothing is called.
+	MaxMemory func(bytes uint64)
+
 	// Shutdown is called, once, when a client sends SHUTDOWN. It must not wait
 	// for Close. Default: clients may not shut the server down, as suits one
 	// that is part of another program.

@@ -111,6 +111,7 @@ func (s *session) Feed(p []byte) (open bool) {
 		return false
 	}
 	s.run()
+	s.engine.relieve()
 	return !s.over
 }
 

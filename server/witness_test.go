@@ -27,6 +27,7 @@ type witness struct {
 	ask      asker
 	held     []string // by the server, before what is under way
 	effects  []effect // of the call under way
+	evicted  int      // keys that went before it, of which each is an effect
 	copies   []*follower
 	context  string // what is under way, for messages
 }
@@ -166,6 +167,7 @@ func (w *witness) call(name string, words []string) (values []resp.Value, ok boo
 	queues := c.session.client.Multi != nil && (row == nil || !row.Has(commands.Immediate))
 	w.context = fmt.Sprintf("%s> %q in RESP%d", name, words, w.protocol)
 	w.effects = nil
+	gone := w.server.engine.state.Stats.Evicted.Load()
 	if _, err := c.Write(encodeCall(words)); err != nil {
 		w.fail("Write: %v", err)
 	}
@@ -174,7 +176,9 @@ func (w *witness) call(name string, words []string) (values []resp.Value, ok boo
 	answered := w.checkOthers(c)
 	after := w.checkData()
 	changed := !slices.Equal(w.held, after)
+	w.evicted = int(w.server.engine.state.Stats.Evicted.Load() - gone)
 	switch {
+	case w.evicted > 0: // before the call, whatever that is
 	case len(values) == 1 && values[0].Type == resp.TypeError && (changed || len(w.effects) > 0):
 		w.fail("the error %s, and yet a change: %s", values[0], w.change(after))
 	case (queues || row != nil && row.Has(commands.ReadOnly)) && (changed || len(w.effects) > 0):

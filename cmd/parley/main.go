@@ -102,7 +102,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	ctx, shutdown := context.WithCancel(ctx)
 	defer shutdown()
-	o.server.Shutdown = shutdown
+	o.server.Shutdown, o.server.MaxMemory = shutdown, limitHeap
 	o.server.Logger = newLogger(stderr, o.json, o.server.LogLevel)
 	s, err := server.Start(o.server)
 	if err != nil {

@@ -1,0 +1,123 @@
+package server
+
+import (
+	"math"
+	"time"
+
+	"github.com/parley-chat/parley/commands"
+)
+
+// evictAtOnce is how many keys go before the clock is looked at.
+const evictAtOnce = 16
+
+// makeRoom lets keys go before a call if memory is full. It returns the error with
+// which the call is to be refused: none has gone, and it would take more. What takes too
+// long to go is left to the next calls and to evictMore; meanwhile calls run, as in
+// Redis.
+func (e *engine) makeRoom(c *caller, m *commands.Command) error {
+	if e.state.Config.MaxMemory == 0 || c.shared {
+		return nil
+	}
+	if done, some := e.evict(&c.ctx); !done && some {
+		e.evictLater()
+	} else if !done && c.client.NeedsRoom(m) {
+		return commands.ErrOOM
+	}
+	return nil
+}
+
+// evict lets keys go until there is room again, there are none, or it has taken as
+// long as it may. done: there is room. some: there are keys that may go.
+func (e *engine) evict(c *commands.Context) (done, some bool) {
+	if e.state.Pause.On() {
+		return true, true // nothing is to change meanwhile
+	}
+	if done = !e.state.MemoryFull(); !done && e.state.Config.Policy.Evicts() {
+		done, some = e.evictFor(c, tenacity(e.state.Config.Tenacity))
+	}
+	c.NoteFull(!done)
+	return done, some
+}
+
+func (e *engine) evictFor(c *commands.Context, limit time.Duration) (done, some bool) {
+	begun := e.clock.Now()
+	c.BeginEvicting()
+	some = true
+	for n := 1; !done && some; n++ {
+		if some = c.EvictOne(); some {
+			done = !e.state.MemoryFull()
+		}
+		if n%evictAtOnce == 0 && since(e.clock, begun) > limit {
+			break
+		}
+	}
+	c.ReportEviction(since(e.clock, begun))
+	return done, some
+}
+
+// tenacity is how long keys may go before a call: Redis's scale, of which 10 is half a
+// millisecond, 100 has no end, and a step between makes it longer by 15 percent.
+func tenacity(n int64) time.Duration {
+	const step = 50 * time.Microsecond
+	switch {
+	case n <= 10:
+		return time.Duration(n) * step
+	case n < 100:
+		return time.Duration(10 * float64(step) * math.Pow(1.15, float64(n-10)))
+	}
+	return math.MaxInt64
+}
+
+// evictLater sees to it that keys go on going, also when no call comes.
+func (e *engine) evictLater() {
+	if e.evicting != nil || e.closed {
+		return
+	}
+	e.tasks.Add(1)
+	e.evicting = e.clock.AfterFunc(0, e.evictMore)
+}
+
+func (e *engine) evictMore() {
+	defer e.tasks.Done()
+	e.lock()
+	defer e.mu.Unlock()
+	e.evicting = nil
+	if e.closed {
+		return
+	}
+	e.evictByItself()
+	e.setAlarm()
+	e.house.ctx.Broadcast()
+}
+
+// evictByItself takes a turn in the name of no client.
+func (e *engine) evictByItself() {
+	now := e.micros()
+	e.house.ctx.Now, e.house.ctx.Micros = now/1000, now
+	if done, some := e.evict(&e.house.ctx); !done && some {
+		e.evictLater()
+	}
+}
+
+// limitMemory obeys a limit that has changed, at once, as Redis does.
+func (e *engine) limitMemory(done func()) {
+	if !e.newLimit {
+		return
+	}
+	e.newLimit = false
+	if e.onMaxMemory != nil {
+		e.onMaxMemory(e.state.Config.MaxMemory)
+	}
+	if e.state.MemoryFull() {
+		e.log.tell(maxMemoryExceeded, "maxmemory", e.state.Config.MaxMemory, "used", e.state.Used())
+		done() // the reply comes before what the caller is told of keys that go
+		e.evictByItself()
+	}
+}
+
+// stopEvicting is for Close.
+func (e *engine) stopEvicting() {
+	if e.evicting != nil && e.evicting() {
+		e.tasks.Done()
+	}
+}
