@@ -23,7 +23,16 @@ import (
 	"github.com/parley-chat/parley/server/servertest/tlstest"
 )
 
-func TestMain(m *testing.M) { servertest.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	servertest.Main(m)
+}
+
+// asProgram is in the environment of a test binary that is to be the program.
+const asProgram = "PARLEY_AS_PROGRAM"
 
 // start runs the program and returns its ready line. The test ends it.
 func start(t *testing.T, args ...string) (ready string, ended chan error) {

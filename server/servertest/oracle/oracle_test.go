@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -36,6 +37,26 @@ func TestOracle(t *testing.T) {
 		t.Run(fmt.Sprintf("RESP%d", protocol), func(t *testing.T) {
 			t.Parallel()
 			compare(t, [2]oracle.Side{oracle.Redis(t), oracle.Parley(t)}, protocol, start)
+		})
+	}
+}
+
+// TestOracleWithFullMemory makes the calls where there is no memory to be had: what
+// is refused, and before which other errors, is the same.
+func TestOracleWithFullMemory(t *testing.T) {
+	start := pickSeed()
+	for _, protocol := range []int{2, 3} {
+		t.Run(fmt.Sprintf("RESP%d", protocol), func(t *testing.T) {
+			t.Parallel()
+			sides := [2]oracle.Side{
+				oracle.RedisWith(t, "--maxmemory", "1"),
+				oracle.ParleyWith(t, map[string]string{"maxmemory": "1"}),
+			}
+			calls := slices.DeleteFunc(script(*calls, start, 0), oracle.Call.Waits) // for what never comes
+			if err := oracle.Run(sides, protocol, calls); err != nil {
+				report(t, err, sides, protocol, calls)
+				t.Logf("in -oracle.seed=%d", start)
+			}
 		})
 	}
 }
