@@ -13,7 +13,7 @@ func TestHeapIsLimitedAsMaxMemoryIs(t *testing.T) {
 	t.Cleanup(func() { debug.SetMemoryLimit(before) })
 	t.Setenv("GOMEMLIMIT", "")
 	limitHeap(100 << 20)
-	require.Equal(t, int64(125<<20+32<<20), debug.SetMemoryLimit(-1))
+	require.Equal(t, int64(120<<20+16<<20), debug.SetMemoryLimit(-1))
 	limitHeap(math.MaxUint64)
 	require.Equal(t, int64(math.MaxInt64), debug.SetMemoryLimit(-1))
 	limitHeap(100 << 20)
