@@ -44,3 +44,14 @@ func (e *engine) countStranger(c *caller, was, is bool) {
 		e.strangers.Add(-1)
 	}
 }
+
+// forgetStranger is for one who leaves. Whoever was killed is no client any more,
+// and counts until then.
+func (e *engine) forgetStranger(c *caller) {
+	if now := c.limits.Load(); now != nil && now.unauthenticated {
+		gone := *now
+		gone.unauthenticated = false
+		c.limits.Store(&gone)
+		e.countStranger(c, true, false)
+	}
+}

@@ -21,7 +21,7 @@ func (s *Server) Check() error {
 func (e *engine) check(closed bool) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, err := range []error{e.state.Check(closed), e.checkWaiting(), e.checkPausing(), e.checkAlarm(), e.checkSessions()} {
+	for _, err := range []error{e.state.Check(closed), e.checkWaiting(), e.checkPausing(), e.checkAlarm(), e.checkSessions(closed)} {
 		if err != nil {
 			return fmt.Errorf("server: %w", err)
 		}
@@ -103,7 +103,8 @@ func (e *engine) checkAlarm() error {
 	return nil
 }
 
-func (e *engine) checkSessions() error {
+func (e *engine) checkSessions(closed bool) error {
+	strangers := int64(0)
 	for _, l := range e.state.Clients.All() {
 		s, ok := l.Peer.(*session)
 		if !ok {
@@ -118,6 +119,12 @@ func (e *engine) checkSessions() error {
 		if got, want := s.limits.Load().class, l.LimitClass(); !s.finished.Load() && got != want {
 			return fmt.Errorf("client %d is under the limits of class %d, not %d", l.ID, got, want)
 		}
+		if s.limits.Load().unauthenticated && !s.inside {
+			strangers++
+		}
+	}
+	if n := e.strangers.Load(); n < strangers || closed && n > 0 { // those that were killed count until they leave
+		return fmt.Errorf("%d clients have not authenticated, %d counted", strangers, n)
 	}
 	return nil
 }

@@ -32,6 +32,7 @@ func TestChecksFindDamage(t *testing.T) {
 			wrong.class = commands.OutputPubSub
 			p.caller.limits.Store(&wrong)
 		},
+		"fewer strangers than none": func(e *engine, p *waiter) { e.strangers.Add(-1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := New(Options{Clock: NewManualClock(time.UnixMilli(1000))})

@@ -216,8 +216,8 @@ func (e *engine) leave(c *caller) {
 	defer e.mu.Unlock()
 	if e.state.Clients.Get(c.client.ID) == c.client {
 		e.log.tell(clientLeft, who(c.client))
-		e.countStranger(c, c.limits.Load().unauthenticated, false)
 	}
+	e.forgetStranger(c)
 	e.unpark(c.waiter)
 	e.state.Channels.UnsubscribeAll(c.client)
 	e.state.EndMulti(c.client)

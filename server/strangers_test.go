@@ -95,6 +95,34 @@ func TestStrangersLeaveRoomForOthers(t *testing.T) {
 	require.Equal(t, "(nil)", enter().read())
 }
 
+// However they end, they leave their room to others.
+func TestKilledStrangersLeaveRoom(t *testing.T) {
+	const addr = "192.0.2.7:4711"
+	for name, end := range map[string]func(s *server.Server, p *peer){
+		"killed": func(s *server.Server, p *peer) {
+			require.Contains(t, p.ask("GET k"), "NOAUTH")
+			do(t, s, "CLIENT", "KILL", "TYPE", "normal")
+		},
+		"of a user who removes himself": func(s *server.Server, p *peer) {
+			do(t, s, "ACL", "SETUSER", "ann", "on", "nopass", "+@all")
+			require.Equal(t, "OK", p.ask("AUTH ann x"))
+			require.Equal(t, "(integer) 1", p.ask("ACL DELUSER ann"))
+		},
+	} {
+		s, _ := guarded(t, "maxclients", "100")
+		for range 20 {
+			p := dialFrom(t, s, addr)
+			end(s, p)
+			p.ended()
+		}
+		until(t, name, func() bool {
+			p := dialFrom(t, s, addr)
+			p.send("GET k")
+			return strings.Contains(p.read(), "NOAUTH")
+		})
+	}
+}
+
 // Who has not said who he is makes the server keep little.
 func TestStrangersFloodIsBounded(t *testing.T) {
 	s, _ := guarded(t)
