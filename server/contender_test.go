@@ -47,20 +47,25 @@ func contenders(t *testing.T) []*contender {
 	return all
 }
 
-// contend serves until standard input ends.
+// contend serves until standard input ends: with TLS if there are words that
+// name a certificate and its key.
 func contend() {
-	s, err := server.Start(server.Options{})
+	var o server.Options
+	if len(os.Args) == 3 {
+		o.TLSAddr, o.TLSFiles = "127.0.0.1:0", server.TLSFiles{Cert: os.Args[1], Key: os.Args[2], AuthClients: "no"}
+	}
+	s, err := server.Start(o)
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	fmt.Println(s.Addr())
+	fmt.Println(s.Addr() + s.TLSAddr()) // there is only one
 	io.Copy(io.Discard, os.Stdin)
 	s.Close()
 }
 
-func startContender(t *testing.T) (addr string) {
-	command := exec.Command(os.Args[0])
+func startContender(t *testing.T, words ...string) (addr string) {
+	command := exec.Command(os.Args[0], words...)
 	command.Env = append(os.Environ(), contenderVariable+"=1")
 	command.Stderr = os.Stderr
 	in, err := command.StdinPipe()

@@ -1,0 +1,204 @@
+package server_test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/server/servertest/redistest"
+	"github.com/parley-chat/parley/server/servertest/tlstest"
+)
+
+// What somebody costs who has not been let in, measured at a process of its own.
+
+// pipeline is how many guesses are sent at a time. Of more, redis-server closes the
+// connection before it has answered.
+const pipeline = 100
+
+// guess tries passwords, a pipeline at a time over each connection, and returns how
+// many it has seen refused.
+func guess(t *testing.T, addr string, conns int, span time.Duration) (refused int) {
+	end := time.Now().Add(span)
+	batch := strings.Repeat("AUTH wrong\r\n", pipeline)
+	var n atomic.Int64
+	var all sync.WaitGroup
+	for range conns {
+		all.Go(func() {
+			for time.Now().Before(end) {
+				conn, err := net.Dial("tcp", addr)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				conn.SetDeadline(end)
+				for lines := bufio.NewScanner(conn); err == nil; {
+					if _, err = io.WriteString(conn, batch); err != nil {
+						break
+					}
+					for range pipeline {
+						if !lines.Scan() {
+							err = io.EOF
+							break
+						}
+						if strings.HasPrefix(lines.Text(), "-WRONGPASS") {
+							n.Add(1)
+						}
+					}
+				}
+				conn.Close()
+			}
+		})
+	}
+	all.Wait()
+	return int(n.Load())
+}
+
+// More connections and longer pipelines do not help who guesses.
+func TestGuessesReached(t *testing.T) {
+	span := time.Second
+	if *reliability {
+		span = 10 * time.Second
+	}
+	for _, c := range contenders(t) {
+		require.Equal(t, "OK", c.ask("CONFIG SET requirepass secret"))
+		for _, conns := range []int{1, 50} {
+			begun := time.Now()
+			n := guess(t, c.addr, conns, span)
+			elapsed := time.Since(begun).Seconds()
+			t.Logf("%s: %.1f guesses a second over %d connections", c.name, float64(n)/elapsed, conns)
+			require.Positive(t, n)
+			if c.name == "parley" {
+				require.LessOrEqual(t, float64(n), 5+5*elapsed)
+			}
+		}
+	}
+}
+
+// A stranger who sends 3 MB makes the process grow by little, whatever they are.
+func TestStrangersFlood(t *testing.T) {
+	const size = 3 << 20
+	for _, c := range contenders(t) {
+		require.Equal(t, "OK", c.ask("CONFIG SET requirepass secret"))
+		for what, flood := range map[string]string{
+			"small calls":   strings.Repeat("PING\r\n", size/6),
+			"one long word": "*2\r\n$4\r\nAUTH\r\n$3145728\r\n" + strings.Repeat("x", size),
+			"many words":    "*1000000\r\n" + strings.Repeat("$1\r\nx\r\n", size/7),
+			"one line":      strings.Repeat("x", size),
+		} {
+			before, most := 0.0, 0.0
+			for range 500 { // what the questions take is no part of it
+				before = max(before, c.resident())
+			}
+			p := c.dial(t)
+			ended := make(chan error, 1)
+			go func() {
+				p.conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
+				_, err := io.WriteString(p.conn, flood)
+				ended <- err
+			}()
+			for open := true; open; {
+				select {
+				case <-ended:
+					open = false
+				default:
+				}
+				most = max(most, c.resident()-before)
+			}
+			for range 200 {
+				most = max(most, c.resident()-before)
+			}
+			t.Logf("%s: %.1f MB more for 3 MB of %s; cut off: %t", c.name, most/1e6, what, c.info("connected_clients") == 1)
+			if c.name == "parley" {
+				until(t, "cut off", func() bool { return c.info("connected_clients") == 1 })
+				if !raceDetector {
+					require.Less(t, most, 5e6)
+				}
+			}
+			p.conn.Close()
+			until(t, "gone", func() bool { return c.info("connected_clients") == 1 })
+		}
+	}
+}
+
+// shakingHands times how long some new clients need to be served.
+func shakingHands(t *testing.T, addr string, config *tls.Config, n int) (times []time.Duration) {
+	for range n {
+		begun := time.Now()
+		conn, err := tls.Dial("tcp", addr, config)
+		require.NoError(t, err)
+		p := &peer{t, conn, resp.NewReader(conn)}
+		require.Equal(t, "PONG", p.ask("PING"))
+		times = append(times, time.Since(begun))
+		require.NoError(t, conn.Close())
+	}
+	return times
+}
+
+// A thousand who never shake hands cost others nothing, new ones neither.
+func TestSilentHandshakes(t *testing.T) {
+	silent, handshakes, calls, rounds := 300, 100, 1000, 1
+	if *reliability {
+		silent, handshakes, calls, rounds = 1000, 300, 10_000, 5
+	}
+	a := tlstest.New(t)
+	own := a.Issue(t.TempDir(), "server")
+	at := []struct{ name, addr string }{{"parley", startContender(t, own.Cert, own.Key)}}
+	if *reliability {
+		port := freePort(t)
+		redistest.Start(t, "--tls-port", port, "--tls-cert-file", own.Cert, "--tls-key-file", own.Key, "--tls-ca-cert-file", a.File, "--tls-auth-clients", "no")
+		at = append(at, struct{ name, addr string }{"redis-server", "127.0.0.1:" + port})
+	}
+	for _, c := range at {
+		conn, err := tls.Dial("tcp", c.addr, a.Client())
+		require.NoError(t, err)
+		defer conn.Close()
+		old := &peer{t, conn, resp.NewReader(conn)}
+		old.ask("SET k v")
+		var alone, beside, oldAlone, oldBeside []time.Duration
+		for range rounds {
+			alone = append(alone, shakingHands(t, c.addr, a.Client(), handshakes)...)
+			oldAlone = append(oldAlone, asking(old, calls)...)
+			var conns []net.Conn
+			for i := range silent {
+				conn, err := net.Dial("tcp", c.addr)
+				require.NoError(t, err)
+				if i%2 == 1 { // the beginning of a handshake
+					_, err := conn.Write([]byte{22, 3, 1, 1, 0, 1})
+					require.NoError(t, err)
+				}
+				conns = append(conns, conn)
+			}
+			beside = append(beside, shakingHands(t, c.addr, a.Client(), handshakes)...)
+			oldBeside = append(oldBeside, asking(old, calls)...)
+			for _, conn := range conns {
+				require.NoError(t, conn.Close())
+			}
+		}
+		t.Logf("%s: a new client is served after p50 %v, p99 %v; beside %d silent ones p50 %v, p99 %v", c.name,
+			percentile(alone, 50), percentile(alone, 99), silent, percentile(beside, 50), percentile(beside, 99))
+		t.Logf("%s: a GET takes p50 %v, p99 %v; beside %d silent ones p50 %v, p99 %v", c.name,
+			percentile(oldAlone, 50), percentile(oldAlone, 99), silent, percentile(oldBeside, 50), percentile(oldBeside, 99))
+		if c.name == "parley" {
+			require.Less(t, percentile(beside, 99), time.Second)
+		}
+	}
+}
+
+// freePort finds a port on which nobody listens at the moment.
+func freePort(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
+	return port
+}
