@@ -70,7 +70,7 @@ func (g grammar) apply(r *rules, rule []byte) error {
 	if len(rule) == 0 {
 		return nil
 	}
-	if word := userWords[strings.ToLower(string(cString(rule)))]; word != nil {
+	if word := userWords[lowered(string(cString(rule)))]; word != nil {
 		word(g, r)
 		return nil
 	}
@@ -141,7 +141,7 @@ func (g grammar) parseSelector(text []byte) (*selector, error) {
 // ends at a NUL.
 func (g grammar) applyTo(s *selector, rule []byte) error {
 	text := string(cString(rule))
-	if word := selectorWords[strings.ToLower(text)]; word != nil {
+	if word := selectorWords[lowered(text)]; word != nil {
 		word(s)
 		return nil
 	}

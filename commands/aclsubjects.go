@@ -62,7 +62,7 @@ func (s *subjects) each(f func(*subject)) {
 }
 
 // named finds a subject by its full name, in any case; nil if there is none.
-func (s *subjects) named(name string) *subject { return s.byName[strings.ToLower(name)] }
+func (s *subjects) named(name string) *subject { return s.byName[lowered(name)] }
 
 // laterThan compares versions: "7.2.0" is later than "7.0.15".
 func laterThan(a, b string) bool {

@@ -105,6 +105,37 @@ func Is(arg []byte, option string) bool {
 	return true
 }
 
+// sameWord reports whether two texts are the same but for the case of letters.
+// Only those of ASCII have one here, as in Redis: by Unicode's rules the Kelvin
+// sign is a k, and all bytes that are no UTF-8 are alike.
+func sameWord(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if lowerByte(a[i]) != lowerByte(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// lowered is a text with its letters in lower case, in the sense of sameWord.
+func lowered(text string) string {
+	low := []byte(text)
+	for i, b := range low {
+		low[i] = lowerByte(b)
+	}
+	return string(low)
+}
+
+func lowerByte(b byte) byte {
+	if 'A' <= b && b <= 'Z' {
+		b += 'a' - 'A'
+	}
+	return b
+}
+
 // IntArg reads argument i; the error is the one most commands give.
 func (c *Context) IntArg(i int) (int64, error) {
 	n, ok := ParseInt(c.Args[i])

@@ -51,7 +51,7 @@ var infoSections = []struct {
 func info(c *Context) error {
 	wanted := make(map[string]bool)
 	for _, section := range c.Args[1:] {
-		wanted[strings.ToLower(string(section))] = true
+		wanted[lowered(string(section))] = true
 	}
 	all := wanted["all"] || wanted["everything"]
 	usual := all || wanted["default"] || len(wanted) == 0

@@ -368,14 +368,14 @@ func (k Keys) counted(args [][]byte) (uses []KeyUse, ok bool) {
 		if n < 1 || n > len(keys) {
 			return nil, false
 		}
-		for _, key := range keys[:n] {
-			uses = append(uses, KeyUse{Key: key})
+		for i, key := range keys[:n] {
+			uses = append(uses, KeyUse{Key: key, At: s.First + 1 + i})
 		}
 	}
 	counted := len(uses)
 	for _, s := range k {
 		if !s.Count && counted > 0 {
-			uses = append(uses, KeyUse{Key: args[s.First]}) // the destination
+			uses = append(uses, KeyUse{Key: args[s.First], At: s.First}) // the destination
 		}
 	}
 	return uses, counted > 0

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"bytes"
 	"slices"
 )
 
@@ -18,7 +17,7 @@ type Keys []KeySpec
 //
 // Two kinds of keys have no such place, and COMMAND INFO calls theirs unknown.
 // With Option, the key is the word behind the last such option from First on;
-// Skip says how many words belong to other options, which may look the same.
+// Skip says how many words belong to other options (in lower case), which may look the same.
 // With Patterns, no word is the key: keys are made of patterns in the call and
 // of data.
 type KeySpec struct {
@@ -156,7 +155,7 @@ func (s KeySpec) span(args [][]byte) (first, last int, found bool) {
 // behindOption finds the word behind the last Option.
 func (s KeySpec) behindOption(args [][]byte) (at int, found bool) {
 	for i := s.First; i < len(args); i++ {
-		if skipped := s.Skip[string(bytes.ToUpper(args[i]))]; skipped > 0 {
+		if skipped := s.Skip[lowered(string(args[i]))]; skipped > 0 {
 			i += skipped
 		} else if s.Option != "" && Is(args[i], s.Option) && i+1 < len(args) {
 			at, found = i+1, true

@@ -59,8 +59,8 @@ func yesNo(name string, field func(*Config) *bool) parameter {
 		name: name,
 		get:  func(c *Context) string { return yesOrNo[*field(&c.Config)] },
 		set: func(draft *Config, v string) error {
-			yes := strings.EqualFold(v, "yes")
-			if !yes && !strings.EqualFold(v, "no") {
+			yes := sameWord(v, "yes")
+			if !yes && !sameWord(v, "no") {
 				return errNotYesNo
 			}
 			*field(draft) = yes
@@ -81,7 +81,7 @@ func constant(name, value string) parameter {
 		name: name,
 		get:  func(*Context) string { return value },
 		set: func(_ *Config, v string) error {
-			if !strings.EqualFold(v, value) {
+			if !sameWord(v, value) {
 				return errImmutable
 			}
 			return nil
@@ -147,7 +147,7 @@ func parseMemory(text string) (uint64, bool) {
 	for digits < len(text) && '0' <= text[digits] && text[digits] <= '9' {
 		digits++
 	}
-	unit, ok := memoryUnits[strings.ToLower(text[digits:])]
+	unit, ok := memoryUnits[lowered(text[digits:])]
 	if !ok || digits >= 128 {
 		return 0, false
 	}
@@ -186,7 +186,7 @@ func channelDefaultText(c *Context) string { return channelDefaults[c.Config.ACL
 
 func setChannelDefault(draft *Config, v string) error {
 	for all, name := range channelDefaults {
-		if strings.EqualFold(cutText(v), name) {
+		if sameWord(cutText(v), name) {
 			draft.ACLAllChannels = all
 			return nil
 		}
@@ -211,7 +211,7 @@ var LogLevels = []string{"debug", "verbose", "notice", "warning"}
 
 func setLogLevel(draft *Config, v string) error {
 	v = cutText(v)
-	i := slices.IndexFunc(LogLevels, func(level string) bool { return strings.EqualFold(v, level) })
+	i := slices.IndexFunc(LogLevels, func(level string) bool { return sameWord(v, level) })
 	switch {
 	case i < 0:
 		return errors.New("argument(s) must be one of the following: " + strings.Join(LogLevels, ", "))
@@ -251,7 +251,7 @@ func setOutputLimits(draft *Config, v string) error {
 	}
 	for ; len(words) > 0; words = words[4:] {
 		class := slices.IndexFunc(outputClassNames[:], func(names []string) bool {
-			return slices.Contains(names, strings.ToLower(cutText(words[0])))
+			return slices.Contains(names, lowered(cutText(words[0])))
 		})
 		if class < 0 {
 			return errLimitClass

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/parley-chat/parley/commands/resp"
 )
@@ -49,11 +48,14 @@ type question struct {
 	known   bool
 }
 
-// keys finds the keys of the call. One that does not have as many as it says
-// uses none: its handler refuses it.
+// keys finds the keys of the call. One that does not have as many as it says is
+// refused by its handler, but first, as in Redis, for keys that it seems to have.
 func (q *question) keys() []KeyUse {
 	if !q.known {
-		q.uses, _ = q.command.Keys.In(q.args)
+		var ok bool
+		if q.uses, ok = q.command.Keys.In(q.args); !ok {
+			q.uses, _ = q.command.Keys.counted(q.args)
+		}
 		q.known = true
 	}
 	return q.uses
@@ -103,7 +105,7 @@ func (s *selector) letsRun(m *Command, args [][]byte) bool {
 	}
 	words := s.firstWords[m.id]
 	return len(words) > 0 && len(args) > 1 && slices.ContainsFunc(words, func(w string) bool {
-		return strings.EqualFold(w, string(cString(args[1])))
+		return sameWord(w, string(cString(args[1])))
 	})
 }
 

@@ -72,7 +72,7 @@ func setPolicy(draft *Config, v string) error {
 	v = cutText(v)
 	names := make([]string, len(policies))
 	for i, known := range policies {
-		if strings.EqualFold(known.name, v) {
+		if sameWord(known.name, v) {
 			draft.Policy = known.Policy
 			return nil
 		}

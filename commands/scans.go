@@ -3,7 +3,6 @@ package commands
 import (
 	"math"
 	"strconv"
-	"strings"
 
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
@@ -163,7 +162,7 @@ func (w walk) wants(v datastructs.Value) bool {
 	if w.kind == nil {
 		return true
 	}
-	return strings.EqualFold(string(cut(w.kind, len(w.kind))), v.Kind().String())
+	return sameWord(string(cut(w.kind, len(w.kind))), v.Kind().String())
 }
 
 // step does what HSCAN, SSCAN and ZSCAN have in common. Redis looks at the key

@@ -3,7 +3,6 @@ package commands
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/parley-chat/parley/datastructs"
 )
@@ -123,7 +122,7 @@ func (s *selector) permitCategory(all *subjects, c Category, yes bool) {
 
 func (s *selector) addFirstWord(id int, word string) {
 	known := s.firstWords[id]
-	if slices.ContainsFunc(known, func(w string) bool { return strings.EqualFold(w, word) }) {
+	if slices.ContainsFunc(known, func(w string) bool { return sameWord(w, word) }) {
 		return
 	}
 	if s.firstWords == nil {

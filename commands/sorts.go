@@ -21,7 +21,7 @@ var sortRows = []Command{
 		Keys: Keys{
 			{First: 1, Flags: RO | Access},
 			{Patterns: true, Flags: RO | Access},
-			{First: 2, Option: "STORE", Skip: map[string]int{"BY": 1, "GET": 1, "LIMIT": 2}, Flags: OW | Update},
+			{First: 2, Option: "STORE", Skip: map[string]int{"by": 1, "get": 1, "limit": 2}, Flags: OW | Update},
 		},
 		ACL: CatSet | CatSortedSet | CatList | CatDangerous,
 		Run: sortAny,

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"sync/atomic"
 	"time"
 
@@ -227,7 +226,7 @@ func (s *session) parse() bool {
 
 // crossProtocol recognises HTTP: a browser that a hostile page has sent here.
 func crossProtocol(name []byte) bool {
-	return bytes.EqualFold(name, []byte("post")) || bytes.EqualFold(name, []byte("host:"))
+	return commands.Is(name, "POST") || commands.Is(name, "HOST:")
 }
 
 // keepRest copies what has not run out of the input's buffer, which the next
