@@ -1,8 +1,9 @@
 package commands
 
 import (
+	"bytes"
+	"fmt"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -73,10 +74,23 @@ func (c *Context) logDenial(lack denial, object, user string) {
 	if c.Client.Multi != nil {
 		context = "multi"
 	}
+	client := bytes.TrimSuffix(appendClient(c, nil, c.Client), []byte("\n"))
 	c.ACLLog.add(&aclEntry{
-		count: 1, lack: lack, context: context, object: object, user: user, time: c.Now,
-		client: strings.TrimSuffix(string(appendClient(c, nil, c.Client)), "\n"),
+		count: 1, lack: lack, context: context, object: cutForLog(object), user: cutForLog(user), time: c.Now,
+		client: cutForLog(string(client)),
 	}, c.Config.ACLLogMaxLen)
+}
+
+// maxLogged is how many bytes of a text an entry keeps. Whoever is refused says
+// what, and so could fill the memory with a few calls.
+const maxLogged = 4096
+
+// cutForLog copies what it keeps, so that the rest is not kept with it.
+func cutForLog(text string) string {
+	if len(text) <= maxLogged {
+		return text
+	}
+	return fmt.Sprintf("%s... (%d more bytes)", text[:maxLogged], len(text)-maxLogged)
 }
 
 var denialNames = [...]string{deniedCommand: "command", deniedKey: "key", deniedAuth: "auth", deniedChannel: "channel"}

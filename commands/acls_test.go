@@ -90,6 +90,25 @@ func TestACLLogMergesForAMinute(t *testing.T) {
 	require.Regexp(t, `^id=\d+ addr=\S+ .* cmd=auth user=default .*[^\n]$`, client)
 }
 
+// Of what is long the beginning is kept, so that those who are refused cannot
+// fill the memory.
+func TestACLLogKeepsLittle(t *testing.T) {
+	s := &talked{t, parley(t), 2}
+	admin, a := s.dial(), s.dial()
+	admin.ask("ACL", "SETUSER", "ann", "on", "nopass", "+@all")
+	a.ask("AUTH", "ann", "")
+	long := strings.Repeat("x", 1<<20)
+	a.ask("CLIENT", "SETNAME", long)
+	a.ask("GET", long)
+	a.ask("AUTH", long, "y")
+	entries := admin.ask("ACL", "LOG").Elems
+	require.Len(t, entries, 2)
+	require.Equal(t, long[:4096]+"... (1044480 more bytes)", fields(entries[1])["object"].Text())
+	for _, e := range entries {
+		require.Less(t, len(e.String()), 20_000)
+	}
+}
+
 // Who has lost a right while a call of his waited is not served.
 func TestWaitingCallIsLookedAtAgain(t *testing.T) {
 	for _, lost := range []string{"-bzpopmin", "resetkeys"} {
