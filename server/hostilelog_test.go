@@ -1,0 +1,177 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/server"
+)
+
+// bareLog writes lines as they are given to it. The handlers of log/slog escape
+// what they are given; others may not.
+type bareLog struct {
+	mu    *sync.Mutex
+	lines *[]string
+}
+
+func newBareLog() bareLog { return bareLog{new(sync.Mutex), new([]string)} }
+
+func (bareLog) Enabled(context.Context, slog.Level) bool { return true }
+func (l bareLog) WithAttrs([]slog.Attr) slog.Handler     { return l }
+func (l bareLog) WithGroup(string) slog.Handler          { return l }
+
+func (l bareLog) Handle(_ context.Context, r slog.Record) error {
+	line := r.Level.String() + " " + r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		line += bare(a)
+		return true
+	})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	*l.lines = append(*l.lines, line)
+	return nil
+}
+
+func bare(a slog.Attr) (text string) {
+	v := a.Value.Resolve()
+	if v.Kind() != slog.KindGroup {
+		return " " + a.Key + "=" + fmt.Sprint(v.Any())
+	}
+	for _, of := range v.Group() {
+		text += bare(slog.Attr{Key: a.Key + "." + of.Key, Value: of.Value})
+	}
+	return text
+}
+
+// call is what clients send for some words, whatever is in them.
+func call(words ...string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "*%d\r\n", len(words))
+	for _, w := range words {
+		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(w), w)
+	}
+	return b.String()
+}
+
+// What clients send may end up in the log, but not so that it moves the
+// operator's cursor, forges lines, fills his disk, or tells a password.
+func TestHostileTextInTheLog(t *testing.T) {
+	const secret, guess = "s3cret\x1b[5m\r\n", "hunter2\x07\"\n"
+	words := []string{
+		"\x00\x01\x1b[31m\x7f\r\nERROR a command panicked",
+		"\"quoted' \\back\tslash\u202egnp.exe\u2028\u0085\ufeff",
+		"\xff\xfe\xc0\x80\x9b2J",
+		"\x1b]0;title\x07" + strings.Repeat("A", 1<<17),
+		strings.Repeat("\x1b", 1<<17),
+		strings.Repeat("\u202e\n", 1<<10),
+	}
+	const oddName = "\x1b[31m\"eve'\\\u202e\xff"
+	log := newBareLog()
+	clock := server.NewManualClock(time.UnixMilli(1615480369000))
+	s, err := server.Start(server.Options{Logger: slog.New(log), Clock: clock, Password: secret, Shutdown: func() {}, Config: map[string]string{
+		"auth-failure-delay": "0", "auth-failure-rate": "0", "auth-max-failures": "0",
+	}})
+	require.NoError(t, err)
+	defer s.Close()
+	do(t, s, "ACL", "SETUSER", oddName, "on", ">"+secret, "+@all", "~*", "&*")
+
+	// Each stream is a connection of its own; each time allows some lines of each kind.
+	send := func(stream string) {
+		conn, err := net.Dial("tcp", s.Addr())
+		require.NoError(t, err)
+		require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+		var all sync.WaitGroup
+		all.Go(func() {
+			io.WriteString(conn, stream) // it may be cut off
+			conn.(*net.TCPConn).CloseWrite()
+		})
+		_, err = io.Copy(io.Discard, conn)
+		require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "%.60q", stream)
+		conn.Close()
+		all.Wait()
+		clock.Advance(2 * time.Minute)
+	}
+	for _, w := range words {
+		calls := []string{
+			call("CLIENT", "SETNAME", w), call("CLIENT", w), call("CLIENT", "KILL", w), call("CLIENT", "KILL", "USER", w),
+			call("AUTH", w), call("AUTH", guess), call("AUTH", w, guess), call("HELLO", "3", "AUTH", w, guess, "SETNAME", w), call("HELLO", w),
+			call(w), call(w, w, guess), call("GET", w, w), call("SELECT", w), call("OBJECT", w, w), call("DEBUG", w), call("SUBSCRIBE", w),
+			call("CONFIG", "SET", w, w), call("CONFIG", "SET", "maxclients", w), call("CONFIG", "SET", "notify-keyspace-events", w),
+			call("CONFIG", "SET", "client-output-buffer-limit", w), call("CONFIG", "SET", "slowlog-max-len", "128", w, guess), call("CONFIG", "RESETSTAT", w),
+			call("ACL", "SETUSER", w, ">"+guess), call("ACL", "SETUSER", "u", ">"+guess, w), call("ACL", "DELUSER", w), call("ACL", "LOAD"), call("ACL", "SAVE"),
+			call("ZADD", w, "1", "m"), call("SINTER", w), call("SHUTDOWN", w), call("SHUTDOWN", "SAVE"),
+		}
+		for _, c := range calls {
+			send(c)
+			send(call("AUTH", secret) + c)
+			send(call("AUTH", oddName, secret) + c)
+		}
+		for _, stream := range []string{
+			"GET /" + w + " HTTP/1.1\r\nHost: " + w + "\r\n\r\n", "POST " + w + "\r\n", "Host: " + w + "\r\n",
+			"*1\r\n" + w + "\r\n", "*" + w + "\r\n", "*1\r\n$" + w + "\r\n", "\"" + w + "\r\n", w, w + " " + w + "\r\n",
+		} {
+			send(stream)
+			send(call("AUTH", secret) + stream)
+		}
+	}
+	long := strings.Repeat("\x1b", 1<<20)
+	for _, stream := range []string{call("CLIENT", "SETNAME", long), call(long), call("AUTH", long, guess), call("CONFIG", "SET", long, long), call("ZADD", long, "1", "m") + call("SINTER", long), long} {
+		send(stream)
+		send(call("AUTH", secret) + stream)
+	}
+	// What is told of values that are taken: this is the only one that takes any text.
+	for _, name := range []string{"default", oddName} {
+		send(call("AUTH", name, secret) + call("CONFIG", "SET", "requirepass", guess) + call("CONFIG", "SET", "requirepass", secret))
+	}
+	require.NoError(t, s.Close())
+
+	expected := []string{"authentication failed", "possible attack: HTTP", "protocol error", "CONFIG SET", "SINTER met a sorted set", "SHUTDOWN SAVE refused"}
+	kinds := make(map[string]int)
+	for _, line := range *log.lines {
+		level, rest, _ := strings.Cut(line, " ")
+		kinds[level]++
+		for _, kind := range expected {
+			if strings.HasPrefix(rest, kind) {
+				kinds[kind]++
+			}
+		}
+		require.Less(t, len(line), 2048)
+		for _, r := range line {
+			require.True(t, unicode.IsPrint(r) && r != unicode.ReplacementChar, "%q in %q", r, line)
+		}
+		for _, password := range []string{"hunter2", "s3cret"} {
+			require.NotContains(t, line, password)
+		}
+	}
+	t.Log(kinds)
+	for _, kind := range expected {
+		require.Positive(t, kinds[kind], kind)
+	}
+	require.Zero(t, kinds["ERROR"])
+}
+
+// A server that is part of a program ends with that, not when a client says so.
+func TestClientsMayNotShutAnEmbeddedServerDown(t *testing.T) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+		p := dial()
+		for _, words := range []string{"", " NOSAVE", " NOW", " FORCE", " NOSAVE NOW FORCE"} {
+			require.Equal(t, "(error) ERR SHUTDOWN is not for clients of this server", p.ask("SHUTDOWN"+words))
+		}
+		require.Equal(t, "OK", p.ask("MULTI"))
+		p.ask("SHUTDOWN NOSAVE")
+		p.ask("EXEC")
+		require.Equal(t, "PONG", p.ask("PING"))
+		require.Equal(t, "PONG", dial().ask("PING"))
+	})
+}
