@@ -1,12 +1,18 @@
 package server_test
 
 import (
+	"bytes"
+	"context"
+	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -186,4 +192,61 @@ func dialTo(t *testing.T, addr string) *peer {
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })
 	return &peer{t, conn, resp.NewReader(conn)}
+}
+
+// countingListener counts what has been accepted.
+type countingListener struct {
+	net.Listener
+	accepted atomic.Int64
+}
+
+func (l *countingListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err == nil {
+		l.accepted.Add(1)
+	}
+	return conn, err
+}
+
+// gate is a log that holds up whoever tells of a new client, who has the engine's
+// lock.
+type gate struct {
+	slog.Handler
+	open chan struct{}
+}
+
+func (g gate) Enabled(context.Context, slog.Level) bool { return true }
+
+func (g gate) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "client connected" {
+		<-g.open
+	}
+	return nil
+}
+
+// While the lock is taken connections wait in the system's queue. Once it is free
+// all are served.
+func TestFewConnectionsWaitAtTheDoor(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	counted := &countingListener{Listener: l}
+	held := gate{slog.DiscardHandler, make(chan struct{})}
+	s := newServer(t, server.Options{Logger: slog.New(held)})
+	go s.Serve(counted)
+
+	const clients, most = 100, 64
+	for range clients {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		require.NoError(t, err)
+		defer conn.Close()
+	}
+	stacks := make([]byte, 1<<20)
+	until(t, "the next one waits", func() bool {
+		return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("(*Server).welcome("))
+	})
+	require.Equal(t, int64(most+1), counted.accepted.Load())
+	close(held.open)
+	until(t, "all are clients", func() bool {
+		return strings.Contains(do(t, s, "INFO", "clients"), fmt.Sprintf("connected_clients:%d\r\n", clients))
+	})
 }

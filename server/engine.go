@@ -209,9 +209,10 @@ func (e *engine) enter(c *caller) error {
 	return nil
 }
 
-// leave forgets a client with all that it held. A call of it that waits takes
-// nothing any more.
-func (e *engine) leave(c *caller) {
+// leave forgets a client with all that it held, but for keys that it has read:
+// whether those are forgotten, too, is what it returns. A call of it that waits
+// takes nothing any more.
+func (e *engine) leave(c *caller) (all bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.state.Clients.Get(c.client.ID) == c.client {
@@ -225,13 +226,15 @@ func (e *engine) leave(c *caller) {
 	e.state.Clients.Remove(c.client)
 	e.state.Tracking.Leave(c.client)
 	e.state.Left(c.client)
+	return e.state.Tracking.Forget(c.client, forgetAtOnce)
 }
 
 // forgetAtOnce bounds how many keys that a client has read one stay under the
 // lock forgets.
 const forgetAtOnce = 1000
 
-// forgetReads takes what a client that has left was tracking out of the table.
+// forgetReads takes the rest of what a client that has left was tracking out of
+// the table.
 func (e *engine) forgetReads(l *commands.Client) {
 	for done := false; !done; {
 		e.mu.Lock()

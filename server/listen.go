@@ -17,6 +17,12 @@ const (
 	maxAcceptPause = time.Second
 )
 
+// mostAtDoor is how many connections may have been accepted and wait to become
+// clients. All others wait in the system's queue: were they accepted at once, a
+// storm of them, or one long call, would fill the process with connections that
+// maxclients does not count yet, and whose clients may be gone.
+const mostAtDoor = 64
+
 // accept serves the connections of one listener until it is closed.
 func (s *Server) accept(l net.Listener) {
 	pause := minAcceptPause
@@ -33,9 +39,24 @@ func (s *Server) accept(l net.Listener) {
 			pause = min(2*pause, maxAcceptPause)
 		default:
 			pause = minAcceptPause
-			s.spawn(func() { s.serveConn(conn) })
+			s.welcome(conn)
 		}
 	}
+}
+
+// welcome lets a connection in, beside those before it. One that may want to shake
+// hands first, and keep its place at the door for long, needs none: handshakes are
+// counted.
+func (s *Server) welcome(conn net.Conn) {
+	if !resumable(conn) {
+		s.spawn(func() { s.serveConn(conn) })
+		return
+	}
+	s.door <- struct{}{}
+	s.spawn(func() {
+		defer func() { <-s.door }()
+		s.serveConn(conn)
+	})
 }
 
 // pause waits; false: the server was closed meanwhile.

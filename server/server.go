@@ -40,9 +40,10 @@ const closePatience = 5 * time.Second
 type Server struct {
 	engine  *engine
 	options Options
-	tcp     net.Listener // of Start; nil without a network, or with TLS only
-	tls     net.Listener // likewise; nil without TLS
-	end     func() error // Close, once
+	tcp     net.Listener  // of Start; nil without a network, or with TLS only
+	tls     net.Listener  // likewise; nil without TLS
+	end     func() error  // Close, once
+	door    chan struct{} // see mostAtDoor
 
 	mu        sync.Mutex // guards conns, listeners, closed, probe; may be taken under an outbox's mu
 	conns     map[conn]struct{}
@@ -75,7 +76,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	o.Password = e.state.Config.Password
-	s := &Server{engine: e, options: o, conns: make(map[conn]struct{})}
+	s := &Server{engine: e, options: o, conns: make(map[conn]struct{}), door: make(chan struct{}, mostAtDoor)}
 	s.end = sync.OnceValue(s.close)
 	return s, nil
 }

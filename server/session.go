@@ -311,8 +311,9 @@ func (s *session) leave() {
 	s.over = true
 	s.holds.forget()
 	s.turn <- struct{}{}
-	s.engine.leave(&s.caller)
-	s.engine.forgetReads(s.client)
+	if !s.engine.leave(&s.caller) {
+		s.engine.forgetReads(s.client)
+	}
 	s.out.finish()
 }
 

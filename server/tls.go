@@ -78,29 +78,30 @@ func listenTLS(addr string, config *tls.Config) (net.Listener, error) {
 
 // shakeHands completes the handshake of a connection that is one of TLS, within
 // the time that clients have to authenticate. What is not done with it counts
-// as a connection under maxclients, and is no client yet. false: it came to
-// nothing.
-func (s *Server) shakeHands(conn net.Conn) bool {
+// as a connection under maxclients, and is no client yet: done ends that. false:
+// it came to nothing.
+func (s *Server) shakeHands(conn net.Conn) (done func(), ok bool) {
 	secured, ok := conn.(*tls.Conn)
 	if !ok {
-		return true
+		return func() {}, true
 	}
 	h := &handshake{secured}
 	now := s.engine.settings.Load()
 	if !s.trackUpTo(h, now.maxClients) {
 		s.engine.state.Stats.Rejected.Add(1) // without a word: there are none yet
-		return false
+		return nil, false
 	}
-	defer s.untrack(h)
+	done = func() { s.untrack(h) }
 	if seconds := now.patience.Auth; seconds > 0 {
 		stop := s.engine.clock.AfterFunc(time.Duration(seconds)*time.Second, h.kill)
 		defer stop()
 	}
 	if err := secured.Handshake(); err != nil {
 		s.engine.log.tell(handshakeFailed, "addr", quoted(conn.RemoteAddr().String()), "error", quoted(err.Error()))
-		return false
+		done()
+		return nil, false
 	}
-	return true
+	return done, true
 }
 
 // A handshake is a connection that is not a client yet.

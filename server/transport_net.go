@@ -16,16 +16,18 @@ const (
 	largeRead = 64 << 10
 )
 
-// serveConn lets in one connection of the network. From then on it has one
-// goroutine; messages that others send bring one of their own for as long as it
-// takes to write them.
+// serveConn lets in one connection of the network, and returns when that is a
+// client, or gone. From then on it has one goroutine; messages that others send
+// bring one of their own for as long as it takes to write them.
 func (s *Server) serveConn(conn net.Conn) {
-	if !s.shakeHands(conn) {
+	shaken, ok := s.shakeHands(conn)
+	if !ok {
 		conn.Close()
 		return
 	}
 	t := &netTransport{server: s, conn: conn}
 	session, err := newSession(s.engine, originOf(conn), t.attach)
+	shaken()
 	if err != nil {
 		refuse(conn, err)
 		conn.Close()
