@@ -35,6 +35,10 @@ func picks(count int64, n int) int64 {
 // connection, once the reply has outgrown what the client may leave unread.
 func repeats(c *Context, picks int64, n int) iter.Seq[int] {
 	return func(yield func(int) bool) {
+		if picks > maxReply(c)/leastElement {
+			c.Stop() // the reply need not be begun to know how it ends
+			return
+		}
 		for range picks {
 			if overflows(c) {
 				return
@@ -57,16 +61,23 @@ func overflows(c *Context) bool {
 	if c.Full() {
 		return true
 	}
-	limit := c.Config.OutputLimits[c.Client.OutputClass()].Hard
-	if limit == 0 {
-		limit = maxRepeats
-	}
-	if int64(c.Len()) <= limit {
+	if int64(c.Len()) <= maxReply(c) {
 		return false
 	}
 	c.Stop()
 	return true
 }
+
+// maxReply is how many bytes that is.
+func maxReply(c *Context) int64 {
+	if limit := c.Config.OutputLimits[c.Client.OutputClass()].Hard; limit != 0 {
+		return limit
+	}
+	return maxRepeats
+}
+
+// leastElement is how many bytes an element has in a reply, if it is empty.
+const leastElement = int64(len("$0\r\n\r\n"))
 
 // sparse reports whether picks are few among n, so that looking up each is
 // quicker than walking past all.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -184,6 +185,22 @@ func TestTransactionOfRepliesWithoutEnd(t *testing.T) {
 	client.ended()
 	require.Less(t, time.Since(begun), soon)
 	require.Equal(t, `"1"`, do(t, s, "GET", "n"))
+}
+
+// A call that can be seen to ask for too much is not begun: it holds up nobody.
+func TestReplyWithoutEndIsNotBegun(t *testing.T) {
+	s := newServer(t, server.Options{})
+	do(t, s, "SADD", "s", "", "b")
+	do(t, s, "HSET", "h", "", "")
+	do(t, s, "ZADD", "z", 1, "")
+	begun := time.Now()
+	for range 100 {
+		for _, call := range [][]any{{"SRANDMEMBER", "s", -math.MaxInt64}, {"HRANDFIELD", "h", -(64 << 20)}, {"ZRANDMEMBER", "z", -(64 << 20)}} {
+			_, err := s.Do(t.Context(), call...)
+			require.Error(t, err)
+		}
+	}
+	require.Less(t, time.Since(begun), soon)
 }
 
 func TestHTTPDoesNotFillTheLog(t *testing.T) {
