@@ -2,6 +2,7 @@ package commands_test
 
 import (
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -66,6 +67,31 @@ func TestCompatibilityNamesLaterCommands(t *testing.T) {
 		require.NotNil(t, m, "docs/COMPATIBILITY.md has %s among what is from later versions: it is not there", name)
 		require.True(t, isLater(m), "docs/COMPATIBILITY.md has %s among what is from later versions", name)
 	}
+}
+
+// What CONFIG knows here and a Redis does not, the page names with its default.
+func TestCompatibilityNamesOwnParameters(t *testing.T) {
+	redis := make(map[string]bool)
+	for i, word := range realRedis(t)("CONFIG", "GET", "*").Strings() {
+		redis[word] = redis[word] || i%2 == 0
+	}
+	text, err := os.ReadFile(compatibilityDocument)
+	require.NoError(t, err)
+	s, err := server.New(server.Options{})
+	require.NoError(t, err)
+	servertest.CloseAtEnd(t, s)
+	own := 0
+	for _, name := range commands.ConfigNames() {
+		if redis[name] {
+			continue
+		}
+		own++
+		v, err := s.Do(t.Context(), "CONFIG", "GET", name)
+		require.NoError(t, err)
+		row := regexp.MustCompile("(?m)^\\| `" + name + "` \\| " + v.Strings()[1] + "( m?s)? \\|")
+		require.True(t, row.Match(text), "%s, with its default %s, has no row on the page", name, v.Strings()[1])
+	}
+	require.Positive(t, own)
 }
 
 // spoken is a full name as callers write it.

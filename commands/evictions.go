@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/parley-chat/parley/commands/resp"
 )
@@ -214,12 +215,12 @@ func (c *Context) NoteFull(full bool) {
 	}
 }
 
-// exceededFor tells in ms for how long memory is too full now, and was in all before.
-func (e *Evicting) exceededFor(micros int64) (now, before int64) {
+// exceededFor tells for how long memory is too full now, and was in all before.
+func (e *Evicting) exceededFor(micros int64) (now, before time.Duration) {
 	if e.since != 0 {
-		now = max(0, micros-e.since)
+		now = time.Duration(max(0, micros-e.since)) * time.Microsecond
 	}
-	return now / 1000, e.exceeded / 1000
+	return now, time.Duration(e.exceeded) * time.Microsecond
 }
 
 func (e *Evicting) resetTimes() { e.since, e.exceeded = 0, 0 }

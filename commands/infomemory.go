@@ -83,12 +83,19 @@ func (s *State) memory() memory {
 	s.memoryPeak = max(s.memoryPeak, used)
 	m.used, m.peak = uint64(used), uint64(s.memoryPeak)
 	m.startup, m.clients = uint64(s.startup()), uint64(s.Held.Load())
-	m.overhead = m.startup + m.clients
+	m.overhead = uint64(s.overhead())
+	return m
+}
+
+// overhead is what the server takes that is neither a key nor a value, but for the
+// tables of channels and what is remembered for clients.
+func (s *State) overhead() int {
+	bytes := s.startup() + int(s.Held.Load())
 	for _, db := range s.Databases {
 		keys, deadlines := db.Overhead()
-		m.overhead += uint64(keys + deadlines)
+		bytes += keys + deadlines
 	}
-	return m
+	return bytes
 }
 
 func percent(a, b uint64) string { return fmt.Sprintf("%.2f%%", 100*ratio(a, b)) }

@@ -9,8 +9,15 @@ type Metrics struct {
 	Keys      int               // in all databases
 	Changes   int64             // of keys, since the server started
 
-	UsedMemory int // bytes; see State.Used
-	PeakMemory int // the most that it was
+	UsedMemory    int // bytes; see State.Used
+	PeakMemory    int // the most that it was
+	StartupMemory int // of it: what there is without data and clients
+	ClientMemory  int // of it: what clients hold
+	Overhead      int // of it: both, and the tables of keys and deadlines
+	MaxMemory     uint64
+	Policy        string        // maxmemory-policy
+	Full          time.Duration // for how long memory has been too full now
+	WasFull       time.Duration // and in all before
 
 	Clients         int
 	MaxClients      int
@@ -38,6 +45,8 @@ type Metrics struct {
 	ExpiryCut     int64 // how often that took too long to be finished at once
 	Hits          int64
 	Misses        int64
+	Evicted       int64 // keys that went because memory was full
+	ClientsCut    int64 // closed because clients took too much memory
 	InBytes       int64
 	OutBytes      int64
 	Reads         int64 // pieces of input taken in
@@ -86,11 +95,15 @@ const (
 
 // Metrics takes what needs the engine's lock, shared or not; Complete is to add
 // the rest.
-func (s *State) Metrics(now int64) *Metrics {
+func (s *State) Metrics(now time.Time) *Metrics {
 	m := &Metrics{
 		Changes:         s.changes,
 		UsedMemory:      s.Used(),
 		PeakMemory:      max(s.memoryPeak, s.Used()),
+		StartupMemory:   s.startup(),
+		ClientMemory:    int(s.Held.Load()),
+		MaxMemory:       s.Config.MaxMemory,
+		Policy:          s.Config.Policy.String(),
 		Clients:         s.Clients.Len(),
 		MaxClients:      s.Config.MaxClients,
 		TrackingClients: s.Tracking.Clients(),
@@ -103,13 +116,15 @@ func (s *State) Metrics(now int64) *Metrics {
 		TrackedPrefixes: s.Tracking.Prefixes(),
 		stats:           s.Stats.rows,
 	}
+	m.Overhead = s.overhead()
+	m.Full, m.WasFull = s.Evicting.exceededFor(now.UnixMicro())
 	for i, db := range s.Databases {
 		if db.Len() == 0 {
 			continue
 		}
 		m.Keys += db.Len()
 		if len(m.Databases) < maxDatabaseMetrics {
-			ttl := min(db.AverageTTL(now), maxAverageTTL.Milliseconds())
+			ttl := min(db.AverageTTL(now.UnixMilli()), maxAverageTTL.Milliseconds())
 			m.Databases = append(m.Databases, DatabaseMetrics{i, db.Len(), db.Volatile(), time.Duration(ttl) * time.Millisecond})
 		}
 	}
@@ -128,6 +143,7 @@ func (s *State) Complete(m *Metrics) {
 	m.ExpiredFields = stats.ExpiredFields.Load()
 	m.ExpiryTook = time.Duration(stats.ExpiryNanos.Load())
 	m.ExpiryCut = stats.ExpiryCut.Load()
+	m.Evicted, m.ClientsCut = stats.Evicted.Load(), stats.EvictedClients.Load()
 	m.Hits, m.Misses = stats.Hits.Load(), stats.Misses.Load()
 	m.InBytes, m.OutBytes = stats.InBytes.Load(), stats.OutBytes.Load()
 	m.Reads = stats.Reads.Load()

@@ -48,7 +48,7 @@ func (s *Server) Metrics() Metrics {
 		Events: make(map[string]int64, occasions),
 	}
 	e.mu.RLock()
-	m.Metrics = e.state.Metrics(now.UnixMilli())
+	m.Metrics = e.state.Metrics(now)
 	m.Blocked = len(e.waiting.of)
 	e.mu.RUnlock()
 

@@ -31,7 +31,7 @@ func BenchmarkMetrics(b *testing.B) {
 		s.engine.mu.RLock()
 		defer s.engine.mu.RUnlock()
 		for b.Loop() {
-			s.engine.state.Metrics(0)
+			s.engine.state.Metrics(s.engine.clock.Now())
 		}
 	})
 }

@@ -73,7 +73,15 @@ A chat server that speaks the Redis protocol. Options, with one dash or two:
   --strict             refuse what Redis refuses: SINTER over a sorted set
   --enable-debug-command who
                        who may send DEBUG: no, local or yes (default no)
-  --NAME value         any parameter of CONFIG SET: --maxclients 100
+  --NAME value         any parameter of CONFIG SET. Those that matter most:
+    --maxclients 100     connections at most (default 10000)
+    --maxmemory 2gb      memory for data and clients at most (default: any)
+    --maxmemory-policy allkeys-lru
+                         what goes when that is full (default noeviction: nothing,
+                         and writes are refused)
+    --timeout 300        seconds after which idle clients are closed (default: never)
+    --protected-mode no  let in who comes over a network without a password
+                         (default yes: do not)
   --version            print the version
   --help               print this
 

@@ -116,12 +116,7 @@ func TestMetricsSayWhatInfoSays(t *testing.T) {
 	s.Do(t.Context(), "EXISTS")
 
 	families := scrape(t, p)
-	info := make(map[string]string)
-	for line := range strings.SplitSeq(do(t, s, "INFO", "everything"), "\r\n") {
-		if name, value, ok := strings.Cut(line, ":"); ok {
-			info[name] = value
-		}
-	}
+	info := infoOf(t, s)
 	for field, metric := range map[string]string{
 		"uptime_in_seconds":              "redis_uptime_in_seconds",
 		"connected_clients":              "redis_connected_clients",
@@ -168,6 +163,79 @@ func TestMetricsSayWhatInfoSays(t *testing.T) {
 	}
 	require.Contains(t, info, "errorstat_WRONGTYPE")
 	require.Contains(t, info, "cmdstat_client|tracking")
+}
+
+// Of memory, too, metrics say what INFO says, when keys have gone and clients were closed.
+func TestMetricsSayWhatMemoryThereIs(t *testing.T) {
+	clock := server.NewManualClock(time.UnixMilli(1615480369000))
+	s := newServer(t, server.Options{Clock: clock, Config: map[string]string{"maxmemory-policy": "allkeys-random"}})
+	p := startPage(t, s, ":0")
+	check := func() map[string]*dto.MetricFamily {
+		families := scrape(t, p)
+		info := infoOf(t, s)
+		for field, metric := range map[string]string{
+			"maxmemory":            "redis_memory_max_bytes",
+			"used_memory":          "redis_memory_used_bytes",
+			"used_memory_peak":     "redis_memory_used_peak_bytes",
+			"used_memory_startup":  "redis_memory_used_startup_bytes",
+			"used_memory_overhead": "redis_memory_used_overhead_bytes",
+			"used_memory_dataset":  "redis_memory_used_dataset_bytes",
+			"mem_clients_normal":   "redis_mem_clients_normal",
+			"evicted_keys":         "redis_evicted_keys_total",
+			"evicted_clients":      "redis_evicted_clients_total",
+		} {
+			require.Equal(t, info[field], number(value(t, families, metric, "")), field)
+		}
+		now, err := strconv.ParseFloat(info["current_eviction_exceeded_time"], 64)
+		require.NoError(t, err)
+		before, err := strconv.ParseFloat(info["total_eviction_exceeded_time"], 64)
+		require.NoError(t, err)
+		require.Equal(t, now+before, 1000*value(t, families, "parley_memory_full_seconds_total", ""))
+		return families
+	}
+	for i := range 300 {
+		do(t, s, "SET", i, strings.Repeat("v", 1000))
+	}
+	check()
+
+	do(t, s, "CONFIG", "SET", "maxmemory", "400k")
+	conn, err := s.Dial()
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "*2\r\n$4\r\nECHO\r\n$900000\r\n"+strings.Repeat("x", 200_000)) // half of a call: it stays
+	require.NoError(t, err)
+	do(t, s, "SET", "k", "v")
+	families := check()
+	require.Positive(t, value(t, families, "redis_evicted_keys_total", ""))
+	require.Positive(t, value(t, families, "redis_mem_clients_normal", ""))
+
+	do(t, s, "CONFIG", "SET", "maxmemory-clients", "150k")
+	require.Eventually(t, func() bool { return infoOf(t, s)["evicted_clients"] == "1" }, patience, time.Millisecond)
+
+	do(t, s, "CONFIG", "SET", "maxmemory", "1", "maxmemory-policy", "noeviction")
+	_, err = s.Do(t.Context(), "SET", "k", "v")
+	require.ErrorContains(t, err, "OOM ")
+	clock.Advance(1500 * time.Millisecond)
+	families = check()
+	require.Equal(t, 1.0, value(t, families, "redis_evicted_clients_total", ""))
+	for _, label := range families["redis_instance_info"].Metric[0].Label {
+		if label.GetName() == "maxmemory_policy" {
+			require.Equal(t, "noeviction", label.GetValue())
+			return
+		}
+	}
+	require.Fail(t, "the policy is not told")
+}
+
+// infoOf reads INFO.
+func infoOf(t *testing.T, s *server.Server) map[string]string {
+	info := make(map[string]string)
+	for line := range strings.SplitSeq(do(t, s, "INFO", "everything"), "\r\n") {
+		if name, value, ok := strings.Cut(line, ":"); ok {
+			info[name] = value
+		}
+	}
+	return info
 }
 
 func TestHistogramsAddUp(t *testing.T) {
@@ -446,7 +514,7 @@ func TestDocumentNamesWhatThereIs(t *testing.T) {
 			require.Contains(t, document, " | "+f.GetHelp()+" |", name)
 		}
 	}
-	for _, label := range []string{"parley_version", "redis_version", "redis_mode", "redis_exporter"} {
+	for _, label := range []string{"parley_version", "redis_version", "redis_mode", "maxmemory_policy", "redis_exporter"} {
 		document = strings.ReplaceAll(document, label, "")
 	}
 	for _, name := range regexp.MustCompile(`(redis|parley)_[a-z_]+`).FindAllString(document, -1) {

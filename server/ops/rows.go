@@ -76,8 +76,24 @@ var rows = []row{
 
 	{"redis_memory_used_bytes", "Memory that data and clients take, by the server's own account: what maxmemory limits.", gauge,
 		func(m *server.Metrics) float64 { return float64(m.UsedMemory) }},
-	{"redis_memory_used_peak_bytes", "The most that it was.", gauge,
+	{"redis_memory_used_peak_bytes", "The most memory that was in use.", gauge,
 		func(m *server.Metrics) float64 { return float64(m.PeakMemory) }},
+	{"redis_memory_used_startup_bytes", "Memory in use without data and clients.", gauge,
+		func(m *server.Metrics) float64 { return float64(m.StartupMemory) }},
+	{"redis_memory_used_overhead_bytes", "Memory in use that is neither keys nor values: that from the start, clients, and the tables that find keys and deadlines.", gauge,
+		func(m *server.Metrics) float64 { return float64(m.Overhead) }},
+	{"redis_memory_used_dataset_bytes", "Memory in use without its overhead: keys and values.", gauge,
+		func(m *server.Metrics) float64 { return float64(max(0, m.UsedMemory-m.Overhead)) }},
+	{"redis_mem_clients_normal", "What clients take of the memory in use.", gauge,
+		func(m *server.Metrics) float64 { return float64(m.ClientMemory) }},
+	{"redis_memory_max_bytes", "What of the memory may be in use: maxmemory; 0 is without a limit.", gauge,
+		func(m *server.Metrics) float64 { return float64(m.MaxMemory) }},
+	{"redis_evicted_keys_total", "Keys that have gone because memory was full.", counter,
+		func(m *server.Metrics) float64 { return float64(m.Evicted) }},
+	{"redis_evicted_clients_total", "Clients closed because of maxmemory-clients.", counter,
+		func(m *server.Metrics) float64 { return float64(m.ClientsCut) }},
+	{"parley_memory_full_seconds_total", "For how long more memory than maxmemory has been in use.", counter,
+		func(m *server.Metrics) float64 { return (m.WasFull + m.Full).Seconds() }},
 
 	{"parley_keys", "Keys in all databases.", gauge,
 		func(m *server.Metrics) float64 { return float64(m.Keys) }},
@@ -131,9 +147,9 @@ type family struct {
 
 var families = []family{
 	{"redis_instance_info", "1, with what the server is in the labels.",
-		[]string{"role", "redis_version", "redis_mode", "parley_version", "run_id"}, gauge,
+		[]string{"role", "redis_version", "redis_mode", "maxmemory_policy", "parley_version", "run_id"}, gauge,
 		func(m *server.Metrics) []sample {
-			return []sample{{1, []string{"master", m.RedisVersion, "standalone", m.Version, m.RunID}}}
+			return []sample{{1, []string{"master", m.RedisVersion, "standalone", m.Policy, m.Version, m.RunID}}}
 		}},
 
 	{"redis_db_keys", "Keys of a database.", []string{"db"}, gauge,
