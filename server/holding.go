@@ -17,7 +17,7 @@ type holding struct {
 func (h *holding) bytes() int { return int(h.now.Load()) }
 
 func (h *holding) set(n int) {
-	if h.sum != nil {
+	if h.sum != nil && h.now.Load() != int64(n) {
 		h.sum.Add(int64(n) - h.now.Swap(int64(n)))
 	}
 }

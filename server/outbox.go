@@ -344,6 +344,10 @@ func (o *outbox) write(conn net.Conn) error {
 			return err
 		} else {
 			recyclePieces(pieces)
+			if o.pieces == nil && len(pieces) == 1 {
+				pieces[0] = piece{} // which others may write to now
+				o.pieces = pieces[:0]
+			}
 		}
 		if o.reading.poked && !o.answerPoke(conn) {
 			return net.ErrClosed
@@ -419,17 +423,14 @@ func (o *outbox) usage() (size, pieces int) {
 
 // replies recycles the buffers of short replies, so that an idle connection
 // holds none.
-var replies = sync.Pool{New: func() any { b := make([]byte, 0, replySize); return &b }}
+var replies = sync.Pool{New: func() any { return new([replySize]byte) }}
 
 const replySize = 16 << 10
 
-func newReply() []byte {
-	return (*replies.Get().(*[]byte))[:0]
-}
+func newReply() []byte { return replies.Get().(*[replySize]byte)[:0] }
 
 func recycleReply(b []byte) {
 	if cap(b) == replySize {
-		b = b[:0]
-		replies.Put(&b)
+		replies.Put((*[replySize]byte)(b[:replySize]))
 	}
 }

@@ -30,8 +30,12 @@ func (p *part) begin(call int64, now time.Time) bool {
 	return true
 }
 
-// end notes that there is none.
+// end notes that there is none. Only the session changes open, so it may look at
+// it without the lock.
 func (p *part) end() {
+	if !p.open {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.open = false

@@ -100,7 +100,9 @@ func latest(t time.Time, others ...time.Time) time.Time {
 // or ends that.
 func (s *session) expectPassword() {
 	if s.inside || !s.limits.Load().unauthenticated {
-		s.stranger.Store(0)
+		if s.stranger.Load() != 0 {
+			s.stranger.Store(0)
+		}
 		return
 	}
 	now := s.engine.clock.Now()

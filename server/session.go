@@ -132,13 +132,15 @@ func (s *session) run() {
 		return
 	}
 	s.obey() // what a call has changed that waited
-	run := s.engine.batch
-	for !s.over && (s.next < len(s.batch) || s.parse()) {
+	for further := false; !s.over && (s.next < len(s.batch) || s.parse()); further = true {
 		if s.w.Bytes() == nil {
 			s.w.Take(newReply())
 		}
-		s.next += run(&s.caller, s.batch[s.next:], s.deliver)
-		run = s.engine.further
+		if further {
+			s.next += s.engine.further(&s.caller, s.batch[s.next:], s.deliver)
+		} else {
+			s.next += s.engine.batch(&s.caller, s.batch[s.next:], s.deliver)
+		}
 		s.obey()
 		if s.waits() {
 			s.keepRest()
@@ -266,7 +268,9 @@ func (s *session) obey() {
 		l.query = min(l.query, maxUnauthQuery)
 	}
 	s.in.limits = l
-	s.class.Store(int32(now.class))
+	if class := int32(now.class); s.class.Load() != class {
+		s.class.Store(class)
+	}
 	if s.finished.Load() {
 		s.over = true
 	}
@@ -274,11 +278,17 @@ func (s *session) obey() {
 	s.measure()
 }
 
-// measure publishes what the input holds.
+// measure publishes what the input holds. Here and elsewhere what has not changed
+// is not stored again: that costs as much as a part of a short command, and to
+// look costs nothing.
 func (s *session) measure() {
 	used, free := s.in.buffered()
-	s.queryUsed.Store(int64(used))
-	s.queryFree.Store(int64(free))
+	if s.queryUsed.Load() != int64(used) {
+		s.queryUsed.Store(int64(used))
+	}
+	if s.queryFree.Load() != int64(free) {
+		s.queryFree.Store(int64(free))
+	}
 	s.weigh(used + free)
 }
 
