@@ -423,14 +423,20 @@ func bulkString(c *Context, s *datastructs.String) {
 	}
 }
 
+// bulkFrame is what a bulk string takes besides its text, at most, if that is
+// shorter than 10 GB.
+const bulkFrame = len("$0123456789\r\n\r\n")
+
 // mget looks at all keys before it replies, so that no event comes in between.
 func mget(c *Context) error {
 	var few [16]*datastructs.String // keeps the usual call from allocating
-	values := few[:0]
+	values, size := few[:0], 0
 	for _, key := range c.Args[1:] {
 		s, _ := Read[*datastructs.String](c, key) // of another kind: null
 		values = append(values, s)
+		size += s.Len() + bulkFrame
 	}
+	c.Reserve(size)
 	c.Array(len(values))
 	for _, s := range values {
 		bulkString(c, s)

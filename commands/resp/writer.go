@@ -74,6 +74,14 @@ func (w *Writer) Take(fresh []byte) []byte {
 	return taken
 }
 
+// Reserve makes room for n bytes more, unless there is, or they are more than a
+// reply may hold. A large reply that grows as it is written is copied several times.
+func (w *Writer) Reserve(n int) {
+	if n > cap(w.buf)-len(w.buf) && n <= MaxReply-len(w.buf) {
+		w.buf = append(make([]byte, 0, len(w.buf)+n), w.buf...)
+	}
+}
+
 // Raw appends what is encoded already.
 func (w *Writer) Raw(p []byte) { w.buf = append(w.buf, p...) }
 
