@@ -1,6 +1,9 @@
 package server
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // reservedFiles are those that the process is left for all but clients, as in
 // Redis.
@@ -13,7 +16,7 @@ func clientsFor(n int) int {
 	if err != nil { // nobody knows
 		return n
 	}
-	return min(n, int(min(files, 1<<32))-reservedFiles)
+	return min(n, int(min(files, math.MaxInt32))-reservedFiles)
 }
 
 // fitClients lowers maxclients to what the system can handle, and has CONFIG SET
