@@ -25,7 +25,7 @@ func TestWorkOfDrippedCommandIsLinear(t *testing.T) {
 			few, many := dripped(t, stream(30_000)), dripped(t, stream(240_000))
 			t.Logf("of 240,000 bytes: %.2f looks at each, %.0f bytes allocated for each", many.looks, many.allocated)
 			require.LessOrEqual(t, many.looks, 10.0)
-			require.Less(t, many.looks, 3*few.looks) // by the square it would be 8 times as many; buffers grow in steps
+			require.Less(t, many.looks, 3*few.looks)                  // by the square it would be 8 times as many; buffers grow in steps
 			require.LessOrEqual(t, many.allocated, 3*few.allocated+1) // may be none at all
 		})
 	}

@@ -64,9 +64,9 @@ type caller struct {
 	w      resp.Writer
 	ctx    commands.Context
 	from   netip.Addr                   // where it comes from; the zero Addr: not over a network
-	inside bool                         // it is code of this process
 	limits atomic.Pointer[callerLimits] // set under the lock, also while a call of this caller waits
 
+	inside   bool        // it is code of this process
 	shared   bool        // the call under way shares the lock
 	finished atomic.Bool // no further command of this caller may run
 	parked   atomic.Bool // a call of this caller waits

@@ -41,23 +41,28 @@ type outbox struct {
 	crowded bool // the session waits until the client has read some
 	most    int  // bytes beyond which it does
 
-	limit     func() commands.OutputLimit
-	pushLimit func() int64 // of pushed, in bytes; 0: none
+	keeper    keeper
 	holds     holding
-	patience  func() commands.Patience
-	clock     Clock
 	softSince time.Time // since when there is more than limit allows for long; zero: there is not
 	reading   reading
 
 	// Called with mu held, so they must not wait; nil where nobody needs to know.
 	wake func() // there is something to flush, and nobody does
 	cut  func() // the client is to be cut off
-	over func() // the client has passed its limit
-	late func() // the client has had its time to read
 	room func() // crowded no more
 	poke func() // makes a write that waits for the client return
+}
 
-	remind func(time.Time) // due is to be asked at that time
+// A keeper is the session that an outbox belongs to: what it asks it, and tells
+// it. It is called with the outbox's mu held, so it must not wait.
+type keeper interface {
+	now() time.Time
+	outputLimit() commands.OutputLimit
+	pushLimit() int64 // of pushed, in bytes; 0: none
+	patience() commands.Patience
+	remind(time.Time) // to ask, at that time, what is due
+	overflowed()      // the client has passed its limit
+	lateToRead()      // the client has had its time to read
 }
 
 // A piece is a part of what is to be sent. One that is own belongs to the
@@ -148,7 +153,7 @@ func (o *outbox) last() *piece {
 // added counts n bytes more, and cuts off a client that leaves too much unread.
 func (o *outbox) added(n int) {
 	o.size += n
-	if o.exceeds(o.limit()) || o.floods() {
+	if o.exceeds(o.keeper.outputLimit()) || o.floods() {
 		o.overflow()
 	}
 	if o.wake == nil && !o.ended && o.size > maxUnread { // nobody is writing who would know
@@ -160,9 +165,7 @@ func (o *outbox) added(n int) {
 
 // overflow cuts off a client that has passed its limit.
 func (o *outbox) overflow() {
-	if o.over != nil {
-		o.over()
-	}
+	o.keeper.overflowed()
 	o.drop()
 }
 
@@ -176,10 +179,10 @@ func (o *outbox) exceeds(l commands.OutputLimit) bool {
 		o.softSince = time.Time{}
 		return false
 	}
-	now := o.clock.Now()
+	now := o.keeper.now()
 	if o.softSince.IsZero() {
 		o.softSince = now
-		o.remind(o.softEnd(l))
+		o.keeper.remind(o.softEnd(l))
 	}
 	return now.Sub(o.softSince) > time.Duration(l.Seconds)*time.Second
 }
@@ -194,7 +197,7 @@ func (o *outbox) floods() bool {
 	if o.pushed == 0 {
 		return false
 	}
-	most := o.pushLimit()
+	most := o.keeper.pushLimit()
 	return most > 0 && int64(o.pushed) > most
 }
 
@@ -254,7 +257,7 @@ func (o *outbox) taken(n int) {
 	o.pushed = min(o.pushed, o.size)
 	o.weigh()
 	o.took(n)
-	if !o.softSince.IsZero() && int64(o.size-freeOutput) <= o.limit().Soft {
+	if !o.softSince.IsZero() && int64(o.size-freeOutput) <= o.keeper.outputLimit().Soft {
 		o.softSince = time.Time{}
 	}
 	if o.crowded && o.size <= o.most/2 {

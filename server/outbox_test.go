@@ -2,11 +2,33 @@ package server
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands"
 )
+
+// lenient is a keeper that allows everything, by a real clock unless it has one.
+type lenient struct {
+	clock  Clock
+	awaits commands.Patience
+	late   func()
+}
+
+func (l *lenient) now() time.Time {
+	if l.clock == nil {
+		return time.Now()
+	}
+	return l.clock.Now()
+}
+
+func (*lenient) outputLimit() (none commands.OutputLimit) { return none }
+func (*lenient) pushLimit() int64                         { return 0 }
+func (l *lenient) patience() commands.Patience            { return l.awaits }
+func (*lenient) remind(time.Time)                         {}
+func (*lenient) overflowed()                              {}
+func (l *lenient) lateToRead()                            { l.late() }
 
 // Limits count bytes, so what a client leaves unread must not take up much more
 // than its bytes, in whatever sizes it comes.
@@ -30,9 +52,8 @@ func TestUnreadTakesAboutWhatIsCounted(t *testing.T) {
 	} {
 		var o outbox
 		o.init()
-		o.limit = func() (none commands.OutputLimit) { return none }
+		o.keeper = new(lenient)
 		o.wake = func() {}
-		o.pushLimit = func() int64 { return 0 }
 		for i := range 1000 {
 			add(&o, i)
 		}

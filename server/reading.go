@@ -41,10 +41,10 @@ func (o *outbox) expectReading() {
 	if !o.reading.since.IsZero() {
 		return
 	}
-	now := o.clock.Now()
+	now := o.keeper.now()
 	o.reading = reading{since: now, sign: now}
-	if p := o.patience(); p.Output > 0 {
-		o.remind(after(now, p.Output))
+	if p := o.keeper.patience(); p.Output > 0 {
+		o.keeper.remind(after(now, p.Output))
 	}
 }
 
@@ -53,7 +53,7 @@ func (o *outbox) expectReading() {
 func (o *outbox) awaitReader(now time.Time) time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	r, p := &o.reading, o.patience()
+	r, p := &o.reading, o.keeper.patience()
 	if r.since.IsZero() || r.poked || p.Output == 0 {
 		return time.Time{}
 	}
@@ -76,13 +76,13 @@ func (o *outbox) awaitReader(now time.Time) time.Time {
 // reports whether to go on.
 func (o *outbox) answerPoke(conn net.Conn) bool {
 	o.reading.poked = false
-	now, p := o.clock.Now(), o.patience()
+	now, p := o.keeper.now(), o.keeper.patience()
 	if !o.keepsPace(now, p) {
 		o.lag()
 		return false
 	}
 	conn.SetWriteDeadline(time.Time{})
-	o.remind(after(now, p.Output))
+	o.keeper.remind(after(now, p.Output))
 	return true
 }
 
@@ -99,7 +99,7 @@ func (o *outbox) keepsPace(now time.Time, p commands.Patience) bool {
 
 // lag cuts off a client that does not.
 func (o *outbox) lag() {
-	o.late()
+	o.keeper.lateToRead()
 	o.drop()
 }
 
@@ -108,7 +108,7 @@ func (o *outbox) lag() {
 func (o *outbox) awaitLess(now time.Time) time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	l := o.limit()
+	l := o.keeper.outputLimit()
 	if o.softSince.IsZero() || l.Soft == 0 || int64(o.size-freeOutput) <= l.Soft {
 		return time.Time{}
 	}
@@ -131,6 +131,6 @@ func (o *outbox) lastSign() (time.Time, bool) {
 func (o *outbox) took(n int) {
 	if r := &o.reading; n > 0 && !r.since.IsZero() {
 		r.took += int64(n)
-		r.sign = o.clock.Now()
+		r.sign = o.keeper.now()
 	}
 }

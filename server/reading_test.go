@@ -70,13 +70,8 @@ func TestSlowReaderIsWaitedFor(t *testing.T) {
 	late := make(chan struct{})
 	var o outbox
 	o.init()
-	o.clock = clock
-	o.limit = func() (none commands.OutputLimit) { return none }
-	o.pushLimit = func() int64 { return 0 }
-	o.patience = func() commands.Patience { return commands.Patience{Output: 60, OutputRate: 1 << 10} }
-	o.remind = func(time.Time) {}
+	o.keeper = &lenient{clock, commands.Patience{Output: 60, OutputRate: 1 << 10}, func() { close(late) }}
 	o.wake = func() {}
-	o.late = func() { close(late) }
 	o.poke = func() { conn.SetWriteDeadline(longAgo) }
 
 	o.reply(make([]byte, 1<<20))

@@ -58,11 +58,11 @@ type session struct {
 	words  [][]byte
 	batch  []request // parsed; those from next on have not run
 	next   int
-	kept   bool // the words of batch are copies
-	copies int  // bytes in those
+	copies int // bytes in words of batch that are copies
 
 	stranger atomic.Int64 // Unix ns since which it must say who it is; 0: it need not
 
+	kept    bool // the words of batch are copies
 	crowded bool // the client has left too much unread for more to run
 	over    bool // no further command runs: QUIT, a broken stream, a transport that ended
 }
@@ -73,10 +73,8 @@ type session struct {
 func newSession(e *engine, o origin, attach func(*session)) (*session, error) {
 	s := &session{engine: e, turn: make(chan struct{}, 1)}
 	s.out.init()
-	s.out.over, s.out.late = s.overflowed, s.lateToRead
-	s.out.limit, s.out.pushLimit = s.outputLimit, s.pushLimit
+	s.out.keeper = s
 	s.out.holds.sum, s.holds.sum = &e.state.Held, &e.state.Held
-	s.out.clock, s.out.patience, s.out.remind = e.clock, s.patience, s.remind
 	s.reminder.init(s)
 	s.caller.init(e, &commands.Client{Addr: o.addr, LocalAddr: o.local, Peer: s})
 	s.caller.from, s.caller.inside = o.ip, o.inside
@@ -291,6 +289,8 @@ func (s *session) measure() {
 	}
 	s.weigh(used + free)
 }
+
+func (s *session) now() time.Time { return s.engine.clock.Now() }
 
 // outputLimit is what the client may leave unread.
 func (s *session) outputLimit() commands.OutputLimit {
