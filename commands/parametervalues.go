@@ -166,7 +166,7 @@ func setMaxClients(draft *Config, v string) error {
 	}
 	if draft.ClientsFor != nil {
 		if most := draft.ClientsFor(int(n)); most < int(n) {
-			return fmt.Errorf("The operating system is not able to handle the specified number of clients, try with %d", most)
+			return Errorf("The operating system is not able to handle the specified number of clients, try with %d", most)
 		}
 	}
 	draft.MaxClients = int(n)
