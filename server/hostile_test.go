@@ -195,7 +195,7 @@ func TestReplyWithoutEndIsNotBegun(t *testing.T) {
 	do(t, s, "ZADD", "z", 1, "")
 	begun := time.Now()
 	for range 100 {
-		for _, call := range [][]any{{"SRANDMEMBER", "s", -math.MaxInt64}, {"HRANDFIELD", "h", -(64 << 20)}, {"ZRANDMEMBER", "z", -(64 << 20)}} {
+		for _, call := range [][]any{{"SRANDMEMBER", "s", int64(-math.MaxInt64)}, {"HRANDFIELD", "h", -(64 << 20)}, {"ZRANDMEMBER", "z", -(64 << 20)}} {
 			_, err := s.Do(t.Context(), call...)
 			require.Error(t, err)
 		}
