@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -55,13 +56,17 @@ func TestReplyToAWrongPasswordIsHeldBack(t *testing.T) {
 // Nobody waits with it, and nothing of it can be hurried.
 func TestHeldBackReplyHoldsUpNobody(t *testing.T) {
 	s, clock := guarded(t)
-	p, other := dialFrom(t, s, "192.0.2.7:4711"), dialFrom(t, s, "192.0.2.7:4712")
+	p := dialFrom(t, s, "192.0.2.7:4711")
 	p.send("AUTH wrong")
 	waits(t, s, 1)
+	found := regexp.MustCompile(`id=(\d+) addr=192\.0\.2\.7:4711 `).FindStringSubmatch(do(t, s, "CLIENT", "LIST"))
+	require.NotNil(t, found)
+	id := found[1]
+	other := dialFrom(t, s, "192.0.2.7:4712")
 	require.Equal(t, "OK", other.ask("AUTH secret"))
-	require.Equal(t, "(integer) 0", other.ask("CLIENT UNBLOCK 1"))
-	require.Equal(t, "(integer) 0", other.ask("CLIENT UNBLOCK 1 ERROR"))
-	other.ask("CLIENT KILL ID 1")
+	require.Equal(t, "(integer) 0", other.ask("CLIENT UNBLOCK "+id))
+	require.Equal(t, "(integer) 0", other.ask("CLIENT UNBLOCK "+id+" ERROR"))
+	other.ask("CLIENT KILL ID " + id)
 	p.ended()
 	waits(t, s, 0)
 	clock.Advance(time.Second)

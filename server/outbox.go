@@ -49,7 +49,6 @@ type outbox struct {
 	// Called with mu held, so they must not wait; nil where nobody needs to know.
 	wake func() // there is something to flush, and nobody does
 	cut  func() // the client is to be cut off
-	room func() // crowded no more
 	poke func() // makes a write that waits for the client return
 }
 
@@ -63,6 +62,7 @@ type keeper interface {
 	remind(time.Time) // to ask, at that time, what is due
 	overflowed()      // the client has passed its limit
 	lateToRead()      // the client has had its time to read
+	room()            // crowded no more
 }
 
 // A piece is a part of what is to be sent. One that is own belongs to the
@@ -262,7 +262,7 @@ func (o *outbox) taken(n int) {
 	}
 	if o.crowded && o.size <= o.most/2 {
 		o.crowded = false
-		o.room()
+		o.keeper.room()
 	}
 	if !o.writing && o.size <= maxUnread {
 		o.reading.since = time.Time{}

@@ -28,6 +28,7 @@ func (*lenient) pushLimit() int64                         { return 0 }
 func (l *lenient) patience() commands.Patience            { return l.awaits }
 func (*lenient) remind(time.Time)                         {}
 func (*lenient) overflowed()                              {}
+func (*lenient) room()                                    {}
 func (l *lenient) lateToRead()                            { l.late() }
 
 // Limits count bytes, so what a client leaves unread must not take up much more

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -19,6 +18,7 @@ import (
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
+	"github.com/parley-chat/parley/server/servertest"
 	"github.com/parley-chat/parley/server/servertest/transcript"
 )
 
@@ -135,18 +135,6 @@ func (*bomb) Finish()               {}
 func (*bomb) Kill()                 {}
 func (*bomb) Usage() commands.Usage { return commands.Usage{} }
 
-// A lockedBuffer is a log that several may write.
-type lockedBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
 // Whichever handler panics, and wherever: its client gets an error, the server
 // goes on, everything in it agrees, and whoever follows its effects has the same
 // data.
@@ -191,7 +179,7 @@ func TestPanicsOfHandlersHurtNobody(t *testing.T) {
 
 func playWithPanics(t *testing.T, steps []transcript.Step, seed uint64) *bomb {
 	w, b, random := newWitness(t, 2, time.Now()), new(bomb), rand.New(rand.NewPCG(seed, 0))
-	var log lockedBuffer
+	var log servertest.Log
 	w.server.engine.log.logger = slog.New(slog.NewTextHandler(&log, nil))
 	b.rig(t, w.server.engine)
 	went := false

@@ -50,7 +50,7 @@ func after(t time.Time, seconds int64) time.Time {
 // expectCalls begins to wait for the client's calls.
 func (s *session) expectCalls() {
 	if p := s.patience(); p.Idle > 0 {
-		s.remind(after(s.engine.clock.Now(), p.Idle))
+		s.remind(after(s.now(), p.Idle))
 	}
 }
 
@@ -105,7 +105,7 @@ func (s *session) expectPassword() {
 		}
 		return
 	}
-	now := s.engine.clock.Now()
+	now := s.now()
 	if s.stranger.CompareAndSwap(0, now.UnixNano()) {
 		if p := s.patience(); p.Auth > 0 {
 			s.remind(after(now, p.Auth))
@@ -139,7 +139,7 @@ func (s *session) expectRest() {
 		s.part.end()
 		return
 	}
-	now := s.engine.clock.Now()
+	now := s.now()
 	if s.part.begin(s.in.passed, now) {
 		if p := s.patience(); p.Query > 0 {
 			s.remind(after(now, p.Query))

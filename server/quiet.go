@@ -22,7 +22,7 @@ type quiet struct {
 func (s *session) stir() {
 	if s.quieten != nil {
 		s.quiet.stirred.Store(true)
-		s.remind(s.engine.clock.Now().Add(quietAfter))
+		s.remind(s.now().Add(quietAfter))
 	}
 }
 

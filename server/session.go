@@ -290,6 +290,9 @@ func (s *session) measure() {
 	s.weigh(used + free)
 }
 
+// room goes on with what has waited for the client to read.
+func (s *session) room() { s.proceed() }
+
 func (s *session) now() time.Time { return s.engine.clock.Now() }
 
 // outputLimit is what the client may leave unread.

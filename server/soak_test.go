@@ -21,6 +21,7 @@ import (
 
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/server"
+	"github.com/parley-chat/parley/server/servertest"
 )
 
 var soakTime = flag.Duration("soak", 2*time.Second, "how long TestSoak lasts; from 30s on a hundred clients send random bytes")
@@ -29,7 +30,7 @@ var soakTime = flag.Duration("soak", 2*time.Second, "how long TestSoak lasts; fr
 // ones do what they can. No honest reply is wrong; and when all have gone nothing
 // is left of them: no goroutine, no descriptor, no memory.
 func TestSoak(t *testing.T) {
-	var log logText
+	var log servertest.Log
 	warm, err := server.Start(server.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	require.NoError(t, warm.Close())
@@ -88,28 +89,14 @@ func TestSoak(t *testing.T) {
 	s = nil
 	until(t, "goroutines", func() bool { return runtime.NumGoroutine() <= goroutines })
 	require.LessOrEqual(t, openDescriptors(), descriptors)
-	log.mu.Lock()
-	for _, b := range log.Bytes() {
+	for _, b := range []byte(log.String()) {
 		require.True(t, b == '\n' || b >= ' ' && b != 0x7f, "a control byte %q in the log", b)
 	}
-	lines := bytes.Count(log.Bytes(), []byte("\n"))
-	log.Buffer = bytes.Buffer{}
-	log.mu.Unlock()
+	lines := strings.Count(log.String(), "\n")
+	log.Reset()
 	left := liveHeap() - heap
 	require.Less(t, left, 8<<20, "bytes left on the heap")
 	t.Logf("%d honest calls, no error; %d hostile connections; %d lines in the log; %d KB more on the heap", calls.Load(), attacks.Load(), lines, left>>10)
-}
-
-// logText is a log that several may write.
-type logText struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (l *logText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.Buffer.Write(p)
 }
 
 func openDescriptors() int {

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -142,7 +141,7 @@ func tryAnyway(t *testing.T, s *server.Server, a *tlstest.Authority, own tls.Cer
 
 func TestTLSCertificatesAreReadAgain(t *testing.T) {
 	a, successor := tlstest.New(t), tlstest.New(t)
-	var log logged
+	var log servertest.Log
 	files := certified(t, a, "no")
 	s := startTLS(t, server.Options{TLSFiles: files, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	early, err := secured(t, s, a.Client())
@@ -163,24 +162,6 @@ func TestTLSCertificatesAreReadAgain(t *testing.T) {
 	_, err = secured(t, s, successor.Client())
 	require.NoError(t, err)
 	require.Equal(t, "PONG", early.ask("PING"), "who is in stays")
-}
-
-// logged is a log that tests look at while it is written.
-type logged struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }
 
 // Handshakes wait for nobody but their own client, and not for ever.

@@ -50,7 +50,6 @@ func (c *memoryConn) attach(s *session) {
 	s.proceed = func() { c.server.spawnFrom(c.proceed) }
 	s.retire = func() { c.server.spawnFrom(c.leave) }
 	s.out.cut = s.retire
-	s.out.room = s.proceed
 }
 
 // Read returns replies and messages. After the server has closed the

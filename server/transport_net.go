@@ -84,7 +84,7 @@ type netTransport struct {
 func (t *netTransport) attach(s *session) {
 	t.session = s
 	s.proceed, s.retire = t.proceedAside, t.retireAside
-	s.out.wake, s.out.cut, s.out.room = t.flushAside, t.abortAside, t.proceedAside
+	s.out.wake, s.out.cut = t.flushAside, t.abortAside
 	if resumable(t.conn) {
 		s.out.poke = func() { t.conn.SetWriteDeadline(longAgo) }
 	}
