@@ -11,7 +11,7 @@ import (
 
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 const compatibilityDocument = "../docs/COMPATIBILITY.md"
@@ -37,7 +37,7 @@ func TestCompatibilityNamesWhatIsMissing(t *testing.T) {
 func TestCompatibilityOutsideIsUnknown(t *testing.T) {
 	s, err := server.New(server.Options{})
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	for _, name := range outsideCommands(t) {
 		words := strings.Fields(name)
 		want := "ERR unknown command '" + words[0] + "', with args beginning with: "
@@ -79,7 +79,7 @@ func TestCompatibilityNamesOwnParameters(t *testing.T) {
 	require.NoError(t, err)
 	s, err := server.New(server.Options{})
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	own := 0
 	for _, name := range commands.ConfigNames() {
 		if redis[name] {

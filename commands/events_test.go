@@ -12,7 +12,7 @@ import (
 
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 	"github.com/parley-chat/parley/server/servertest/redistest"
 )
 
@@ -306,7 +306,7 @@ type listener func(before, calls string) (sent string, reads []string)
 func listenHere(t *testing.T) listener {
 	s, err := server.New(server.Options{Strict: true})
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	return listen(t, s.Dial)
 }
 

@@ -16,7 +16,7 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // Redis refuses a sorted set among the keys of SINTER, so that no transcript
@@ -35,7 +35,7 @@ var sinterData = []string{
 func sinterServer(t *testing.T, o server.Options) func(line string) resp.Value {
 	s, err := server.New(o)
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	do := func(line string) resp.Value {
 		var words []any
 		for _, w := range strings.Fields(line) {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 	"github.com/parley-chat/parley/server/servertest/redistest"
 	"github.com/parley-chat/parley/server/servertest/transcript"
 )
@@ -172,7 +172,7 @@ func parley(t *testing.T) transcript.Target {
 	clock := server.NewManualClock(time.Now())
 	s, err := server.New(server.Options{Strict: true, Clock: clock, Debug: "yes"})
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	return transcript.Target{Dial: s.Dial, Advance: clock.Advance}
 }
 

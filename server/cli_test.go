@@ -21,7 +21,7 @@ import (
 
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 	"github.com/parley-chat/parley/server/servertest/redistest"
 	"github.com/parley-chat/parley/server/servertest/schematest"
 )
@@ -34,7 +34,7 @@ func startOnSocket(t *testing.T, o server.Options) (s *server.Server, socket str
 	o.Socket = filepath.Join(t.TempDir(), "s")
 	s, err := server.Start(o)
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	return s, o.Socket
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // An asker makes calls on a server, parley or Redis, and returns the replies.
@@ -189,7 +189,7 @@ func encodeCall(words []string) []byte {
 func TestDumpTellsEverything(t *testing.T) {
 	s, err := New(Options{Databases: 2, Clock: NewManualClock(time.UnixMilli(1000))})
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	ask := askDirectly(t, s)
 	ask(strings.Fields("SET b x PXAT 5000"), strings.Fields("HSET a g 2 f 1"), strings.Fields("HPEXPIREAT a 6000 FIELDS 1 g"), strings.Fields("SELECT 1"),
 		strings.Fields("SADD s 2 1"), strings.Fields("ZADD z 1.5 n 1 m"))

@@ -32,6 +32,7 @@ type engine struct {
 	seed  uint64
 
 	onMaxMemory func(bytes uint64) // see Options.MaxMemory; may be nil
+	taps        Taps
 
 	lastID atomic.Int64 // of clients, those of Do included
 
@@ -109,7 +110,7 @@ func (e *engine) publish() {
 
 		room:    config.MaxMemory,
 		clients: config.ClientMemoryLimit(),
-		alone:   config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 || e.state.Pause.On(),
+		alone:   config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 || e.state.Pause.On() || e.taps.on(),
 	}
 	old := e.settings.Load()
 	if old != nil && *old == now {
@@ -132,7 +133,7 @@ type request struct {
 }
 
 func newEngine(o Options) (*engine, error) {
-	e := &engine{clock: o.Clock, log: logbook{logger: o.Logger, clock: o.Clock}, seed: o.Seed, onMaxMemory: o.MaxMemory, ended: make(chan struct{}), narrow: newNarrow()}
+	e := &engine{clock: o.Clock, log: logbook{logger: o.Logger, clock: o.Clock}, seed: o.Seed, onMaxMemory: o.MaxMemory, taps: o.Taps, ended: make(chan struct{}), narrow: newNarrow()}
 	s := &e.state
 	s.Host = host(o)
 	s.Host.TellOperator = e.log.notice
@@ -206,6 +207,7 @@ func (e *engine) enter(c *caller) error {
 	e.state.Stats.Connections.Add(1)
 	e.copyLimits(c)
 	e.log.tell(clientConnected, who(l))
+	e.settled()
 	return nil
 }
 
@@ -226,6 +228,7 @@ func (e *engine) leave(c *caller) (all bool) {
 	e.state.Clients.Remove(c.client)
 	e.state.Tracking.Leave(c.client)
 	e.state.Left(c.client)
+	e.settled()
 	return e.state.Tracking.Forget(c.client, forgetAtOnce)
 }
 
@@ -312,6 +315,7 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 		e.house.ctx.Broadcast()
 	}
 	e.stays.add(passed)
+	e.settled()
 	return n
 }
 
@@ -342,6 +346,7 @@ func (e *engine) do(c *caller, r request) (o commands.Outcome, ran bool) {
 	}
 	l := c.client
 	l.Active, l.Last = c.ctx.Now, r.command
+	e.tapCall(l, r)
 	if err := e.refusal(c, r); err != nil {
 		e.reject(c, r, err)
 		return o, false

@@ -66,4 +66,5 @@ func (e *engine) goOff() {
 	e.serve(now)
 	e.setAlarm()
 	e.house.ctx.Broadcast()
+	e.settled()
 }

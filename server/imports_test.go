@@ -24,14 +24,16 @@ func TestImportsRunDownwards(t *testing.T) {
 		"commands":                     {"commands/resp", "datastructs", "datastructs/rdb"},
 		"server":                       {"commands", "commands/resp", "datastructs"},
 		"server/ops":                   {"commands", "server"},
-		"server/servertest":            nil,
+		"server/rig":                   {"commands", "commands/resp", "datastructs", "server"},
+		"server/servertest":            {"commands", "commands/resp", "server", "server/rig", "server/servertest/transcript"},
+		"server/servertest/harness":    nil,
 		"server/servertest/transcript": {"commands/resp"},
 		"server/servertest/redistest":  {"commands/resp"},
 		"server/servertest/schematest": nil,
 		"server/servertest/tlstest":    nil,
 		"server/servertest/hashmodel":  {"commands/resp"},
 		"server/servertest/oracle":     {"commands", "commands/resp", "server/servertest/redistest"},
-		"cmd/parley":                   {"commands", "server", "server/ops"},
+		"cmd/parley":                   {"commands", "server", "server/ops", "server/rig"},
 		"cmd/parley-bench":             nil,
 	}
 	thirdParty := map[string][]string{ // packages of others, and who may import them

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // No system lets a process open as many files as are asked for here: maxclients
@@ -19,7 +19,7 @@ func TestMaxclientsFitTheLimitOfOpenFiles(t *testing.T) {
 	log := newBareLog()
 	s, err := server.Start(server.Options{Logger: slog.New(log), Config: map[string]string{"maxclients": most}})
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	var limit syscall.Rlimit
 	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
 	fitting := limit.Cur - 32

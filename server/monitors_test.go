@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // Monitors see the calls of all callers in one order, reads included, and those
@@ -66,7 +66,7 @@ func of(lines []string, part string) (list []string) {
 func TestMonitorThatDoesNotReadIsCutOff(t *testing.T) {
 	s, err := server.New(server.Options{})
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	conn, err := s.Dial()
 	require.NoError(t, err)
 	do(t, s, "CONFIG", "SET", "client-output-buffer-limit", "replica 1mb 0 0")
@@ -101,7 +101,7 @@ func TestMonitorThatLeaves(t *testing.T) {
 func TestMonitorIsNotForDo(t *testing.T) {
 	s, err := server.New(server.Options{})
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	_, err = s.Do(t.Context(), "MONITOR")
 	require.ErrorContains(t, err, "needs a connection of its own")
 }

@@ -89,6 +89,9 @@ type Options struct {
 	// server. Default: nothing is called.
 	MaxMemory func(bytes uint64)
 
+	// Taps listen in on what passes through the server, for tests. Default: nobody does.
+	Taps Taps
+
 	// Shutdown is called, once, when a client sends SHUTDOWN. It must not wait
 	// for Close. Default: clients may not shut the server down, as suits one
 	// that is part of another program.

@@ -18,7 +18,7 @@ import (
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 	"github.com/parley-chat/parley/server/servertest/transcript"
 )
 
@@ -179,7 +179,7 @@ func TestPanicsOfHandlersHurtNobody(t *testing.T) {
 
 func playWithPanics(t *testing.T, steps []transcript.Step, seed uint64) *bomb {
 	w, b, random := newWitness(t, 2, time.Now()), new(bomb), rand.New(rand.NewPCG(seed, 0))
-	var log servertest.Log
+	var log harness.Log
 	w.server.engine.log.logger = slog.New(slog.NewTextHandler(&log, nil))
 	b.rig(t, w.server.engine)
 	went := false

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // TestRawProtocolIsRedis sends a server what raw_protocol.txt holds: it replies
@@ -48,7 +48,7 @@ func TestRawProtocolIsRedisOnSockets(t *testing.T) {
 		}
 		s, err := Start(Options{Password: c.password, Socket: filepath.Join(t.TempDir(), "s")})
 		require.NoError(t, err)
-		servertest.CloseAtEnd(t, s)
+		harness.CloseAtEnd(t, s)
 		servers[c.password] = s
 	}
 	for _, c := range cases {
@@ -99,7 +99,7 @@ func requireRaw(t *testing.T, c rawCase, conn net.Conn) {
 func TestWaitingSessionCopiesOnce(t *testing.T) {
 	s, err := New(Options{})
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	conn, err := s.Dial()
 	require.NoError(t, err)
 	session := conn.(*memoryConn).session
@@ -119,7 +119,7 @@ func TestWaitingSessionCopiesOnce(t *testing.T) {
 func TestRepliesDoNotGather(t *testing.T) {
 	s, err := New(Options{})
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	const size, calls = 256 << 10, 500
 	_, err = s.Do(t.Context(), "SET", "k", string(make([]byte, size)))
 	require.NoError(t, err)
@@ -155,7 +155,7 @@ func TestRepliesDoNotGather(t *testing.T) {
 func TestInputOfAWaitingSessionCostsLittle(t *testing.T) {
 	s, err := New(Options{})
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	conn, err := s.Dial()
 	require.NoError(t, err)
 	session := conn.(*memoryConn).session

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 	"github.com/parley-chat/parley/server/servertest/redistest"
 )
 
@@ -44,7 +44,7 @@ func TestRandomBytesAreTakenAsByRedis(t *testing.T) {
 			redis := newRawRedis(t, password)
 			s, err := New(Options{Password: password})
 			require.NoError(t, err)
-			servertest.CloseAtEnd(t, s)
+			harness.CloseAtEnd(t, s)
 			for i := range *rawStreams {
 				stream := hostileStream(r)
 				want, closed := redis.exchange(t, stream)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 func TestServeTakesAListener(t *testing.T) {
@@ -40,7 +40,7 @@ func TestServeTakesAListener(t *testing.T) {
 func TestParametersFromTheStart(t *testing.T) {
 	s, err := server.Start(server.Options{Config: map[string]string{"maxclients": "7", "RequirePass": "secret"}})
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	require.Contains(t, do(t, s, "CONFIG", "GET", "maxclients"), `"7"`)
 	require.Contains(t, s.URL(), ":secret@")
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // FuzzSession holds what must be true of any bytes from a client: nothing
@@ -61,7 +61,7 @@ func FuzzSession(f *testing.F) {
 func converse(t *testing.T, input []byte, n int) (output []byte, killed bool) {
 	srv, err := New(Options{Seed: 1, Clock: NewManualClock(time.UnixMilli(1615480369000))})
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, srv)
+	harness.CloseAtEnd(t, srv)
 	// So that what asks for much is over quickly.
 	srv.engine.state.Config.ProtoMaxBulk = 1 << 20
 	srv.engine.state.Config.OutputLimits[commands.OutputNormal].Hard = 4 << 20

@@ -18,7 +18,7 @@ import (
 
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // overTransports runs a test with a server and a way to connect to it: of all
@@ -39,7 +39,7 @@ func overTransportsOf(t *testing.T, options func() server.Options, test func(t *
 			o.Socket = socket
 			s, err := server.Start(o)
 			require.NoError(t, err)
-			servertest.CloseAtEnd(t, s)
+			harness.CloseAtEnd(t, s)
 			test(t, s, func() *peer {
 				var conn net.Conn
 				var err error

@@ -21,7 +21,7 @@ import (
 
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 var soakTime = flag.Duration("soak", 2*time.Second, "how long TestSoak lasts; from 30s on a hundred clients send random bytes")
@@ -30,7 +30,7 @@ var soakTime = flag.Duration("soak", 2*time.Second, "how long TestSoak lasts; fr
 // ones do what they can. No honest reply is wrong; and when all have gone nothing
 // is left of them: no goroutine, no descriptor, no memory.
 func TestSoak(t *testing.T) {
-	var log servertest.Log
+	var log harness.Log
 	warm, err := server.Start(server.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	require.NoError(t, warm.Close())

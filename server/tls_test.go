@@ -18,7 +18,7 @@ import (
 
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 	"github.com/parley-chat/parley/server/servertest/redistest"
 	"github.com/parley-chat/parley/server/servertest/tlstest"
 )
@@ -28,7 +28,7 @@ func startTLS(t *testing.T, o server.Options) *server.Server {
 	o.TLSAddr = "127.0.0.1:0"
 	s, err := server.Start(o)
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	return s
 }
 
@@ -141,7 +141,7 @@ func tryAnyway(t *testing.T, s *server.Server, a *tlstest.Authority, own tls.Cer
 
 func TestTLSCertificatesAreReadAgain(t *testing.T) {
 	a, successor := tlstest.New(t), tlstest.New(t)
-	var log servertest.Log
+	var log harness.Log
 	files := certified(t, a, "no")
 	s := startTLS(t, server.Options{TLSFiles: files, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	early, err := secured(t, s, a.Client())

@@ -163,6 +163,7 @@ func (e *engine) timeOut(p *waiter) {
 	p.stop = nil
 	p.over(&c.w)
 	e.release(p)
+	e.settled()
 }
 
 // unblock ends the call that a client waits in: as its timeout would, or with

@@ -12,7 +12,7 @@ import (
 
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // peer is a client of a server in memory.
@@ -51,7 +51,7 @@ func (p *peer) ask(line string) string {
 func newServer(t *testing.T, o server.Options) *server.Server {
 	s, err := server.New(o)
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	return s
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 	"github.com/parley-chat/parley/server/servertest/transcript"
 )
 
@@ -84,7 +84,7 @@ func newWitness(t testing.TB, protocol int, now time.Time) *witness {
 func newClosed(t testing.TB, o Options) *Server {
 	s, err := New(o)
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	return s
 }
 

@@ -19,7 +19,7 @@ import (
 
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 	"github.com/parley-chat/parley/server/servertest/tlstest"
 )
 
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	servertest.Main(m)
+	harness.Main(m)
 }
 
 // asProgram is in the environment of a test binary that is to be the program.

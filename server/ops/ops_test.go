@@ -24,7 +24,7 @@ import (
 
 	"github.com/parley-chat/parley/server"
 	"github.com/parley-chat/parley/server/ops"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 const patience = time.Minute
@@ -32,7 +32,7 @@ const patience = time.Minute
 func newServer(t *testing.T, o server.Options) *server.Server {
 	s, err := server.New(o)
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	return s
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 	"github.com/parley-chat/parley/server/servertest/oracle"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -99,7 +99,7 @@ func TestEachCallHasOneReply(t *testing.T) {
 	const n, depth = 5000, 50
 	s, err := server.New(server.Options{Strict: true})
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	conn, err := s.Dial()
 	require.NoError(t, err)
 	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 	"github.com/parley-chat/parley/server/servertest/redistest"
 )
 
@@ -29,6 +29,6 @@ func Parley(t testing.TB) Side {
 func ParleyWith(t testing.TB, config map[string]string) Side {
 	s, err := server.New(server.Options{Strict: true, Config: config})
 	require.NoError(t, err)
-	servertest.CloseAtEnd(t, s)
+	harness.CloseAtEnd(t, s)
 	return Side{Name: "parley", Dial: s.Dial}
 }

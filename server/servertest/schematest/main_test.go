@@ -3,7 +3,7 @@ package schematest_test
 import (
 	"testing"
 
-	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
-func TestMain(m *testing.M) { servertest.Main(m) }
+func TestMain(m *testing.M) { harness.Main(m) }

@@ -1,4 +1,4 @@
-package servertest
+package harness
 
 import (
 	"fmt"
@@ -48,7 +48,7 @@ func goroutines() (ours []string) {
 		stacks = make([]byte, 2*len(stacks))
 	}
 	for _, stack := range strings.Split(string(stacks), "\n\n")[1:] {
-		if strings.Contains(stack, module) && !strings.Contains(stack, module+"server/servertest.Main(") {
+		if strings.Contains(stack, module) && !strings.Contains(stack, module+"server/servertest/harness.Main(") {
 			ours = append(ours, stack)
 		}
 	}

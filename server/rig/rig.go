@@ -1,0 +1,40 @@
+// Package rig puts a server on a test bench: its time, its state, what it
+// receives and what goes wrong are in the test's hands.
+//
+// It knows no testing.TB: package servertest is the form of it for Go's tests, and
+// parley --test the one for tests in other languages.
+package rig
+
+import (
+	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/server"
+)
+
+// A Rig is a server with all that a test wants of it. Its methods may be called
+// from any goroutine.
+type Rig struct {
+	*server.Server
+}
+
+// New returns a rig whose server has no network: see server.New.
+func New(o server.Options) (*Rig, error) { return build(o, server.New) }
+
+// Start returns a rig whose server accepts connections: see server.Start.
+func Start(o server.Options) (*Rig, error) { return build(o, server.Start) }
+
+func build(o server.Options, start func(server.Options) (*server.Server, error)) (*Rig, error) {
+	r := &Rig{}
+	o.Taps = server.Taps{Call: r.called, Settled: r.settled}
+	var err error
+	if r.Server, err = start(o); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// called and settled are where the server tells the rig what goes on; both are
+// called under its lock.
+
+func (r *Rig) called(l *commands.Client, m *commands.Command, args [][]byte) {}
+
+func (r *Rig) settled(s *commands.State) {}
