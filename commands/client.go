@@ -31,6 +31,7 @@ type Client struct {
 	Multi      *Multi // nil outside MULTI
 	Failures   int    // wrong passwords since the last right one
 	Blocked    bool   // waiting for a key
+	Away       bool   // waiting for its Errand, and not blocked
 	NoEvict    bool   // asked not to be closed for what it takes of the memory
 
 	NoTouch bool // its calls do not count as use of keys, but for TOUCH

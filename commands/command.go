@@ -107,6 +107,7 @@ const (
 	GivesPassword // may present a password
 	KeepsCaching  // of a row with others below: CLIENT CACHING is about none of those
 	SysCmd        // COMMAND DOCS says that it is not for everyday use
+	Aside         // a test's own: those who listen in on a server are not told of it
 )
 
 var flagNames = [...]string{

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"errors"
 	"math"
 	"time"
@@ -8,12 +9,24 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 )
 
-// A Wait is a call that goes on when one of its keys comes into being.
+// A Wait is a call that goes on when one of its keys comes into being, or when its
+// errand has been run.
 type Wait struct {
-	Keys    [][]byte           // in the call's order; none: nothing but time ends it
+	Keys    [][]byte           // in the call's order; none: nothing but time, or the errand, ends it
 	Timeout int64              // ms; 0: for ever
 	Over    func(*resp.Writer) // the reply when the time is up
+	Errand  Errand             // nil: none
 }
+
+// An Errand is what a call cannot do while it holds the lock, because it waits or
+// takes that lock itself: it runs in a goroutine of its own. Its context ends when
+// nobody waits for the reply any more: the client has left, was killed or unblocked,
+// or the server closes, which waits for the errand. It must not close the server, nor
+// touch the Context of the call or what is not the call's own.
+//
+// The reply that it returns is written under the lock, if the client is still there.
+// An error is the reply itself.
+type Errand func(context.Context) (reply func(*resp.Writer), err error)
 
 // errWaits makes the engine park the call. It reaches no client.
 var errWaits = errors.New("commands: the call waits")
@@ -36,7 +49,17 @@ var waitRow = Command{
 // (0: never) the engine answers it with a null array, as Wait itself does in a
 // Final call.
 func (c *Context) Wait(timeout int64, keys ...[]byte) error {
-	return c.wait(&Wait{keys, timeout, (*resp.Writer).NullArray})
+	return c.wait(&Wait{Keys: keys, Timeout: timeout, Over: (*resp.Writer).NullArray})
+}
+
+// Errand ends a call that is to be answered by what f comes to. What the caller sends
+// meanwhile runs behind that. There is no time for it within EXEC: there it is an error.
+// CLIENT UNBLOCK makes the reply a null array.
+func (c *Context) Errand(f Errand) error {
+	if c.Final {
+		return Errorf("ERR Command not allowed inside a transaction")
+	}
+	return c.wait(&Wait{Over: (*resp.Writer).NullArray, Errand: f})
 }
 
 func (c *Context) wait(w *Wait) error {
@@ -46,6 +69,26 @@ func (c *Context) wait(w *Wait) error {
 	}
 	c.call.wait = w
 	return errWaits
+}
+
+// Conclude replies what the errand of a call has come to.
+func (c *Context) Conclude(m *Command, reply func(*resp.Writer), err error) {
+	c.call.mark = c.Len()
+	if err == nil {
+		reply(c.Writer)
+	}
+	switch known := resp.Error(""); {
+	case err == nil && !c.Full():
+		return
+	case err == nil:
+		err = c.breakOff()
+	case errors.As(err, &known):
+		c.Error(known)
+	default:
+		c.Error(Errorf("ERR %v", err))
+	}
+	c.Stats.CountError(err)
+	c.Stats.Of(m).Failed.Add(1)
 }
 
 // waitForReplicas knows that there are none: who asks for one waits in vain, or

@@ -38,7 +38,7 @@ func (e *engine) checkWaiting() error {
 	w, places := &e.waiting, 0
 	for l, p := range w.of {
 		c := p.caller
-		if c.client != l || c.waiter != p || !l.Blocked || !c.parked.Load() {
+		if c.client != l || c.waiter != p || l.Blocked == l.Away || l.Away != (p.cancel != nil) || !c.parked.Load() {
 			return fmt.Errorf("client %d waits, blocked: %t, parked: %t, for this: %t", l.ID, l.Blocked, c.parked.Load(), c.waiter == p)
 		}
 		for i, k := range p.keys {
@@ -63,8 +63,8 @@ func (e *engine) checkWaiting() error {
 		return fmt.Errorf("%d places in queues too few; %d keys are ready, %d noted, and nobody was served", places, len(w.ready), len(w.isReady))
 	}
 	for _, l := range e.state.Clients.All() {
-		if l.Blocked && w.of[l] == nil {
-			return fmt.Errorf("client %d is blocked, and does not wait", l.ID)
+		if (l.Blocked || l.Away) && w.of[l] == nil {
+			return fmt.Errorf("client %d is blocked or away, and does not wait", l.ID)
 		}
 	}
 	return nil

@@ -137,7 +137,7 @@ func newEngine(o Options) (*engine, error) {
 	s := &e.state
 	s.Host = host(o)
 	s.Host.TellOperator = e.log.notice
-	s.Table = commands.Standard()
+	s.Table = table(o.Commands)
 	s.Config = commands.DefaultConfig()
 	if err := configure(&s.Config, o); err != nil {
 		return nil, err

@@ -37,6 +37,15 @@ func host(o Options) commands.Host {
 	}
 }
 
+// table is that of the standard commands, which all servers share, unless there
+// are more.
+func table(more []commands.Command) *commands.Table {
+	if len(more) == 0 {
+		return commands.Standard()
+	}
+	return commands.Extended(more)
+}
+
 // once makes further calls of f do nothing. nil stays nil.
 func once(f func()) func() {
 	if f == nil {

@@ -21,7 +21,7 @@ type Metrics struct {
 	CPUSystem    float64 // seconds that the process has run; 0 where that is not known
 	CPUUser      float64
 
-	Blocked       int   // clients that wait for a key, a time, or the end of a pause
+	Blocked       int   // clients that wait for a key, a time, the end of a pause, or their errand
 	Subscribers   int   // clients that are subscribed to something
 	Input         int64 // bytes that clients have sent and that have not run
 	Output        int64 // bytes that clients have not read yet

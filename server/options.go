@@ -89,6 +89,10 @@ type Options struct {
 	// server. Default: nothing is called.
 	MaxMemory func(bytes uint64)
 
+	// Commands are rows beside those of Redis: clients can send them, and COMMAND,
+	// ACL and HELP know of them. New panics if one has the name of another. Default: none.
+	Commands []commands.Command
+
 	// Taps listen in on what passes through the server, for tests. Default: nobody does.
 	Taps Taps
 

@@ -20,10 +20,13 @@ func (t *Taps) on() bool { return t.Call != nil || t.Settled != nil }
 
 // tapCall shows a call that has come in.
 func (e *engine) tapCall(l *commands.Client, r request) {
-	if e.taps.Call != nil && r.broken == nil {
+	if e.taps.Call != nil && r.broken == nil && !aside(r.command) {
 		e.taps.Call(l, r.command, r.args)
 	}
 }
+
+// aside reports whether a call is one of those that nobody is told of.
+func aside(m *commands.Command) bool { return m != nil && m.Has(commands.Aside) }
 
 // settled tells that something has come about.
 func (e *engine) settled() {

@@ -37,6 +37,8 @@ type waiter struct {
 	bucket   *bucket // and its place among those who wait for their turn to guess; nil: likewise
 	place    *list.Element
 	punished bool // it waits because it has guessed wrong
+
+	cancel func() // ends its errand; nil: it waits for something else
 }
 
 // changed is told each key that has changed.
@@ -69,6 +71,9 @@ func (w *waiting) awaited(db int) (keys [][]byte) {
 func (e *engine) park(c *caller, r request, w *commands.Wait) {
 	p := e.block(c, r)
 	p.over = w.Over
+	if w.Errand != nil {
+		e.send(p, w.Errand)
+	}
 	for _, key := range w.Keys {
 		k := waitKey{c.ctx.Index(), string(key)}
 		queue := e.waiting.byKey[k]
@@ -222,9 +227,12 @@ func (e *engine) forget(p *waiter) {
 		p.held = nil
 	}
 	p.leaveQueue()
+	if p.cancel != nil {
+		p.cancel()
+	}
 	c := p.caller
 	delete(e.waiting.of, c.client)
-	c.waiter, c.client.Blocked = nil, false
+	c.waiter, c.client.Blocked, c.client.Away = nil, false, false
 }
 
 // unparkAll is for Close: nobody waits any more, and nobody is answered.

@@ -1,0 +1,60 @@
+package server
+
+import (
+	"context"
+
+	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/commands/resp"
+)
+
+// send runs the errand of a call that waits for it. Its client does not count as
+// blocked: what it waits for is not in the hands of other clients.
+func (e *engine) send(p *waiter, f commands.Errand) {
+	ctx, cancel := context.WithCancel(context.Background())
+	p.cancel = cancel
+	p.caller.client.Blocked, p.caller.client.Away = false, true
+	e.tasks.Add(1)
+	go func() {
+		defer e.tasks.Done()
+		defer e.survive()
+		reply, err := e.runErrand(ctx, p.request.command, f)
+		e.answer(p, reply, err)
+	}()
+}
+
+// runErrand is perform for errands: one that panics costs its client the reply.
+func (e *engine) runErrand(ctx context.Context, m *commands.Command, f commands.Errand) (reply func(*resp.Writer), err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.tellPanic(m.FullName(), p)
+			reply, err = nil, errPanicked
+		}
+	}()
+	return f(ctx)
+}
+
+// answer replies to a call whose errand has been run, unless it waits no more.
+func (e *engine) answer(p *waiter, reply func(*resp.Writer), err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := p.caller
+	if c.waiter != p || e.closed || c.finished.Load() { // as in retry
+		return
+	}
+	e.conclude(c, p.request.command, reply, err)
+	e.release(p)
+	e.settled()
+}
+
+// conclude writes the reply. That it panics, which none should, leaves nobody waiting.
+func (e *engine) conclude(c *caller, m *commands.Command, reply func(*resp.Writer), err error) {
+	mark := c.w.Len()
+	defer func() {
+		if p := recover(); p != nil {
+			e.tellPanic(m.FullName(), p)
+			c.w.Truncate(mark)
+			c.ctx.Conclude(m, nil, errPanicked)
+		}
+	}()
+	c.ctx.Conclude(m, reply, err)
+}

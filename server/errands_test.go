@@ -1,0 +1,276 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/server"
+	"github.com/parley-chat/parley/server/servertest/harness"
+)
+
+// An outing is a server with a command whose calls run errands: "ERRAND name" waits
+// until the test lets it come back, "ERRAND panic" panics, "ERRAND error" fails.
+type outing struct {
+	left  chan string // names of those on their way
+	back  chan func(*resp.Writer)
+	ended atomic.Int64 // errands whose context has ended
+}
+
+func newOuting() *outing {
+	return &outing{left: make(chan string, 100), back: make(chan func(*resp.Writer))}
+}
+
+func (o *outing) options() server.Options {
+	row := commands.Command{
+		Name: "errand", Syntax: "name", Summary: "Runs an errand.", Since: "7.0.15", Group: "server", Complexity: "O(1)",
+		Arity: 2, Flags: commands.NoMulti | commands.Aside, Run: o.run,
+	}
+	queued := row
+	queued.Name, queued.Flags = "queued", 0
+	return server.Options{Commands: []commands.Command{row, queued}}
+}
+
+func (o *outing) run(c *commands.Context) error {
+	name := string(c.Args[1])
+	return c.Errand(func(ctx context.Context) (func(*resp.Writer), error) {
+		switch name {
+		case "panic":
+			panic("lost")
+		case "late":
+			return func(*resp.Writer) { panic("lost at the door") }, nil
+		case "error":
+			return nil, errors.New("nothing\r\nfound")
+		case "known":
+			return nil, commands.ErrWrongType
+		}
+		o.left <- name
+		select {
+		case reply := <-o.back:
+			return reply, nil
+		case <-ctx.Done():
+			o.ended.Add(1)
+			return nil, ctx.Err()
+		}
+	})
+}
+
+func (o *outing) comeBack(text string) { o.back <- func(w *resp.Writer) { w.BulkString(text) } }
+
+// overOutings runs a test over the transports, each with a server of its own.
+func overOutings(t *testing.T, test func(t *testing.T, o *outing, s *server.Server, dial func() *peer)) {
+	var o *outing
+	overTransportsOf(t, func() server.Options {
+		o = newOuting()
+		return o.options()
+	}, func(t *testing.T, s *server.Server, dial func() *peer) { test(t, o, s, dial) })
+}
+
+// What is sent behind a call whose errand runs waits for it; others do not, and
+// nobody counts its client as blocked.
+func TestAnErrandHoldsUpItsCallerOnly(t *testing.T) {
+	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *peer) {
+		away, other := dial(), dial()
+		away.send("SET k 1\r\nERRAND home\r\nINCR k\r\nERRAND again\r\nGET k")
+		require.Equal(t, "home", <-o.left)
+		require.Equal(t, "OK", away.read())
+		require.Equal(t, `"1"`, other.ask("GET k"))
+		require.Contains(t, other.ask("INFO clients"), `blocked_clients:0\r\n`)
+		require.NotContains(t, other.ask("CLIENT LIST"), "flags=b")
+		require.NoError(t, s.Check())
+		o.comeBack("with bread")
+		require.Equal(t, `"with bread"`, away.read())
+		require.Equal(t, "(integer) 2", away.read())
+		require.Equal(t, "again", <-o.left)
+		o.comeBack("with milk")
+		require.Equal(t, `"with milk"`, away.read())
+		require.Equal(t, `"2"`, away.read())
+	})
+}
+
+func TestErrandsThatFail(t *testing.T) {
+	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *peer) {
+		p := dial()
+		p.send("ERRAND panic\r\nERRAND late\r\nERRAND error\r\nERRAND known\r\nPING")
+		for _, want := range []string{
+			"(error) ERR internal error: the server has logged what happened", "(error) ERR internal error: the server has logged what happened",
+			"(error) ERR nothing  found", "(error) WRONGTYPE Operation against a key holding the wrong kind of value", "PONG",
+		} {
+			require.Equal(t, want, p.read())
+		}
+		require.Contains(t, do(t, s, "INFO", "errorstats"), "errorstat_WRONGTYPE:count=1\r\n")
+		require.Contains(t, do(t, s, "INFO", "commandstats"), "failed_calls=4\r\n")
+	})
+}
+
+// There is no waiting within EXEC: a row may refuse to be queued, and one that
+// does not is refused when it runs.
+func TestNoErrandsInTransactions(t *testing.T) {
+	s := newServer(t, newOuting().options())
+	p := dial(t, s)
+	p.ask("MULTI")
+	require.Equal(t, "(error) ERR Command not allowed inside a transaction", p.ask("ERRAND x"))
+	require.Equal(t, "(error) EXECABORT Transaction discarded because of previous errors.", p.ask("EXEC"))
+	p.ask("MULTI")
+	require.Equal(t, "QUEUED", p.ask("QUEUED x"))
+	require.Equal(t, "QUEUED", p.ask("SET k v"))
+	require.Equal(t, "1) (error) ERR Command not allowed inside a transaction\n2) OK", p.ask("EXEC"))
+}
+
+// Whoever waits for an errand no more ends it: by leaving, killed, unblocked.
+func TestAnErrandEndsWithWhoWaitsForIt(t *testing.T) {
+	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *peer) {
+		other := dial()
+		ends := []func(*peer, string){
+			func(p *peer, id string) { require.NoError(t, p.conn.Close()) },
+			func(p *peer, id string) { require.Equal(t, "(integer) 1", other.ask("CLIENT KILL ID "+id)) },
+			func(p *peer, id string) {
+				require.Equal(t, "(integer) 1", other.ask("CLIENT UNBLOCK "+id))
+				require.Equal(t, "(nil)", p.read())
+				require.Equal(t, "PONG", p.read())
+			},
+			func(p *peer, id string) {
+				require.Equal(t, "(integer) 1", other.ask("CLIENT UNBLOCK "+id+" ERROR"))
+				require.Equal(t, unblocked, p.read())
+				require.Equal(t, "PONG", p.read())
+			},
+		}
+		for i, end := range ends {
+			p := dial()
+			id := p.id()
+			p.send("ERRAND x\r\nPING")
+			<-o.left
+			end(p, id)
+			until(t, "the errand ends", func() bool { return o.ended.Load() == int64(i+1) })
+		}
+	})
+}
+
+// Clients that vanish while their errands come back: nothing is left of either.
+func TestErrandsOfThoseWhoVanish(t *testing.T) {
+	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *peer) {
+		const clients = 200
+		for i := range clients {
+			p := dial()
+			p.send("ERRAND " + strconv.Itoa(i))
+			<-o.left
+			go p.conn.Close()
+			select {
+			case o.back <- func(w *resp.Writer) { w.OK() }:
+			case <-time.After(time.Millisecond): // it was ended first
+			}
+		}
+		until(t, "all are forgotten", func() bool {
+			return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:0\r\n")
+		})
+		require.NoError(t, s.Check())
+	})
+}
+
+// Close ends errands, waits for them, and answers nobody.
+func TestCloseWaitsForErrands(t *testing.T) {
+	o := newOuting()
+	s, err := server.New(o.options())
+	require.NoError(t, err)
+	harness.CloseAtEnd(t, s)
+	const clients = 20
+	var peers []*peer
+	for range clients {
+		p := dial(t, s)
+		p.send("ERRAND x\r\nSET k v")
+		<-o.left
+		peers = append(peers, p)
+	}
+	asked := make(chan error, 1)
+	go func() {
+		_, err := s.Do(context.Background(), "ERRAND", "x")
+		asked <- err
+	}()
+	<-o.left
+	require.NoError(t, s.Close())
+	require.EqualValues(t, clients+1, o.ended.Load(), "Close has waited")
+	require.ErrorIs(t, <-asked, server.ErrClosed)
+	for _, p := range peers {
+		_, err := p.replies.Read()
+		require.ErrorIs(t, err, io.EOF)
+	}
+}
+
+func TestDoWaitsForItsErrand(t *testing.T) {
+	o := newOuting()
+	s := newServer(t, o.options())
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := make(chan error, 1)
+	go func() {
+		_, err := s.Do(ctx, "ERRAND", "x")
+		asked <- err
+	}()
+	<-o.left
+	cancel()
+	require.ErrorIs(t, <-asked, context.Canceled)
+	until(t, "the errand ends", func() bool { return o.ended.Load() == 1 })
+	go o.comeBack("hello")
+	require.Equal(t, `"hello"`, do(t, s, "ERRAND", "x"))
+}
+
+// In a bubble an errand that waits is durably blocked.
+func TestErrandsInABubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := server.New(server.Options{Commands: []commands.Command{{
+			Name: "sleep", Syntax: "", Summary: "Sleeps.", Since: "7.0.15", Group: "server", Complexity: "O(1)", Arity: 1,
+			Run: func(c *commands.Context) error {
+				return c.Errand(func(ctx context.Context) (func(*resp.Writer), error) {
+					time.Sleep(time.Hour)
+					return (*resp.Writer).OK, nil
+				})
+			},
+		}}})
+		require.NoError(t, err)
+		defer s.Close()
+		begun := time.Now()
+		require.Equal(t, "OK", do(t, s, "SLEEP"))
+		require.Equal(t, time.Hour, time.Since(begun))
+	})
+}
+
+// More rows make a table of this server's own.
+func TestCommandsBesideTheStandardOnes(t *testing.T) {
+	s, plain := newServer(t, newOuting().options()), newServer(t, server.Options{})
+	require.Contains(t, do(t, s, "COMMAND", "LIST"), `"errand"`)
+	require.Contains(t, do(t, s, "COMMAND", "DOCS", "errand"), "Runs an errand.")
+	require.NotContains(t, do(t, plain, "COMMAND", "LIST"), `"errand"`)
+	p := dial(t, plain)
+	require.Equal(t, "(error) ERR unknown command 'ERRAND', with args beginning with: 'x' ", p.ask("ERRAND x"))
+	q := dial(t, s)
+	require.Equal(t, "OK", q.ask("ACL SETUSER bob on nopass +@all -errand"))
+	require.Equal(t, "OK", q.ask("AUTH bob x"))
+	require.Equal(t, "(error) NOPERM this user has no permissions to run the 'errand' command", q.ask("ERRAND x"))
+	require.Panics(t, func() {
+		server.New(server.Options{Commands: []commands.Command{{Name: "get", Arity: 1, Run: func(*commands.Context) error { return nil }}}})
+	})
+}
+
+// Who listens in is not told of calls that are the test's own.
+func TestTapsAreNotToldOfCallsAside(t *testing.T) {
+	o := newOuting()
+	options := o.options()
+	var calls []string
+	options.Taps.Call = func(l *commands.Client, m *commands.Command, args [][]byte) { calls = append(calls, string(args[0])) }
+	s := newServer(t, options)
+	p := dial(t, s)
+	p.ask("PING")
+	p.ask("ERRAND error")
+	p.ask("NOSUCH")
+	p.ask("ECHO x")
+	s.Inspect(func(*commands.State) { require.Equal(t, []string{"PING", "NOSUCH", "ECHO"}, calls) })
+}
