@@ -14,7 +14,8 @@ import (
 // A Server belongs to one test. What can go wrong in its methods fails that test.
 type Server struct {
 	*rig.Rig
-	t testing.TB
+	t    testing.TB
+	mark *mark // on the test's goroutines; nil: nobody looks for those that are left
 }
 
 // Options are those of the server, and what New does with it.
@@ -24,10 +25,18 @@ type Options struct {
 	// Network makes the server listen on a free loopback port, for clients that
 	// cannot be given a dialer: see Addr and URL. Default: in memory only.
 	Network bool
+
+	// AllowLeaks lets the test end with connections that are still open and
+	// goroutines that still run. Default: they are named, and the test fails.
+	AllowLeaks bool
 }
 
-// New returns a server that is closed when the test is over. Its log goes to t.Log.
-// Functions may change its options.
+// New returns a server that is closed when the test is over. By then the test must
+// have closed its connections and ended its goroutines: those that are left are
+// named, and the test fails. A test that has several servers names its goroutines
+// with the last of them. The server's log goes to t.Log. Functions may change the options.
+//
+// It takes some microseconds, and may be called in tests that run in parallel.
 func New(t testing.TB, change ...func(*Options)) *Server {
 	t.Helper()
 	o := Options{Options: server.Options{Logger: slog.New(newLogHandler(t))}}
@@ -42,19 +51,32 @@ func New(t testing.TB, change ...func(*Options)) *Server {
 	if err != nil {
 		t.Fatalf("servertest: %v", err)
 	}
-	s := &Server{r, t}
+	s := &Server{Rig: r, t: t}
+	if !o.AllowLeaks {
+		s.mark = newMark()
+	}
 	t.Cleanup(s.end)
 	return s
 }
 
-// end closes the server.
+// end closes the server, and tells what the test has left behind: connections that
+// are open, with their calls that wait and their subscriptions, and goroutines.
 func (s *Server) end() {
 	s.t.Helper()
-	if err := s.Check(); err != nil {
-		s.t.Errorf("servertest: %v", err)
+	var left []string
+	if s.mark != nil {
+		left = awaitNone(s.leftOpen)
 	}
-	if err := s.Close(); err != nil {
-		s.t.Errorf("servertest: %v", err)
+	for _, err := range []error{s.Check(), s.Close(), s.Check()} { // all must agree with all, also when everybody has gone
+		if err != nil {
+			left = append(left, err.Error())
+		}
+	}
+	if s.mark != nil {
+		left = append(left, s.mark.end()...)
+	}
+	for _, what := range left {
+		s.t.Errorf("servertest: %s", what)
 	}
 }
 

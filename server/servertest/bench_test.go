@@ -1,0 +1,53 @@
+package servertest_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/server/servertest"
+)
+
+// BenchmarkServer is what a test pays: a server, a connection, a first reply, and
+// the end with all that is looked at then.
+func BenchmarkServer(b *testing.B) {
+	buf := make([]byte, 64)
+	for b.Loop() {
+		oneServer(b, buf)
+	}
+}
+
+// TestServerTakesMicroseconds holds what a test pays to a bound that a busy machine
+// keeps; with -v it tells the median.
+func TestServerTakesMicroseconds(t *testing.T) {
+	const rounds = 500
+	times, buf := make([]time.Duration, rounds), make([]byte, 64)
+	for i := range times {
+		begun := time.Now()
+		oneServer(t, buf)
+		times[i] = time.Since(begun)
+	}
+	slices.Sort(times)
+	t.Logf("median %v, nine of ten %v", times[rounds/2], times[rounds*9/10])
+	require.Less(t, times[rounds/2], time.Millisecond)
+}
+
+func oneServer(t testing.TB, buf []byte) {
+	f := &fakeTest{TB: t}
+	s := servertest.New(f)
+	c, err := s.Dial()
+	if err == nil {
+		_, err = c.Write([]byte("PING\r\n"))
+	}
+	if err == nil {
+		_, err = c.Read(buf)
+	}
+	if err == nil {
+		err = c.Close()
+	}
+	if failure := f.end(); err != nil || failure != "" {
+		t.Fatal(err, failure)
+	}
+}

@@ -1,0 +1,136 @@
+package servertest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-chat/parley/commands"
+)
+
+// endPatience is how long what a test has ended may take to be over: a client
+// library that closes its connections in a goroutine, or a kernel that has yet to
+// tell that a socket was closed.
+const endPatience = time.Second
+
+// awaitNone waits until list lists nothing, and returns what is left then. It has
+// nobody who would tell it, so it looks, less and less often.
+func awaitNone(list func() []string) (left []string) {
+	pause := time.Millisecond
+	for waited := time.Duration(0); waited <= endPatience; waited += pause {
+		if left = list(); len(left) == 0 {
+			return nil
+		}
+		time.Sleep(pause)
+		pause = min(2*pause, endPatience/10)
+	}
+	return left
+}
+
+// leftOpen describes the connections there are, with what each holds.
+func (s *Server) leftOpen() (open []string) {
+	s.Inspect(func(state *commands.State) {
+		for _, l := range state.Clients.All() {
+			open = append(open, describe(&state.Channels, l))
+		}
+	})
+	return open
+}
+
+// describe says who a client is and what it has not let go of.
+func describe(channels *commands.Channels, l *commands.Client) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "a connection is left open: client %d", l.ID)
+	if l.Name != "" {
+		fmt.Fprintf(&b, " (%s)", l.Name)
+	}
+	switch {
+	case l.Blocked:
+		fmt.Fprintf(&b, ", blocked in %s", l.Last.FullName())
+	case l.Last != nil:
+		fmt.Fprintf(&b, ", last call %s", l.Last.FullName())
+	}
+	for kind, words := range []string{"subscribed to", "subscribed to patterns", "subscribed to shard channels"} {
+		if names := channels.Of(l, commands.SubscriptionKind(kind)); len(names) > 0 {
+			fmt.Fprintf(&b, ", %s %q", words, names)
+		}
+	}
+	return b.String()
+}
+
+// A mark is on all goroutines that a test starts, and that these start: a label of
+// package runtime/pprof, which goroutines inherit.
+type mark struct {
+	id       string
+	before   int  // goroutines there were
+	together bool // other tests had servers meanwhile
+}
+
+const markLabel = "servertest"
+
+var (
+	marks atomic.Int64 // given out
+	alive atomic.Int64 // of tests that have not ended
+)
+
+// newMark marks the calling goroutine, which is that of a test.
+func newMark() *mark {
+	m := &mark{id: strconv.FormatInt(marks.Add(1), 10), before: runtime.NumGoroutine()}
+	m.together = alive.Add(1) > 1
+	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels(markLabel, m.id)))
+	return m
+}
+
+// end takes the mark off the calling goroutine, and lists those that still have it.
+func (m *mark) end() []string {
+	pprof.SetGoroutineLabels(context.Background())
+	m.together = alive.Add(-1) > 0 || m.together || marks.Load() != m.number()
+	return awaitNone(m.goroutines)
+}
+
+func (m *mark) number() int64 {
+	n, _ := strconv.ParseInt(m.id, 10, 64)
+	return n
+}
+
+// goroutines lists the marked ones. To list takes longer than all else of a server
+// in a test, so a test that has been alone, with no more goroutines than before it,
+// is taken at its word.
+func (m *mark) goroutines() (stacks []string) {
+	if !m.together && runtime.NumGoroutine() <= m.before {
+		return nil
+	}
+	var profile bytes.Buffer
+	pprof.Lookup("goroutine").WriteTo(&profile, 1)
+	label := fmt.Sprintf("# labels: {%q:%q}", markLabel, m.id)
+	for stack := range strings.SplitSeq(profile.String(), "\n\n") {
+		if strings.Contains(stack, label) {
+			stacks = append(stacks, "goroutines are left:\n"+functions(stack))
+		}
+	}
+	return stacks
+}
+
+// functions makes a stack of a profile one of names and places.
+func functions(stack string) string {
+	var b strings.Builder
+	for lines := bufio.NewScanner(strings.NewReader(stack)); lines.Scan(); {
+		count, addresses, first := strings.Cut(lines.Text(), " @ ")
+		fields := strings.Fields(lines.Text())
+		switch {
+		case first && addresses != "":
+			fmt.Fprintf(&b, "%s with this stack:\n", count)
+		case len(fields) == 4 && fields[0] == "#":
+			name, _, _ := strings.Cut(fields[2], "+0x")
+			fmt.Fprintf(&b, "  %s %s\n", name, fields[3])
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,161 @@
+package servertest_test
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/server/servertest"
+)
+
+// A fakeTest is a test whose failures are looked at.
+type fakeTest struct {
+	testing.TB
+	mu       sync.Mutex // guards all below
+	cleanups []func()
+	failures []string
+	logged   []string
+}
+
+func (f *fakeTest) Cleanup(g func()) { f.cleanups = append(f.cleanups, g) }
+func (f *fakeTest) Helper()          {}
+
+func (f *fakeTest) Errorf(format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.failures = append(f.failures, fmt.Sprintf(format, args...))
+}
+
+func (f *fakeTest) Logf(format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.logged = append(f.logged, fmt.Sprintf(format, args...))
+}
+
+// end ends the test and returns how it has failed.
+func (f *fakeTest) end() string {
+	for len(f.cleanups) > 0 {
+		last := f.cleanups[len(f.cleanups)-1]
+		f.cleanups = f.cleanups[:len(f.cleanups)-1]
+		last()
+	}
+	return strings.Join(f.failures, "\n")
+}
+
+// ask sends a call in a line of its own and returns the first line of the reply.
+func ask(t *testing.T, conn net.Conn, line string) string {
+	_, err := fmt.Fprintf(conn, "%s\r\n", line)
+	require.NoError(t, err)
+	buf := make([]byte, 1<<10)
+	n, err := conn.Read(buf)
+	require.NoError(t, err)
+	return strings.TrimRight(string(buf[:n]), "\r\n")
+}
+
+// What a test has left open is named.
+func TestConnectionLeftOpenFailsTheTest(t *testing.T) {
+	t.Parallel()
+	for name, network := range map[string]bool{"memory": false, "network": true} {
+		t.Run(name, func(t *testing.T) {
+			f := &fakeTest{TB: t}
+			s := servertest.New(f, func(o *servertest.Options) { o.Network = network })
+			dial := s.Dial
+			if network {
+				dial = func() (net.Conn, error) { return net.Dial("tcp", s.Addr()) }
+			}
+			closed, err := dial()
+			require.NoError(t, err)
+			require.Equal(t, "+PONG", ask(t, closed, "PING"))
+			require.NoError(t, closed.Close())
+
+			open, err := dial()
+			require.NoError(t, err)
+			defer open.Close()
+			require.Equal(t, "+OK", ask(t, open, "CLIENT SETNAME app"))
+			require.Contains(t, ask(t, open, "SUBSCRIBE room:1"), "subscribe")
+			require.Equal(t, `servertest: a connection is left open: client 2 (app), last call subscribe, subscribed to ["room:1"]`, f.end())
+		})
+	}
+}
+
+func TestBlockedClientFailsTheTest(t *testing.T) {
+	t.Parallel()
+	f := &fakeTest{TB: t}
+	s := servertest.New(f)
+	c, err := s.Dial()
+	require.NoError(t, err)
+	defer c.Close()
+	fmt.Fprint(c, "BZPOPMIN queue 0\r\n")
+	require.Equal(t, "servertest: a connection is left open: client 1, blocked in bzpopmin", f.end())
+}
+
+// A goroutine that the test has started, or one of those, is named by what it runs,
+// whatever other tests do.
+func TestGoroutineLeftFailsTheTest(t *testing.T) {
+	t.Parallel()
+	f := &fakeTest{TB: t}
+	servertest.New(f)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		go lingering(stop, stopped)
+	}()
+	failure := f.end()
+	close(stop)
+	<-stopped
+	require.Contains(t, failure, "servertest: goroutines are left:\n1 with this stack:\n")
+	require.Contains(t, failure, "servertest_test.lingering")
+}
+
+func lingering(stop, stopped chan struct{}) {
+	<-stop
+	close(stopped)
+}
+
+// Goroutines of others are nothing to a test.
+func TestGoroutinesOfOthersAreNotCounted(t *testing.T) {
+	t.Parallel()
+	first, second := &fakeTest{TB: t}, &fakeTest{TB: t}
+	ready, stop, stopped := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		servertest.New(second)
+		close(ready)
+		<-stop
+		if failure := second.end(); failure != "" {
+			t.Error(failure)
+		}
+	}()
+	<-ready
+	servertest.New(first)
+	require.Empty(t, first.end())
+	close(stop)
+	<-stopped
+}
+
+func TestLeaksCanBeAllowed(t *testing.T) {
+	t.Parallel()
+	f := &fakeTest{TB: t}
+	s := servertest.New(f, func(o *servertest.Options) { o.AllowLeaks = true })
+	c, err := s.Dial()
+	require.NoError(t, err)
+	require.Empty(t, f.end())
+	require.NoError(t, c.Close())
+}
+
+// A line that the server logs is one of the test's.
+func TestLogGoesToTheTest(t *testing.T) {
+	t.Parallel()
+	f := &fakeTest{TB: t}
+	s := servertest.New(f)
+	_, err := s.Do(t.Context(), "CONFIG", "SET", "maxmemory", "1kb")
+	require.NoError(t, err)
+	require.Empty(t, f.end())
+	require.NotEmpty(t, f.logged)
+	for _, line := range f.logged {
+		require.True(t, strings.HasPrefix(line, "parley: level="), line)
+	}
+}
