@@ -11,7 +11,7 @@ import (
 //
 // The real clock is the default. Inside a testing/synctest bubble it is the
 // bubble's clock without further ado. A ManualClock stands still until a test
-// moves it.
+// moves it; a RunningClock runs as the real one does, and can be moved on besides.
 type Clock interface {
 	Now() time.Time
 
@@ -19,6 +19,9 @@ type Clock interface {
 	// of whoever moves the clock. stop reports whether it came before the call.
 	AfterFunc(d time.Duration, f func()) (stop func() bool)
 }
+
+// Now is the time by the server's clock.
+func (s *Server) Now() time.Time { return s.engine.clock.Now() }
 
 type realClock struct{}
 
@@ -37,16 +40,13 @@ func (realClock) AfterFunc(d time.Duration, f func()) func() bool {
 	return time.AfterFunc(d, f).Stop
 }
 
-// A ManualClock stands still until Advance moves it. Use NewManualClock.
+// A ManualClock stands still until Advance moves it. Use NewManualClock. Any
+// number of servers may share one.
 type ManualClock struct {
-	mu     sync.Mutex // guards now and alarms
+	moving sync.Mutex // held by Advance; taken before mu
+	mu     sync.Mutex // guards now and agenda
 	now    time.Time
-	alarms []*manualAlarm // in order of their times; equal times in order of their setting
-}
-
-type manualAlarm struct {
-	at time.Time
-	f  func()
+	agenda agenda
 }
 
 // NewManualClock returns a clock that shows the given time.
@@ -60,48 +60,157 @@ func (m *ManualClock) Now() time.Time {
 }
 
 // AfterFunc calls f in the Advance that reaches its time. A time that has come
-// already is reached by the next Advance, of zero even.
+// already is reached by the next Advance, of zero even. f must not call Advance.
 func (m *ManualClock) AfterFunc(d time.Duration, f func()) func() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	a := &manualAlarm{m.now.Add(d), f}
-	i, _ := slices.BinarySearchFunc(m.alarms, a, func(x, y *manualAlarm) int {
-		if x.at.After(y.at) {
-			return 1
-		}
-		return -1
-	})
-	m.alarms = slices.Insert(m.alarms, i, a)
+	a := m.agenda.add(m.now.Add(d), f)
 	return func() bool {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		i := slices.Index(m.alarms, a)
-		if i < 0 {
-			return false
-		}
-		m.alarms = slices.Delete(m.alarms, i, i+1)
-		return true
+		return m.agenda.remove(a)
 	}
 }
 
 // Advance moves the clock on by d. Whatever falls due on the way happens at its
 // own time and in its order, and is over when Advance returns: keys have
-// expired, blocked calls have timed out.
+// expired, blocked calls have timed out and been answered, and what clients had
+// sent behind those calls has run. Calls from several goroutines follow one
+// another. A d below zero is none.
 func (m *ManualClock) Advance(d time.Duration) {
+	m.moving.Lock()
+	defer m.moving.Unlock()
+	end := m.Now().Add(max(d, 0))
+	for f := m.next(end); f != nil; f = m.next(end) {
+		f()
+	}
+}
+
+// next moves the clock to what is due first, or to the end.
+func (m *ManualClock) next(end time.Time) func() {
 	m.mu.Lock()
-	end := m.now.Add(d)
-	for len(m.alarms) > 0 && !m.alarms[0].at.After(end) {
-		next := m.alarms[0]
-		m.alarms = m.alarms[1:]
-		if next.at.After(m.now) {
-			m.now = next.at
-		}
-		m.mu.Unlock()
-		next.f()
-		m.mu.Lock()
-	}
-	if end.After(m.now) { // an Advance beside this one may have gone further
+	defer m.mu.Unlock()
+	a := m.agenda.due(end)
+	if a == nil {
 		m.now = end
+		return nil
 	}
-	m.mu.Unlock()
+	if a.at.After(m.now) {
+		m.now = a.at
+	}
+	return a.f
+}
+
+// A RunningClock runs as the real one does, and Advance moves it on besides. The
+// zero value shows the real time. It suits servers whose clients are other
+// processes, which have a time of their own.
+type RunningClock struct {
+	moving sync.Mutex // held while what is due is called, so that this has an order; taken before mu
+	mu     sync.Mutex // guards all below
+	ahead  time.Duration
+	agenda agenda
+	timer  *time.Timer // for the first of the agenda, or earlier; nil: that is empty
+}
+
+// Now is the real time and all that the clock has been moved on.
+func (r *RunningClock) Now() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now()
+}
+
+func (r *RunningClock) now() time.Time { return realClock{}.Now().Add(r.ahead) }
+
+// AfterFunc calls f when its time has come, or in the Advance that reaches it. f
+// must not call Advance, and holds up all others that are due.
+func (r *RunningClock) AfterFunc(d time.Duration, f func()) func() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.agenda.add(r.now().Add(d), f)
+	r.wind()
+	return func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		defer r.wind()
+		return r.agenda.remove(a)
+	}
+}
+
+// wind sets the timer for the first of the agenda.
+func (r *RunningClock) wind() {
+	if r.timer != nil {
+		r.timer.Stop()
+		r.timer = nil
+	}
+	if len(r.agenda) > 0 {
+		r.timer = time.AfterFunc(r.agenda[0].at.Sub(r.now()), func() { r.Advance(0) })
+	}
+}
+
+// Advance moves the clock on by d, as that of a ManualClock does; meanwhile it
+// runs on.
+func (r *RunningClock) Advance(d time.Duration) {
+	r.moving.Lock()
+	defer r.moving.Unlock()
+	r.mu.Lock()
+	end := r.ahead + max(d, 0)
+	r.mu.Unlock()
+	for f := r.next(end); f != nil; f = r.next(end) {
+		f()
+	}
+}
+
+// next moves the clock to what is due first, or as far ahead as it is to be.
+func (r *RunningClock) next(end time.Duration) func() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.agenda.due(realClock{}.Now().Add(end))
+	if a == nil {
+		r.ahead = end
+		r.wind()
+		return nil
+	}
+	r.ahead += max(a.at.Sub(r.now()), 0)
+	return a.f
+}
+
+// An agenda is what a clock is to call, in order of the times; equal times in the
+// order in which they were asked for. Its owner's lock guards it.
+type agenda []*appointment
+
+type appointment struct {
+	at time.Time
+	f  func()
+}
+
+func (g *agenda) add(at time.Time, f func()) *appointment {
+	a := &appointment{at, f}
+	i, _ := slices.BinarySearchFunc(*g, a, func(x, y *appointment) int {
+		if x.at.After(y.at) {
+			return 1
+		}
+		return -1
+	})
+	*g = slices.Insert(*g, i, a)
+	return a
+}
+
+// remove reports whether it was still to come.
+func (g *agenda) remove(a *appointment) bool {
+	i := slices.Index(*g, a)
+	if i < 0 {
+		return false
+	}
+	*g = slices.Delete(*g, i, i+1)
+	return true
+}
+
+// due takes out the first up to a time, or returns nil.
+func (g *agenda) due(end time.Time) *appointment {
+	if len(*g) == 0 || (*g)[0].at.After(end) {
+		return nil
+	}
+	a := (*g)[0]
+	*g = slices.Delete(*g, 0, 1)
+	return a
 }

@@ -57,6 +57,7 @@ type engine struct {
 	ended     chan struct{}  // closed by close
 	narrow    chan struct{}  // see further
 	tasks     sync.WaitGroup // alarms that have been set and have not run
+	aftermath aftermath
 }
 
 // A caller is one who sends commands: the session of a connection, or Do.
@@ -133,7 +134,8 @@ type request struct {
 }
 
 func newEngine(o Options) (*engine, error) {
-	e := &engine{clock: o.Clock, log: logbook{logger: o.Logger, clock: o.Clock}, seed: o.Seed, onMaxMemory: o.MaxMemory, taps: o.Taps, ended: make(chan struct{}), narrow: newNarrow()}
+	e := &engine{log: logbook{logger: o.Logger, clock: o.Clock}, seed: o.Seed, onMaxMemory: o.MaxMemory, taps: o.Taps, ended: make(chan struct{}), narrow: newNarrow()}
+	e.clock = e.settling(o.Clock)
 	s := &e.state
 	s.Host = host(o)
 	s.Host.TellOperator = e.log.notice

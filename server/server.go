@@ -300,12 +300,26 @@ func (s *Server) hanging() string {
 }
 
 // spawnFrom is spawn for those whom Close does not wait for already; after
-// Close it does nothing.
-func (s *Server) spawnFrom(f func()) {
+// Close it does nothing, and reports that.
+func (s *Server) spawnFrom(f func()) (started bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closed {
-		s.spawn(f)
+	if s.closed {
+		return false
+	}
+	s.spawn(f)
+	return true
+}
+
+// spawnAftermath is spawnFrom for what must not wait for a client.
+func (s *Server) spawnAftermath(f func()) {
+	s.engine.aftermath.begin()
+	started := s.spawnFrom(func() {
+		defer s.engine.aftermath.end()
+		f()
+	})
+	if !started {
+		s.engine.aftermath.end()
 	}
 }
 

@@ -47,8 +47,8 @@ func (s *Server) dial() (net.Conn, error) {
 
 func (c *memoryConn) attach(s *session) {
 	c.session = s
-	s.proceed = func() { c.server.spawnFrom(c.proceed) }
-	s.retire = func() { c.server.spawnFrom(c.leave) }
+	s.proceed = func() { c.server.spawnAftermath(c.proceed) }
+	s.retire = func() { c.server.spawnAftermath(c.leave) }
 	s.out.cut = s.retire
 }
 

@@ -167,8 +167,11 @@ func (t *netTransport) flushAside() {
 
 // proceedAside runs what is left of a pipeline after a call that waited.
 func (t *netTransport) proceedAside() {
+	t.server.engine.aftermath.begin()
 	t.server.spawn(func() {
-		if !t.send(t.session.Proceed()) {
+		open := t.session.Proceed()
+		t.server.engine.aftermath.end()
+		if !t.send(open) {
 			t.conn.Close() // ends read
 		}
 	})
