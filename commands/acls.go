@@ -51,7 +51,7 @@ var aclRow = Command{
 			Summary: "Lists these subcommands.",
 			Since:   "6.0.0", Group: "server", Complexity: "O(1)",
 			Arity: 2, Flags: Loading | Stale,
-			Run: help,
+			Run: Help,
 		},
 		{
 			Name: "list", Syntax: "",

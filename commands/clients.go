@@ -137,7 +137,7 @@ var clientRow = Command{
 			Summary: "Lists these subcommands.",
 			Since:   "5.0.0", Group: "connection", Complexity: "O(1)",
 			Arity: 2, Flags: Loading | Stale,
-			Run: help,
+			Run: Help,
 		},
 	},
 }

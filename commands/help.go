@@ -2,9 +2,9 @@ package commands
 
 import "strings"
 
-// help is the HELP of a row that holds others: their syntax and summaries, so
+// Help is the HELP of a row that holds others: their syntax and summaries, so
 // that it tells of what exists here and of nothing else. The form is Redis's.
-func help(c *Context) error {
+func Help(c *Context) error {
 	of := c.Command.parent
 	name := strings.ToUpper(of.Name)
 	c.Array(1 + 2*len(of.Subs))

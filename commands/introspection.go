@@ -58,7 +58,7 @@ var introspectionRows = []Command{
 				Since:   "5.0.0", Group: "server", Complexity: "O(1)",
 				Arity: 2, Flags: Loading | Stale,
 				ACL: CatConnection,
-				Run: help,
+				Run: Help,
 			},
 			{
 				Name: "info", Syntax: "[command-name [command-name ...]]",

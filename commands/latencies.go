@@ -37,7 +37,7 @@ var latencyRow = Command{
 			Summary: "Lists these subcommands.",
 			Since:   "2.8.13", Group: "server", Complexity: "O(1)",
 			Arity: 2, Flags: Loading | Stale,
-			Run: help,
+			Run: Help,
 		},
 		{
 			Name: "histogram", Syntax: "[command [command ...]]",

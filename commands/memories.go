@@ -25,7 +25,7 @@ var memoryRow = Command{
 			Summary: "Lists these subcommands.",
 			Since:   "4.0.0", Group: "server", Complexity: "O(1)",
 			Arity: 2, Flags: Loading | Stale,
-			Run: help,
+			Run: Help,
 		},
 		{
 			Name: "malloc-stats", Syntax: "",

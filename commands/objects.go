@@ -44,7 +44,7 @@ var objectRow = Command{
 			Summary: "Shows this list.",
 			Since:   "6.2.0", Group: "generic", Complexity: "O(1)",
 			Arity: 2, Flags: Loading | Stale,
-			Run: help,
+			Run: Help,
 		},
 		{
 			Name: "idletime", Syntax: "key",

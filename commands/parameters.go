@@ -29,7 +29,7 @@ var configRows = []Command{
 				Summary: "Lists these subcommands.",
 				Since:   "5.0.0", Group: "server", Complexity: "O(1)",
 				Arity: 2, Flags: Loading | Stale,
-				Run: help,
+				Run: Help,
 			},
 			{
 				Name: "resetstat", Syntax: "",

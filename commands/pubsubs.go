@@ -69,7 +69,7 @@ var pubsubRows = []Command{
 				Since:   "6.2.0", Group: "pubsub", Complexity: "O(1)",
 				Arity: 2, Flags: Loading | Stale,
 				ACL: CatSlow,
-				Run: help,
+				Run: Help,
 			},
 		},
 	},

@@ -26,7 +26,7 @@ var slowlogRow = Command{
 			Summary: "Lists these subcommands.",
 			Since:   "6.2.0", Group: "server", Complexity: "O(1)",
 			Arity: 2, Flags: Loading | Stale,
-			Run: help,
+			Run: Help,
 		},
 		{
 			Name: "len", Syntax: "",

@@ -24,7 +24,7 @@ import (
 func main() {
 	ctx, stop := context.WithCancel(context.Background())
 	go obeySignals(stop)
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+	if err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "parley:", err)
 		os.Exit(1)
 	}
@@ -82,6 +82,12 @@ A chat server that speaks the Redis protocol. Options, with one dash or two:
     --timeout 300        seconds after which idle clients are closed (default: never)
     --protected-mode no  let in who comes over a network without a password
                          (default yes: do not)
+  --test               serve one run of tests: the command TEST moves time on, keeps
+                       and restores states, waits, and makes things fail (see TEST
+                       HELP, docs/TESTING.md); ends when standard input does;
+                       listens on this machine only, on a free port if none is
+                       given; DEBUG is allowed
+  --seed n             with --test: makes what is random repeatable
   --version            print the version
   --help               print this
 
@@ -91,8 +97,8 @@ Logs go to standard error.
 `
 
 // run is main as a function: it returns when ctx is done or a client has sent
-// SHUTDOWN.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+// SHUTDOWN; with --test also when stdin ends.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	o, err := parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -104,15 +110,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		_, err = fmt.Fprintf(stdout, "parley %s (Redis %s)\n", server.Version, server.RedisVersion)
 		return err
 	}
-	return serve(ctx, o, stdout, stderr)
+	return serve(ctx, o, stdin, stdout, stderr)
 }
 
-func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
+func serve(ctx context.Context, o options, stdin io.Reader, stdout, stderr io.Writer) error {
 	ctx, shutdown := context.WithCancel(ctx)
 	defer shutdown()
 	o.server.Shutdown, o.server.MaxMemory = shutdown, limitHeap
 	o.server.Logger = newLogger(stderr, o.json, o.server.LogLevel)
-	s, err := server.Start(o.server)
+	start := server.Start
+	if o.test {
+		start = startForTests
+		go untilEOF(stdin, shutdown)
+	}
+	s, err := start(o.server)
 	if err != nil {
 		return err
 	}
@@ -156,6 +167,7 @@ type options struct {
 	server  server.Options
 	http    string // address of the page for operators, or ""
 	json    bool   // form of the log
+	test    bool
 	version bool
 }
 
@@ -184,6 +196,8 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.http, "http", "", "")
 	f.BoolVar(&o.server.Strict, "strict", false, "")
 	f.StringVar(&debug, "enable-debug-command", debug, "")
+	f.BoolVar(&o.test, "test", false, "")
+	f.Uint64Var(&o.server.Seed, "seed", 0, "")
 	f.BoolVar(&o.version, "version", false, "")
 	for _, name := range commands.ConfigNames() {
 		if f.Lookup(name) == nil {
@@ -198,6 +212,9 @@ func parse(args []string) (options, error) {
 	}
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	if err := o.forTests(f, bind, &port, &debug); err != nil {
+		return o, err
 	}
 	if port < 0 || port > 65535 {
 		return o, fmt.Errorf("port %d: want 0 to 65535", port)

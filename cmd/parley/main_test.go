@@ -28,6 +28,10 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
+	if os.Getenv(asParent) != "" {
+		beParent()
+		return
+	}
 	harness.Main(m)
 }
 
@@ -40,7 +44,7 @@ func start(t *testing.T, args ...string) (ready string, ended chan error) {
 	out, in := io.Pipe()
 	ended = make(chan error, 1)
 	go func() {
-		ended <- run(ctx, args, in, io.Discard)
+		ended <- run(ctx, args, nil, in, io.Discard)
 		in.Close()
 	}()
 	line, err := bufio.NewReader(out).ReadString('\n')
@@ -91,8 +95,8 @@ func TestUsersOfAFile(t *testing.T) {
 	addr := strings.TrimPrefix(ready, "ready redis://")
 	require.Equal(t, "-NOAUTH Authentication required.", ask(t, "tcp", addr, "GET k"))
 	require.Equal(t, "+OK", ask(t, "tcp", addr, "AUTH ann secret"))
-	require.ErrorContains(t, run(t.Context(), []string{"--port", "0", "--aclfile", path, "--requirepass", "x"}, io.Discard, io.Discard), "exclude each other")
-	require.ErrorContains(t, run(t.Context(), []string{"--port", "0", "--aclfile", path + "x"}, io.Discard, io.Discard), "No such file or directory")
+	require.ErrorContains(t, run(t.Context(), []string{"--port", "0", "--aclfile", path, "--requirepass", "x"}, nil, io.Discard, io.Discard), "exclude each other")
+	require.ErrorContains(t, run(t.Context(), []string{"--port", "0", "--aclfile", path + "x"}, nil, io.Discard, io.Discard), "No such file or directory")
 }
 
 func TestParametersOnTheCommandLine(t *testing.T) {
@@ -188,7 +192,7 @@ func TestPageForOperators(t *testing.T) {
 	lines, stderr := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, []string{"--port", "0", "--http", ":0", "--logformat", "json"}, io.Discard, stderr)
+		ended <- run(ctx, []string{"--port", "0", "--http", ":0", "--logformat", "json"}, nil, io.Discard, stderr)
 		stderr.Close()
 	}()
 	var line struct{ Level, Msg, URL string }
@@ -234,7 +238,7 @@ func TestBadCommandLines(t *testing.T) {
 		"unexpected argument":    {"redis.conf"},
 		"no-such-directory":      {"--port", "0", "--unixsocket", "/no-such-directory/s"},
 	} {
-		err := run(t.Context(), args, io.Discard, io.Discard)
+		err := run(t.Context(), args, nil, io.Discard, io.Discard)
 		require.ErrorContains(t, err, want, "%q", args)
 		require.NotContains(t, err.Error(), "\n")
 	}
@@ -242,9 +246,9 @@ func TestBadCommandLines(t *testing.T) {
 
 func TestVersionAndHelp(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{"--version"}, &out, io.Discard))
+	require.NoError(t, run(t.Context(), []string{"--version"}, nil, &out, io.Discard))
 	require.Regexp(t, `^parley \d+\.\d+\.\d+ \(Redis 7\.0\.15\)\n$`, out.String())
 	out.Reset()
-	require.NoError(t, run(t.Context(), []string{"--help"}, &out, io.Discard))
+	require.NoError(t, run(t.Context(), []string{"--help"}, nil, &out, io.Discard))
 	require.Equal(t, usage, out.String())
 }

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// startForTest runs the program with --test and returns its address, and what ends
+// its standard input.
+func startForTest(t *testing.T, args ...string) (addr string, stdin io.Closer, ended chan error) {
+	in, stdinEnd := io.Pipe()
+	out, stdout := io.Pipe()
+	ended = make(chan error, 1)
+	go func() {
+		ended <- run(context.Background(), append([]string{"--test"}, args...), in, stdout, io.Discard)
+		stdout.Close()
+	}()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	addr, ok := strings.CutPrefix(strings.TrimSpace(line), "ready redis://127.0.0.1:")
+	require.True(t, ok, line)
+	t.Cleanup(func() { stdinEnd.Close() })
+	return "127.0.0.1:" + addr, stdinEnd, ended
+}
+
+func TestTestModeEndsWithItsStandardInput(t *testing.T) {
+	addr, stdin, ended := startForTest(t)
+	require.NotEqual(t, "127.0.0.1:6379", addr, "a free port")
+	require.Equal(t, "+OK", ask(t, "tcp", addr, "SET k v"))
+	select {
+	case err := <-ended:
+		t.Fatal("ended too soon", err)
+	default:
+	}
+	require.NoError(t, stdin.Close())
+	require.NoError(t, <-ended)
+}
+
+// Standard input that is closed from the start, or /dev/null, ends it at once, after
+// the ready line.
+func TestTestModeWithoutStandardInput(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, run(context.Background(), []string{"--test"}, strings.NewReader("what is sent is nothing to it"), &out, io.Discard))
+	require.Regexp(t, `^ready redis://127\.0\.0\.1:\d+\n$`, out.String())
+}
+
+// Outside of that mode nobody reads standard input, and there is no such command.
+func TestOnlyTestModeHasTheCommand(t *testing.T) {
+	ready, _ := start(t, "--port", "0")
+	require.Contains(t, ask(t, "tcp", strings.TrimPrefix(ready, "ready redis://"), "TEST HELP"), "-ERR unknown command 'TEST'")
+	addr, stdin, ended := startForTest(t)
+	require.Contains(t, askList(t, addr, "TEST HELP")[0], "TEST <subcommand>")
+	require.Contains(t, ask(t, "tcp", addr, "DEBUG OBJECT nosuch"), "no such key", "DEBUG is allowed")
+	require.NoError(t, stdin.Close())
+	require.NoError(t, <-ended)
+}
+
+func TestTestModeOnTheCommandLine(t *testing.T) {
+	for args, reason := range map[string]string{
+		"--test --bind *":           `bind "*": with --test only an address of this machine`,
+		"--test --bind 0.0.0.0":     "only an address of this machine",
+		"--test --bind example.com": "only an address of this machine",
+		"--seed 1":                  "seed: only with --test",
+		"--test --seed 0":           "want at least 1",
+		"--test --seed x":           "parse error",
+	} {
+		_, err := parse(strings.Fields(args))
+		require.ErrorContains(t, err, reason, args)
+	}
+	for args, addr := range map[string]string{
+		"--test":                            "127.0.0.1:0",
+		"--test --bind ::1 --port 7000":     "[::1]:7000",
+		"--test --bind localhost --port=7":  "localhost:7",
+		"--bind * --port 7":                 ":7",
+		"--test --enable-debug-command yes": "127.0.0.1:0",
+	} {
+		o, err := parse(strings.Fields(args))
+		require.NoError(t, err, args)
+		require.Equal(t, addr, o.server.Addr, args)
+	}
+}
+
+// The test's process is the run of tests: it starts a server, and is killed. What it
+// has printed goes on to whoever reads it, until the server has ended, too.
+func TestNoServerOutlivesAKilledRunOfTests(t *testing.T) {
+	parent := exec.Command(os.Args[0])
+	parent.Env = append(os.Environ(), asParent+"=1")
+	out, err := parent.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, parent.Start())
+	lines := bufio.NewReader(out)
+	line, err := lines.ReadString('\n')
+	require.NoError(t, err)
+	addr := strings.TrimPrefix(strings.TrimSpace(line), "ready redis://")
+	require.Equal(t, "+PONG", ask(t, "tcp", addr, "PING"))
+
+	require.NoError(t, parent.Process.Kill())
+	rest, err := io.ReadAll(lines) // both hold the pipe
+	require.NoError(t, err)
+	require.Empty(t, rest)
+	parent.Wait()
+}
+
+// asParent is in the environment of a test binary that is to start the program, as
+// runs of tests do, and to stay.
+const asParent = "PARLEY_AS_PARENT"
+
+func beParent() {
+	child := exec.Command(os.Args[0], "--test", "--port", "0")
+	child.Env = append(os.Environ(), asProgram+"=1")
+	child.Stdout = os.Stdout
+	if _, err := child.StdinPipe(); err != nil {
+		panic(err)
+	}
+	if err := child.Run(); err != nil {
+		panic(err)
+	}
+}
