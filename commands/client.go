@@ -35,6 +35,7 @@ type Client struct {
 	NoEvict    bool   // asked not to be closed for what it takes of the memory
 
 	NoTouch bool // its calls do not count as use of keys, but for TOUCH
+	Unseen  bool // its reads are neither hits nor misses
 
 	// Direct is a caller without a connection (Server.Do): no message can
 	// reach it, so it cannot subscribe.

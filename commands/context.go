@@ -340,6 +340,9 @@ func (c *Context) Peek(key []byte) datastructs.Value {
 
 // looked counts a read, and tells subscribers of one that found nothing.
 func (c *Context) looked(key []byte, v datastructs.Value) datastructs.Value {
+	if c.Client != nil && c.Client.Unseen {
+		return v
+	}
 	c.Stats.lookup(v != nil)
 	if v == nil {
 		c.Notify(EventMiss, "keymiss", key)

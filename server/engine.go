@@ -46,7 +46,8 @@ type engine struct {
 	waiting waiting
 	pausing pausing
 	guesses guesses
-	house   caller // acts when no client does: keys expire
+	house   caller  // acts when no client does: keys expire
+	actor   *caller // acts for Act; nil until then
 	alarm   alarm
 	closed  bool
 

@@ -1,0 +1,211 @@
+package servertest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/server/rig"
+)
+
+// A DB is a database of the server, to be looked at and changed by the test
+// itself: see rig.DB, whose methods these are. Where they give an error, these end
+// the test.
+type DB struct {
+	db rig.DB
+	t  testing.TB
+}
+
+// A Member is one of a sorted set.
+type Member = rig.Member
+
+// DB gives access to a database by its number.
+func (s *Server) DB(index int) DB { return DB{s.Rig.DB(index), s.t} }
+
+func (d DB) must(err error) {
+	if err != nil {
+		d.t.Helper()
+		d.t.Fatal(err)
+	}
+}
+
+// Do runs any command but those about the connection that they are sent on, and
+// returns its reply in RESP3. None waits: a BZPOPMIN of nothing gives null.
+func (d DB) Do(words ...string) resp.Value {
+	d.t.Helper()
+	reply, err := d.db.Do(words...)
+	d.must(err)
+	return reply
+}
+
+// Get returns the string that a key holds; not ok if there is no such key.
+func (d DB) Get(key string) (value string, ok bool) {
+	d.t.Helper()
+	value, ok, err := d.db.Get(key)
+	d.must(err)
+	return value, ok
+}
+
+// Set stores a string, in place of whatever was there, without a deadline.
+func (d DB) Set(key, value string) {
+	d.t.Helper()
+	d.must(d.db.Set(key, value))
+}
+
+// Del deletes keys and returns how many there were.
+func (d DB) Del(keys ...string) int {
+	d.t.Helper()
+	v, err := d.db.Del(keys...)
+	d.must(err)
+	return v
+}
+
+// Exists reports whether there is such a key.
+func (d DB) Exists(key string) bool {
+	d.t.Helper()
+	v, err := d.db.Exists(key)
+	d.must(err)
+	return v
+}
+
+// Keys lists the keys that match a pattern of KEYS ("*" for all), sorted.
+func (d DB) Keys(pattern string) []string {
+	d.t.Helper()
+	v, err := d.db.Keys(pattern)
+	d.must(err)
+	return v
+}
+
+// Type returns "string", "hash", "set", "zset", or "none" if there is no such key.
+func (d DB) Type(key string) string {
+	d.t.Helper()
+	v, err := d.db.Type(key)
+	d.must(err)
+	return v
+}
+
+// TTL returns the time that a key has left; not ok if it has no deadline, or if
+// there is no such key.
+func (d DB) TTL(key string) (left time.Duration, ok bool) {
+	d.t.Helper()
+	left, ok, err := d.db.TTL(key)
+	d.must(err)
+	return left, ok
+}
+
+// Expire gives a key so much time, in whole milliseconds, in place of any
+// deadline, and reports whether there is such a key. No time at all deletes it.
+func (d DB) Expire(key string, left time.Duration) bool {
+	d.t.Helper()
+	v, err := d.db.Expire(key, left)
+	d.must(err)
+	return v
+}
+
+// HGet returns the value of a hash's field; not ok if there is no such field, or key.
+func (d DB) HGet(key, field string) (value string, ok bool) {
+	d.t.Helper()
+	value, ok, err := d.db.HGet(key, field)
+	d.must(err)
+	return value, ok
+}
+
+// HGetAll returns all fields of a hash. It is empty if there is no such key: no key
+// holds an empty hash.
+func (d DB) HGetAll(key string) map[string]string {
+	d.t.Helper()
+	v, err := d.db.HGetAll(key)
+	d.must(err)
+	return v
+}
+
+// HSet sets fields of a hash, each followed by its value, and returns how many are new.
+func (d DB) HSet(key string, pairs ...string) int {
+	d.t.Helper()
+	v, err := d.db.HSet(key, pairs...)
+	d.must(err)
+	return v
+}
+
+// HDel deletes fields of a hash and returns how many there were.
+func (d DB) HDel(key string, fields ...string) int {
+	d.t.Helper()
+	v, err := d.db.HDel(key, fields...)
+	d.must(err)
+	return v
+}
+
+// SMembers lists the members of a set, sorted. It is empty if there is no such key.
+func (d DB) SMembers(key string) []string {
+	d.t.Helper()
+	v, err := d.db.SMembers(key)
+	d.must(err)
+	return v
+}
+
+// SIsMember reports whether a set has a member.
+func (d DB) SIsMember(key, member string) bool {
+	d.t.Helper()
+	v, err := d.db.SIsMember(key, member)
+	d.must(err)
+	return v
+}
+
+// SAdd adds members to a set and returns how many are new.
+func (d DB) SAdd(key string, members ...string) int {
+	d.t.Helper()
+	v, err := d.db.SAdd(key, members...)
+	d.must(err)
+	return v
+}
+
+// SRem removes members from a set and returns how many there were.
+func (d DB) SRem(key string, members ...string) int {
+	d.t.Helper()
+	v, err := d.db.SRem(key, members...)
+	d.must(err)
+	return v
+}
+
+// ZScore returns the score of a member of a sorted set; not ok if there is no such
+// member, or key.
+func (d DB) ZScore(key, member string) (score float64, ok bool) {
+	d.t.Helper()
+	score, ok, err := d.db.ZScore(key, member)
+	d.must(err)
+	return score, ok
+}
+
+// ZRange lists the members from one rank to another, which is included, in order;
+// -1 is the last rank. It is empty if there is no such key.
+func (d DB) ZRange(key string, start, stop int) []Member {
+	d.t.Helper()
+	v, err := d.db.ZRange(key, start, stop)
+	d.must(err)
+	return v
+}
+
+// ZAdd adds members to a sorted set, or gives those that are there another score,
+// and returns how many are new.
+func (d DB) ZAdd(key string, members ...Member) int {
+	d.t.Helper()
+	v, err := d.db.ZAdd(key, members...)
+	d.must(err)
+	return v
+}
+
+// ZRem removes members from a sorted set and returns how many there were.
+func (d DB) ZRem(key string, members ...string) int {
+	d.t.Helper()
+	v, err := d.db.ZRem(key, members...)
+	d.must(err)
+	return v
+}
+
+// Publish sends a message to a channel and returns how many clients receive it.
+func (d DB) Publish(channel, message string) int {
+	d.t.Helper()
+	v, err := d.db.Publish(channel, message)
+	d.must(err)
+	return v
+}
