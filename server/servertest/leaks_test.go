@@ -97,6 +97,8 @@ func TestBlockedClientFailsTheTest(t *testing.T) {
 // whatever other tests do.
 func TestGoroutineLeftFailsTheTest(t *testing.T) {
 	t.Parallel()
+	other := &fakeTest{TB: t} // a test that is alone may be taken at its word while goroutines of others end
+	servertest.New(other)
 	f := &fakeTest{TB: t}
 	servertest.New(f)
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -106,6 +108,7 @@ func TestGoroutineLeftFailsTheTest(t *testing.T) {
 	failure := f.end()
 	close(stop)
 	<-stopped
+	require.Empty(t, other.end())
 	require.Contains(t, failure, "servertest: goroutines are left:\n1 with this stack:\n")
 	require.Contains(t, failure, "servertest_test.lingering")
 }
