@@ -14,6 +14,7 @@ import (
 // from any goroutine.
 type Rig struct {
 	*server.Server
+	clock server.Clock // of the options; nil: the real one
 }
 
 // New returns a rig whose server has no network: see server.New.
@@ -23,7 +24,7 @@ func New(o server.Options) (*Rig, error) { return build(o, server.New) }
 func Start(o server.Options) (*Rig, error) { return build(o, server.Start) }
 
 func build(o server.Options, start func(server.Options) (*server.Server, error)) (*Rig, error) {
-	r := &Rig{}
+	r := &Rig{clock: o.Clock}
 	o.Taps = server.Taps{Call: r.called, Settled: r.settled}
 	var err error
 	if r.Server, err = start(o); err != nil {

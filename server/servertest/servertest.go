@@ -6,6 +6,7 @@ package servertest
 import (
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/parley-chat/parley/server"
 	"github.com/parley-chat/parley/server/rig"
@@ -14,13 +15,27 @@ import (
 // A Server belongs to one test. What can go wrong in its methods fails that test.
 type Server struct {
 	*rig.Rig
-	t    testing.TB
-	mark *mark // on the test's goroutines; nil: nobody looks for those that are left
+	t      testing.TB
+	bubble bool // New was called inside a synctest bubble,
+	sleeps bool // whose clock is the server's
+	seed   uint64
+	mark   *mark // on the test's goroutines; nil: nobody looks for those that are left
 }
 
 // Options are those of the server, and what New does with it.
+//
+// Some of the server's have other defaults here. Clock is the bubble's inside of
+// synctest.Test, and elsewhere a server.ManualClock, which stands still until
+// Server.Advance moves it: to have a server that runs in real time, give it a
+// server.RunningClock. Seed is a random one, which a test that fails logs; the
+// environment variable PARLEY_SEED sets it, to repeat such a test.
 type Options struct {
 	server.Options
+
+	// Start is the time at which the manual clock starts, for tests whose expected
+	// output holds times. It excludes Clock, and a bubble, whose clock starts at
+	// midnight UTC 2000-01-01. Default: the real time, in whole milliseconds.
+	Start time.Time
 
 	// Network makes the server listen on a free loopback port, for clients that
 	// cannot be given a dialer: see Addr and URL. Default: in memory only.
@@ -43,15 +58,17 @@ func New(t testing.TB, change ...func(*Options)) *Server {
 	for _, f := range change {
 		f(&o)
 	}
+	s := &Server{t: t, bubble: inBubble()}
+	s.setClock(&o)
+	s.setSeed(&o)
 	start := rig.New
 	if o.Network {
 		start = rig.Start
 	}
-	r, err := start(o.Options)
-	if err != nil {
+	var err error
+	if s.Rig, err = start(o.Options); err != nil {
 		t.Fatalf("servertest: %v", err)
 	}
-	s := &Server{Rig: r, t: t}
 	if !o.AllowLeaks {
 		s.mark = newMark()
 	}
@@ -78,6 +95,7 @@ func (s *Server) end() {
 	for _, what := range left {
 		s.t.Errorf("servertest: %s", what)
 	}
+	s.tellSeed()
 }
 
 func newLogHandler(t testing.TB) slog.Handler {

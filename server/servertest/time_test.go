@@ -1,0 +1,191 @@
+package servertest_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/server"
+	"github.com/parley-chat/parley/server/rig"
+	"github.com/parley-chat/parley/server/servertest"
+)
+
+// Should this fail with a new release of Go, which writes the first line of a stack
+// in another way, then inBubble is to be taught that.
+func TestBubbleIsRecognised(t *testing.T) {
+	moved := func(t *testing.T) bool {
+		begun := time.Now()
+		servertest.New(t).Advance(time.Hour)
+		return time.Since(begun) >= time.Hour
+	}
+	require.False(t, moved(t), "a test outside of a bubble was taken for one inside")
+	synctest.Test(t, func(t *testing.T) {
+		require.True(t, moved(t), "a test inside of a bubble was not recognised")
+		inside := make(chan bool)
+		go func() { inside <- moved(t) }()
+		require.True(t, <-inside, "another goroutine of a bubble was not recognised")
+	})
+}
+
+// insideAndOutside runs a test in both kinds of time.
+func insideAndOutside(t *testing.T, test func(t *testing.T, s *servertest.Server)) {
+	t.Helper()
+	t.Parallel()
+	t.Run("inside a bubble", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) { test(t, servertest.New(t)) })
+	})
+	t.Run("outside", func(t *testing.T) { test(t, servertest.New(t)) })
+}
+
+func TestKeysAndFieldsGoAtTheirTime(t *testing.T) {
+	insideAndOutside(t, func(t *testing.T, s *servertest.Server) {
+		l := dial(t, s)
+		l.send("SET k v EX 30", "HSET h f v g w", "HPEXPIRE h 20000 FIELDS 1 f", "SET m v EXAT "+fmt.Sprint(s.Now().Unix()+40))
+		for range 4 {
+			l.read()
+		}
+		s.Advance(20 * time.Second)
+		require.Equal(t, `(integer) 1`, l.ask("HEXISTS h f"))
+		require.Equal(t, `(integer) 10000`, l.ask("PTTL k"))
+		s.Advance(time.Millisecond)
+		require.Equal(t, `(integer) 0`, l.ask("HEXISTS h f"))
+		s.Advance(10*time.Second - time.Millisecond)
+		require.Equal(t, `(integer) 1`, l.ask("EXISTS k"))
+		s.Advance(time.Millisecond)
+		require.Equal(t, `(integer) 0`, l.ask("EXISTS k"))
+		require.Equal(t, `(integer) 1`, l.ask("EXISTS m"))
+		s.Advance(10 * time.Second)
+		require.Equal(t, `(integer) 0`, l.ask("EXISTS m"))
+	})
+}
+
+// One Advance over many deadlines: each event comes at its own, between the
+// timeouts of blocked calls, and all is there to be read behind it.
+func TestAdvanceKeepsTheOrderOfDeadlines(t *testing.T) {
+	insideAndOutside(t, func(t *testing.T, s *servertest.Server) {
+		owner, events, waiting := dial(t, s), dial(t, s), dial(t, s)
+		require.Equal(t, "OK", owner.ask("CONFIG SET notify-keyspace-events Exg"))
+		for _, seconds := range []int{5, 1, 3} {
+			require.Equal(t, "OK", owner.ask(fmt.Sprintf("SET k%d v EX %[1]d", seconds)))
+		}
+		events.send("PSUBSCRIBE __keyevent@0__:*")
+		events.read()
+		waiting.send("BZPOPMIN queue 2", "DEL k3 k5", "BZPOPMIN queue 7", "TIME")
+		begun := s.Now()
+		s.Advance(time.Minute)
+
+		for _, want := range []string{"expired k1", "del k3", "del k5"} {
+			event := strings.Fields(events.read())
+			require.Equal(t, want, strings.Join([]string{unquote(event[5])[len("__keyevent@0__:"):], unquote(event[7])}, " "))
+		}
+		require.Equal(t, []string{"(nil)", "(integer) 2", "(nil)"}, []string{waiting.read(), waiting.read(), waiting.read()})
+		require.Contains(t, waiting.read(), fmt.Sprint(begun.Add(9*time.Second).Unix()))
+	})
+}
+
+func unquote(s string) string { return strings.Trim(s, `"`) }
+
+func TestPauseEndsAtItsTime(t *testing.T) {
+	insideAndOutside(t, func(t *testing.T, s *servertest.Server) {
+		l, held := dial(t, s), dial(t, s)
+		require.Equal(t, "OK", l.ask("CLIENT PAUSE 5000 WRITE"))
+		held.send("SET k 1 PX 1000", "PEXPIRETIME k")
+		s.Advance(4999 * time.Millisecond)
+		require.Equal(t, "(integer) 0", l.ask("EXISTS k"))
+		end := s.Now().UnixMilli() + 1
+		s.Advance(time.Millisecond)
+		require.Equal(t, "(integer) 1", l.ask("EXISTS k"))
+		require.Equal(t, "OK", held.read())
+		require.Equal(t, fmt.Sprintf("(integer) %d", end+1000), held.read())
+	})
+}
+
+// What tells of time tells of the same one.
+func TestThereIsOneTime(t *testing.T) {
+	insideAndOutside(t, func(t *testing.T, s *servertest.Server) {
+		l, quiet := dial(t, s), dial(t, s)
+		require.Equal(t, "OK", quiet.ask("CLIENT SETNAME quiet"))
+		require.Equal(t, "OK", l.ask("SET k v"))
+		s.Advance(90 * time.Second)
+
+		require.Contains(t, l.ask("TIME"), fmt.Sprintf("%q", fmt.Sprint(s.Now().Unix())))
+		require.Equal(t, "(integer) 90", l.ask("OBJECT IDLETIME k"))
+		require.Regexp(t, `name=quiet age=90 idle=90 `, l.ask("CLIENT LIST"))
+		require.Contains(t, l.ask("INFO server"), `uptime_in_seconds:90\r\n`)
+
+		require.Equal(t, "OK", l.ask("CONFIG SET slowlog-log-slower-than 0"))
+		require.Contains(t, l.ask("SLOWLOG GET 1"), fmt.Sprintf("(integer) %d", s.Now().Unix()))
+	})
+}
+
+func TestWhoIsTooLateIsCutOffAtItsTime(t *testing.T) {
+	insideAndOutside(t, func(t *testing.T, s *servertest.Server) {
+		l, slow := dial(t, s), dial(t, s)
+		require.Equal(t, "OK", l.ask(`CONFIG SET client-output-buffer-limit "pubsub 0 50000 10"`))
+		slow.send("SUBSCRIBE room")
+		for range 2 {
+			require.Equal(t, "(integer) 1", l.ask("PUBLISH room "+strings.Repeat("x", 50_000)))
+		}
+		s.Advance(10 * time.Second)
+		require.Equal(t, "(integer) 1", l.ask("PUBLISH room hello"))
+		s.Advance(time.Millisecond)
+		require.Equal(t, "(integer) 0", l.ask("PUBLISH room hello"))
+
+		require.Equal(t, "OK", l.ask("CONFIG SET timeout 60"))
+		s.Advance(59 * time.Second)
+		require.Equal(t, "PONG", l.ask("PING"))
+		s.Advance(61 * time.Second)
+		_, err := l.replies.Read()
+		require.Error(t, err)
+	})
+}
+
+func TestManualClockStartsAtTheRealTimeOrWhereItIsTold(t *testing.T) {
+	t.Parallel()
+	require.WithinDuration(t, time.Now(), servertest.New(t).Now(), time.Minute)
+	start := time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
+	s := servertest.New(t, func(o *servertest.Options) { o.Start = start })
+	time.Sleep(2 * time.Millisecond)
+	require.Equal(t, start, s.Now())
+	s.Advance(time.Hour)
+	require.Equal(t, start.Add(time.Hour), s.Now())
+}
+
+func TestServersWithOneClockMoveTogether(t *testing.T) {
+	t.Parallel()
+	clock := server.NewManualClock(time.Now())
+	shared := func(o *servertest.Options) { o.Clock = clock }
+	a, b := dial(t, servertest.New(t, shared)), servertest.New(t, shared)
+	require.Equal(t, "OK", a.ask("SET k v PX 500"))
+	b.Advance(time.Second)
+	require.Equal(t, "(integer) 0", a.ask("EXISTS k"))
+}
+
+func TestServerThatRunsInRealTimeCanBeMovedOn(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t, func(o *servertest.Options) { o.Clock = &server.RunningClock{} })
+	l := dial(t, s)
+	require.Equal(t, "OK", l.ask("SET k v EX 3600"))
+	require.Equal(t, "(nil)", l.ask("BZPOPMIN queue 0.01")) // by itself
+	s.Advance(time.Hour)
+	require.Equal(t, "(integer) 0", l.ask("EXISTS k"))
+}
+
+// fixed is a clock that nobody can move.
+type fixed struct{ server.Clock }
+
+func TestClockThatCannotBeMovedIsAnError(t *testing.T) {
+	t.Parallel()
+	r, err := rig.New(server.Options{Clock: fixed{server.NewManualClock(time.Now())}})
+	require.NoError(t, err)
+	defer r.Close()
+	require.ErrorIs(t, r.Advance(time.Second), rig.ErrClockRuns)
+	real, err := rig.New(server.Options{})
+	require.NoError(t, err)
+	defer real.Close()
+	require.ErrorIs(t, real.Advance(time.Second), rig.ErrClockRuns)
+}
