@@ -16,6 +16,9 @@ func (e *engine) lock() {
 // rlock shares the lock, unless somebody is told of reads: all receivers are to
 // see those in one order.
 func (e *engine) rlock() bool {
+	if e.settings.Load().alone {
+		return false // to take it, let it go and wait for it again is what it would come to
+	}
 	if !e.mu.TryRLock() {
 		begun := e.clock.Now()
 		e.mu.RLock()

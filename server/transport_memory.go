@@ -24,12 +24,6 @@ type memoryConn struct {
 	closed          bool
 }
 
-// A deadline wakes those who wait when it has come.
-type deadline struct {
-	passed bool
-	timer  *time.Timer
-}
-
 func (s *Server) dial() (net.Conn, error) {
 	c := &memoryConn{server: s, reading: make(chan struct{}, 1)}
 	if _, err := newSession(s.engine, origin{addr: "memory", local: "memory", inside: true}, c.attach); err != nil {
@@ -89,7 +83,7 @@ func (c *memoryConn) take() error {
 		switch {
 		case c.closed:
 			return net.ErrClosed
-		case c.readBy.passed:
+		case c.readBy.passed():
 			return os.ErrDeadlineExceeded
 		case len(c.rest) > 0:
 			return nil
@@ -100,7 +94,7 @@ func (c *memoryConn) take() error {
 		case out.ended:
 			return io.EOF
 		}
-		out.changed.Wait()
+		c.readBy.wait(&out.changed)
 	}
 }
 
@@ -140,12 +134,12 @@ func (c *memoryConn) room() error {
 			return net.ErrClosed
 		case out.ended:
 			return io.ErrClosedPipe
-		case c.writeBy.passed:
+		case c.writeBy.passed():
 			return os.ErrDeadlineExceeded
 		case !out.crowded || !c.session.full():
 			return nil
 		}
-		out.changed.Wait()
+		c.writeBy.wait(&out.changed)
 	}
 }
 
@@ -158,8 +152,8 @@ func (c *memoryConn) Close() error {
 		return net.ErrClosed
 	}
 	c.closed = true
-	c.readBy.clear()
-	c.writeBy.clear()
+	c.readBy.set(time.Time{})
+	c.writeBy.set(time.Time{})
 	out.changed.Broadcast()
 	out.mu.Unlock()
 	c.leave()
@@ -204,34 +198,11 @@ func (c *memoryConn) set(d *deadline, t time.Time) error {
 	if c.closed {
 		return net.ErrClosed
 	}
-	d.clear()
-	if t.IsZero() {
-		return nil
-	}
-	wait := time.Until(t)
-	if wait <= 0 {
-		d.passed = true
+	d.set(t)
+	if d.waited > 0 {
 		out.changed.Broadcast()
-		return nil
 	}
-	var timer *time.Timer
-	timer = time.AfterFunc(wait, func() {
-		out.mu.Lock()
-		defer out.mu.Unlock()
-		if d.timer == timer {
-			d.passed = true
-			out.changed.Broadcast()
-		}
-	})
-	d.timer = timer
 	return nil
-}
-
-func (d *deadline) clear() {
-	if d.timer != nil {
-		d.timer.Stop()
-	}
-	*d = deadline{}
 }
 
 type memoryAddr struct{}
