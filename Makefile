@@ -7,6 +7,9 @@ SEED ?= 0
 FUZZTIME ?= 30s
 STATICCHECK = $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod staticcheck
 CLIENTS = server/clienttest
+COMPARISON = server/servertest/comparison
+ROUNDS ?= 15
+SLICE ?= 50ms
 
 .PHONY: help
 help: ## print the targets
@@ -46,6 +49,7 @@ lint: ## gofmt, go vet and staticcheck, on all modules
 	$(GO) vet ./...
 	$(STATICCHECK) ./...
 	cd $(CLIENTS) && $(GO) vet ./... && $(STATICCHECK) ./...
+	cd $(COMPARISON) && $(GO) vet ./... && $(STATICCHECK) ./...
 
 .PHONY: cross
 cross: ## compile for Linux, macOS and Windows
@@ -76,6 +80,10 @@ oracle-nightly: ## the same with a million random commands, in each protocol
 .PHONY: bench
 bench: ## time the schema's commands against redis-server, interleaved
 	$(GO) run ./cmd/parley-bench $(ARGS)
+
+.PHONY: compare
+compare: ## put parley beside miniredis, in tests' use of them (ROUNDS=15 SLICE=50ms)
+	cd $(COMPARISON) && $(GO) test -count=1 -v . -args -rounds=$(ROUNDS) -slice=$(SLICE)
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (30s)

@@ -17,11 +17,10 @@ import (
 
 // host tells the commands what they cannot ask the process themselves.
 func host(o Options) commands.Host {
-	executable, _ := os.Executable() // "" where the system does not tell
 	return commands.Host{
 		Version:    Version,
 		Pid:        os.Getpid(),
-		Executable: executable,
+		Executable: executable(),
 		OS:         runtime.GOOS + " " + runtime.GOARCH,
 		Started:    o.Clock.Now().UnixMilli(),
 		RunID:      runID(),
@@ -45,6 +44,17 @@ func table(more []commands.Command) *commands.Table {
 	}
 	return commands.Extended(more)
 }
+
+// What stays the same as long as the process lives is asked for once, not for each
+// of thousands of servers in it.
+var (
+	executable = sync.OnceValue(func() string {
+		path, _ := os.Executable() // "" where the system does not tell
+		return path
+	})
+	totalMemory    = sync.OnceValue(machineMemory)
+	residentMemory = sync.OnceValue(processMemory)
+)
 
 // once makes further calls of f do nothing. nil stays nil.
 func once(f func()) func() {

@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// totalMemory is what the machine has, in bytes.
-func totalMemory() uint64 {
+// machineMemory is what the machine has, in bytes.
+func machineMemory() uint64 {
 	var s syscall.Sysinfo_t
 	if syscall.Sysinfo(&s) != nil {
 		return 0
@@ -15,9 +15,9 @@ func totalMemory() uint64 {
 	return uint64(s.Totalram) * uint64(s.Unit)
 }
 
-// residentMemory returns what tells how much memory the process has, in bytes;
+// processMemory returns what tells how much memory the process has, in bytes;
 // nil where the system does not say.
-func residentMemory() func() uint64 {
+func processMemory() func() uint64 {
 	if residentPages() == 0 {
 		return nil
 	}

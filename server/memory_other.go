@@ -4,6 +4,6 @@ package server
 
 // Other systems do not tell without code of their own.
 
-func totalMemory() uint64 { return 0 }
+func machineMemory() uint64 { return 0 }
 
-func residentMemory() func() uint64 { return nil }
+func processMemory() func() uint64 { return nil }

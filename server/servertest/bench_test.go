@@ -14,6 +14,7 @@ import (
 // the end with all that is looked at then.
 func BenchmarkServer(b *testing.B) {
 	buf := make([]byte, 64)
+	b.ReportAllocs()
 	for b.Loop() {
 		oneServer(b, buf)
 	}

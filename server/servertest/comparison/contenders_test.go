@@ -1,0 +1,54 @@
+package comparison
+
+import (
+	"context"
+	"net"
+	"testing"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/server/servertest"
+)
+
+// A contender is a server, and a way to it. All are used as their manuals say,
+// with the same client.
+type contender struct {
+	name  string
+	start func(testing.TB) dialer
+}
+
+// A dialer returns a new connection to a server that lives as long as the test.
+type dialer func() (net.Conn, error)
+
+// The first is what the others are compared with.
+var contenders = []contender{
+	{"parley in memory", func(t testing.TB) dialer { return servertest.New(t).Dial }},
+	{"miniredis over TCP", func(t testing.TB) dialer { return tcp(miniredisOf(t, (*miniredis.Miniredis).Start).Addr()) }},
+	{"miniredis in memory", func(t testing.TB) dialer {
+		return miniredisOf(t, func(*miniredis.Miniredis) error { return nil }).Dial
+	}},
+	{"parley over TCP", func(t testing.TB) dialer {
+		return tcp(servertest.New(t, func(o *servertest.Options) { o.Network = true }).Addr())
+	}},
+}
+
+// miniredisOf is miniredis.RunT with or without a listener.
+func miniredisOf(t testing.TB, start func(*miniredis.Miniredis) error) *miniredis.Miniredis {
+	m := miniredis.NewMiniRedis()
+	require.NoError(t, start(m))
+	t.Cleanup(m.Close)
+	return m
+}
+
+func tcp(addr string) dialer {
+	return func() (net.Conn, error) { return net.Dial("tcp", addr) }
+}
+
+// client is go-redis with no options but the dialer.
+func (d dialer) client(t testing.TB) *redis.Client {
+	c := redis.NewClient(&redis.Options{Dialer: func(context.Context, string, string) (net.Conn, error) { return d() }})
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	return c
+}
