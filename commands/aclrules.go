@@ -153,7 +153,7 @@ func (g grammar) applyTo(s *selector, rule []byte) error {
 	case text[0] == '&':
 		return s.addChannelRule(rule[1:])
 	case strings.HasPrefix(text, "+@"), strings.HasPrefix(text, "-@"):
-		c := categoryNamed([]byte(text[2:]))
+		c := CategoryNamed([]byte(text[2:]))
 		if c == 0 {
 			return errRuleUnknown
 		}

@@ -117,7 +117,7 @@ func aclCat(c *Context) error {
 	default:
 		return c.subcommandError()
 	}
-	category := categoryNamed(cString(c.Args[2]))
+	category := CategoryNamed(cString(c.Args[2]))
 	if category == 0 {
 		return Errorf("ERR Unknown category '%s'", cut(c.Args[2], maxEcho))
 	}

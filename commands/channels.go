@@ -110,7 +110,7 @@ func (c *Context) Publish(channel, payload []byte) int {
 			w.BulkString("message")
 			w.Bulk(channel)
 			w.Bulk(payload)
-		}))
+		}), channel)
 	}
 	for e := s.patterns.Front(); e != nil; e = e.Next() {
 		pattern := e.Value.(string)
@@ -123,7 +123,7 @@ func (c *Context) Publish(channel, payload []byte) int {
 			w.BulkString(pattern)
 			w.Bulk(channel)
 			w.Bulk(payload)
-		}))
+		}), channel)
 	}
 	return receivers
 }
@@ -140,12 +140,19 @@ func (c *Context) PublishToShard(channel, payload []byte) int {
 		w.BulkString("smessage")
 		w.Bulk(channel)
 		w.Bulk(payload)
-	}))
+	}), channel)
 }
 
-func (c *Context) sendAll(to map[*Client]struct{}, m *Message) int {
+// sendAll counts those whom the message was sent to, whether or not it arrives.
+func (c *Context) sendAll(to map[*Client]struct{}, m *Message, channel []byte) int {
 	for l := range to {
-		c.Send(l, m)
+		copies := 1
+		if c.Copies != nil {
+			copies = c.Copies(l, channel)
+		}
+		for range copies {
+			c.Send(l, m)
+		}
 	}
 	return len(to)
 }

@@ -107,6 +107,10 @@ type State struct {
 	MayGuess func(l *Client) bool
 	Guessed  func(l *Client)
 
+	// Copies tells how many times a client gets a message published to a channel.
+	// nil: once.
+	Copies func(to *Client, channel []byte) int
+
 	// Effects receives what calls amount to, a unit at a time: what one call
 	// from outside has done, the whole of an EXEC included. A unit is all or
 	// nothing. It and its words are valid until Effects returns. nil when nobody

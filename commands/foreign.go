@@ -46,7 +46,7 @@ func eachForeign(f func(name string, categories Category)) {
 		for _, group := range foreign {
 			var categories Category
 			for _, c := range strings.Fields(group.categories) {
-				categories |= categoryNamed([]byte(c))
+				categories |= CategoryNamed([]byte(c))
 			}
 			for _, name := range strings.Fields(group.names) {
 				if strings.Contains(name, "|") == nested {

@@ -17,7 +17,7 @@ func TestForeignCommandsAreThoseOfRedis(t *testing.T) {
 		for _, m := range append([]resp.Value{row}, row.Elems[9].Elems...) {
 			if name := m.Elems[0].Text(); table.Named([]byte(name)) == nil {
 				for _, c := range m.Elems[6].Strings() {
-					want[name] |= categoryNamed([]byte(c[1:]))
+					want[name] |= CategoryNamed([]byte(c[1:]))
 				}
 			}
 		}

@@ -414,7 +414,7 @@ func commandList(c *Context) error {
 		case Is(by, "MODULE"): // there are no modules
 			keep = func(*Command) bool { return false }
 		case Is(by, "ACLCAT"):
-			category := categoryNamed(word)
+			category := CategoryNamed(word)
 			keep = func(m *Command) bool { return m.Categories()&category != 0 }
 		case Is(by, "PATTERN"):
 			keep = func(m *Command) bool { return datastructs.Match(word, []byte(m.FullName()), true) }
@@ -439,8 +439,8 @@ func commandList(c *Context) error {
 	return nil
 }
 
-// categoryNamed finds a category by its name without the @; 0 if there is none.
-func categoryNamed(name []byte) Category {
+// CategoryNamed finds a category by its name without the @; 0 if there is none.
+func CategoryNamed(name []byte) Category {
 	for i, known := range categoryNames {
 		if Is(name, strings.ToUpper(known)) {
 			return 1 << i

@@ -85,7 +85,7 @@ func (c *Context) monitorLine(args [][]byte) string {
 	line := make([]byte, 0, size)
 	line = fmt.Appendf(line, "%d.%06d [%d %s]", c.Micros/1e6, c.Micros%1e6, c.index, c.source())
 	for _, a := range args {
-		line = appendQuoted(append(line, ' '), a)
+		line = AppendQuoted(append(line, ' '), a)
 	}
 	return string(line)
 }
@@ -107,9 +107,9 @@ func (s *State) onSocket(l *Client) bool {
 	return s.Host.Socket != "" && l.LocalAddr == s.Host.Socket+":0"
 }
 
-// appendQuoted appends a word as Redis shows it to people: in quotes, and all
+// AppendQuoted appends a word as Redis shows it to people: in quotes, and all
 // that is not printable ASCII escaped.
-func appendQuoted(line, word []byte) []byte {
+func AppendQuoted(line, word []byte) []byte {
 	line = append(line, '"')
 	for _, b := range word {
 		switch b {

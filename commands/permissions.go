@@ -40,6 +40,13 @@ func (w ChannelWords) in(args [][]byte) (from, to int) {
 	return w.First, w.Last + 1
 }
 
+// In returns the words of a call, which has passed the arity check, that name
+// channels, or patterns of channels.
+func (w ChannelWords) In(args [][]byte) [][]byte {
+	from, to := w.in(args)
+	return args[from:to]
+}
+
 // A question is a call that the selectors of a user are asked about.
 type question struct {
 	command *Command

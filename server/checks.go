@@ -134,6 +134,14 @@ func (o *outbox) check() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	there := 0
+	held := 0
+	for _, p := range o.back.pieces {
+		held += len(p.bytes)
+	}
+	if held != o.back.size || held > 0 && !o.line.NoOutput {
+		return fmt.Errorf("%d bytes held back, %d counted, by a line %+v", held, o.back.size, o.line)
+	}
+	there += held
 	for _, p := range o.pieces {
 		there += len(p.bytes)
 	}

@@ -33,6 +33,7 @@ type engine struct {
 
 	onMaxMemory func(bytes uint64) // see Options.MaxMemory; may be nil
 	taps        Taps
+	tapped      bool // any of them is set
 
 	lastID atomic.Int64 // of clients, those of Do included
 
@@ -45,6 +46,7 @@ type engine struct {
 	state   commands.State
 	waiting waiting
 	pausing pausing
+	struck  struck
 	guesses guesses
 	house   caller  // acts when no client does: keys expire
 	actor   *caller // acts for Act; nil until then
@@ -112,7 +114,7 @@ func (e *engine) publish() {
 
 		room:    config.MaxMemory,
 		clients: config.ClientMemoryLimit(),
-		alone:   config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 || e.state.Pause.On() || e.taps.on(),
+		alone:   config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 || e.state.Pause.On() || e.tapped,
 	}
 	old := e.settings.Load()
 	if old != nil && *old == now {
@@ -132,10 +134,14 @@ type request struct {
 	command *commands.Command
 	err     error // the reply to a call that cannot run
 	broken  error // the stream cannot be read on
+
+	asked  bool    // what goes wrong with it
+	told   bool    // to tests, that it has come in
+	strike *Strike // what goes wrong; nil: nothing
 }
 
 func newEngine(o Options) (*engine, error) {
-	e := &engine{log: logbook{logger: o.Logger, clock: o.Clock}, seed: o.Seed, onMaxMemory: o.MaxMemory, taps: o.Taps, ended: make(chan struct{}), narrow: newNarrow()}
+	e := &engine{log: logbook{logger: o.Logger, clock: o.Clock}, seed: o.Seed, onMaxMemory: o.MaxMemory, taps: o.Taps, tapped: o.Taps.on(), ended: make(chan struct{}), narrow: newNarrow()}
 	e.clock = e.settling(o.Clock)
 	s := &e.state
 	s.Host = host(o)
@@ -159,6 +165,7 @@ func newEngine(o Options) (*engine, error) {
 	s.Stats.Reset(s.Table)
 	s.Run = e.run
 	s.Ready, s.Awaited = e.waiting.changed, e.waiting.awaited
+	s.Copies = e.taps.Copies
 	s.Unblock = e.unblock
 	s.MayGuess, s.Guessed = e.mayGuess, e.guessed
 	e.reminders.init(e.clock, &e.tasks)
@@ -210,6 +217,7 @@ func (e *engine) enter(c *caller) error {
 	e.state.Stats.Connections.Add(1)
 	e.copyLimits(c)
 	e.log.tell(clientConnected, who(l))
+	e.followLine(c)
 	e.settled()
 	return nil
 }
@@ -287,7 +295,7 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 				break // the caller was one of them
 			}
 		}
-		o, ran := e.do(c, batch[n])
+		o, ran := e.receive(c, batch[n])
 		if c.waiter == nil {
 			c.ctx.Answered(batch[n].command)
 			c.ctx.EndCall()
@@ -313,6 +321,9 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 	}
 	e.copyLimits(c)
 	done()
+	if e.tapped {
+		e.followLine(c) // it may have another name
+	}
 	if !shared {
 		e.evictClients()
 		e.house.ctx.Broadcast()
@@ -349,7 +360,6 @@ func (e *engine) do(c *caller, r request) (o commands.Outcome, ran bool) {
 	}
 	l := c.client
 	l.Active, l.Last = c.ctx.Now, r.command
-	e.tapCall(l, r)
 	if err := e.refusal(c, r); err != nil {
 		e.reject(c, r, err)
 		return o, false
@@ -486,6 +496,7 @@ func (e *engine) close() {
 	e.clearPause()
 	e.closeGuesses()
 	e.unparkAll()
+	e.hangUp()
 	e.mu.Unlock()
 	e.reminders.close()
 	e.tasks.Wait()

@@ -33,13 +33,16 @@ type outbox struct {
 	mu      sync.Mutex // guards all below
 	changed sync.Cond  // on mu: there is more, or less, or it has ended
 	pieces  []piece
-	size    int  // bytes in pieces, and in those that are being written
+	size    int  // bytes in pieces, in those that are being written, and in back
 	pushed  int  // bytes of those that may be messages: at most so many are
 	writing bool // somebody is in flush
 	ended   bool // nothing is appended any more
 	killed  bool // what is there is not sent either
 	crowded bool // the session waits until the client has read some
 	most    int  // bytes beyond which it does
+
+	line Line     // what does not pass; all does unless a test wants otherwise
+	back heldBack // what it does not let out
 
 	keeper    keeper
 	holds     holding
@@ -81,11 +84,11 @@ func (o *outbox) reply(p []byte) {
 	if o.ended {
 		return
 	}
-	if len(o.pieces) > 0 && (len(p) < sharePiece || o.fits(p)) {
+	if queue := o.queue(); len(*queue) > 0 && (len(p) < sharePiece || o.fits(p)) {
 		o.copyIn(p)
 		recycleReply(p)
 	} else {
-		o.pieces = append(o.pieces, piece{p, true})
+		*queue = append(*queue, piece{p, true})
 	}
 	o.added(len(p))
 }
@@ -97,14 +100,14 @@ func (o *outbox) push(p []byte) {
 	if o.ended {
 		return
 	}
-	if len(p) >= sharePiece {
-		o.pieces = append(o.pieces, piece{p, false})
+	if queue := o.queue(); len(p) >= sharePiece {
+		*queue = append(*queue, piece{p, false})
 	} else {
 		o.copyIn(p)
 	}
 	o.pushed += len(p)
 	o.added(len(p))
-	if !o.killed && !o.writing && o.wake != nil {
+	if !o.killed && !o.writing && o.wake != nil && len(o.pieces) > 0 {
 		o.writing = true
 		o.wake()
 	}
@@ -113,7 +116,8 @@ func (o *outbox) push(p []byte) {
 // copyIn queues a copy of what fits, or is shorter than sharePiece.
 func (o *outbox) copyIn(p []byte) {
 	if !o.fits(p) {
-		o.pieces = append(o.pieces, piece{o.newPiece(), true})
+		queue := o.queue()
+		*queue = append(*queue, piece{o.newPiece(), true})
 	}
 	last := o.last()
 	last.bytes = append(last.bytes, p...)
@@ -130,7 +134,7 @@ func (o *outbox) fits(p []byte) bool {
 // only as it fills them: what is counted is what is kept, or nearly.
 func (o *outbox) newPiece() []byte {
 	size := replySize
-	if len(o.pieces) > 0 {
+	if len(*o.queue()) > 0 {
 		size = sharePiece
 	}
 	if last := o.last(); last != nil {
@@ -144,15 +148,19 @@ func (o *outbox) newPiece() []byte {
 
 // last is the piece that can be appended to, or nil.
 func (o *outbox) last() *piece {
-	if len(o.pieces) == 0 || !o.pieces[len(o.pieces)-1].own {
+	queue := *o.queue()
+	if len(queue) == 0 || !queue[len(queue)-1].own {
 		return nil
 	}
-	return &o.pieces[len(o.pieces)-1]
+	return &queue[len(queue)-1]
 }
 
 // added counts n bytes more, and cuts off a client that leaves too much unread.
 func (o *outbox) added(n int) {
 	o.size += n
+	if o.line.NoOutput {
+		o.back.size += n
+	}
 	if o.exceeds(o.keeper.outputLimit()) || o.floods() {
 		o.overflow()
 	}
@@ -208,6 +216,7 @@ func (o *outbox) drop() {
 	}
 	o.ended, o.killed = true, true
 	o.pieces, o.size = nil, 0
+	o.back, o.line = heldBack{}, Line{}
 	o.weigh()
 	o.reading, o.softSince = reading{}, time.Time{}
 	o.changed.Broadcast()
@@ -232,21 +241,21 @@ func (o *outbox) kill() {
 	o.drop()
 }
 
-// congest reports whether more than most bytes are unread, so that the session must wait. If so,
-// room is called when it need not any more.
+// congest reports whether more than most bytes are unread, or the line lets nothing in, so that the
+// session must wait. If so, room is called when it need not any more.
 func (o *outbox) congest(most int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.most = most
 	o.crowded = o.size > most && !o.killed
-	return o.crowded
+	return o.crowded || o.line.NoInput
 }
 
 // awaitRoom waits until the session need not.
 func (o *outbox) awaitRoom() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.crowded && !o.ended {
+	for o.crowded && !o.ended || o.line.NoInput {
 		o.changed.Wait()
 	}
 }
@@ -271,7 +280,8 @@ func (o *outbox) taken(n int) {
 }
 
 // flush writes all there is, and what is added meanwhile, however long the
-// client takes to read it. If somebody else is writing it waits.
+// client takes to read it. If somebody else is writing it waits, and so it does
+// until the line lets out what there is.
 // woken: the caller was made the writer by wake.
 func (o *outbox) flush(conn net.Conn, woken bool) error {
 	o.mu.Lock()
@@ -282,7 +292,11 @@ func (o *outbox) flush(conn net.Conn, woken bool) error {
 	o.writing = true
 	conn.SetWriteDeadline(time.Time{})
 	o.expectReading()
-	return o.write(conn)
+	err := o.write(conn)
+	if woken || err != nil {
+		return err
+	}
+	return o.awaitLine()
 }
 
 // flushSoon writes what the client takes at once. What it does not is left to
@@ -364,7 +378,7 @@ func (o *outbox) write(conn net.Conn) error {
 
 // first takes out what is to be written first: all there is, or so many bytes.
 func (o *outbox) first(most int) []piece {
-	if o.size <= most {
+	if o.ready() <= most {
 		pieces := o.pieces
 		o.pieces = nil
 		return pieces
@@ -421,7 +435,7 @@ func unwritten(pieces []piece, n int) []piece {
 func (o *outbox) usage() (size, pieces int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.size, len(o.pieces)
+	return o.size, len(o.pieces) + len(o.back.pieces)
 }
 
 // replies recycles the buffers of short replies, so that an idle connection

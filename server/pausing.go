@@ -97,7 +97,7 @@ func (e *engine) again(p *waiter) {
 	now := begun.UnixMicro()
 	c.ctx.Begin(c.client, now)
 	e.expire(&c.ctx)
-	if o, ran := e.do(c, p.request); ran {
+	if o, ran := e.receive(c, p.request); ran {
 		e.report(c, p.request, o, since(e.clock, begun))
 	}
 	if c.waiter == nil {

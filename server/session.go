@@ -63,7 +63,7 @@ type session struct {
 	stranger atomic.Int64 // Unix ns since which it must say who it is; 0: it need not
 
 	kept    bool // the words of batch are copies
-	crowded bool // the client has left too much unread for more to run
+	crowded bool // no more is to run: the client has left too much unread, or its line lets nothing in
 	over    bool // no further command runs: QUIT, a broken stream, a transport that ended
 }
 
@@ -181,7 +181,7 @@ func (s *session) unread() int {
 }
 
 // held reports whether the last run ended because the client has left too much
-// unread.
+// unread, or because its line lets nothing in.
 func (s *session) held() bool {
 	<-s.turn
 	defer func() { s.turn <- struct{}{} }()

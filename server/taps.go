@@ -2,25 +2,40 @@ package server
 
 import "github.com/parley-chat/parley/commands"
 
-// Taps are where tests listen in on a server; package rig builds upon them. With
-// any of them set all calls run one by one. They are called under the server's
-// lock: they must not wait, nor call the server, nor keep what they are shown.
+// Taps are where tests listen in on a server, and let things go wrong; package rig
+// builds upon them. With any of them set all calls run one by one. They are called
+// under the server's lock: they must not wait, nor call the server, nor keep what
+// they are shown.
 type Taps struct {
-	// Call is told of each call that comes in, before it is known whether it may
-	// run. Its row is nil if there is none of that name.
+	// Call is told of each call that comes in, once, before it is known whether it
+	// may run. Its row is nil if there is none of that name.
 	Call func(l *commands.Client, m *commands.Command, args [][]byte)
 
 	// Settled is told that calls have run, that a client has come or left, or that
 	// keys have expired: what somebody waits for may have come about.
 	Settled func(*commands.State)
+
+	// Strike is asked of each call that comes in, once and before Call, what goes
+	// wrong with it. nil: nothing does.
+	Strike func(l *commands.Client, m *commands.Command, args [][]byte) *Strike
+
+	// Copies is asked how many times a client gets a message published to a
+	// channel: once, if nothing goes wrong. Subscribers are asked in no order.
+	Copies func(l *commands.Client, channel []byte) int
+
+	// Line is asked what passes between a client and the server: when the client
+	// has come, when a call of it is struck, after its calls, and in Retap.
+	Line func(l *commands.Client) Line
 }
 
 // on reports whether anybody listens.
-func (t *Taps) on() bool { return t.Call != nil || t.Settled != nil }
+func (t *Taps) on() bool {
+	return t.Call != nil || t.Settled != nil || t.Strike != nil || t.Copies != nil || t.Line != nil
+}
 
 // tapCall shows a call that has come in.
 func (e *engine) tapCall(l *commands.Client, r request) {
-	if e.taps.Call != nil && r.broken == nil && !aside(r.command) {
+	if e.taps.Call != nil {
 		e.taps.Call(l, r.command, r.args)
 	}
 }
@@ -42,4 +57,18 @@ func (s *Server) Inspect(f func(*commands.State)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	f(&e.state)
+}
+
+// Retap is Inspect for an f that changes what the taps answer. Before Retap returns
+// lines are what they are to be, and calls have run that nothing keeps any more.
+func (s *Server) Retap(f func(*commands.State)) {
+	e := s.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f(&e.state)
+	if !e.closed {
+		e.followLines()
+		e.letStruckGo()
+		e.afterStruck()
+	}
 }

@@ -89,9 +89,9 @@ func (c *memoryConn) take() error {
 			return nil
 		case len(out.pieces) > 0:
 			c.rest, out.pieces = out.pieces, nil
-			out.taken(out.size)
+			out.taken(out.ready())
 			return nil
-		case out.ended:
+		case out.ended && !out.line.NoOutput:
 			return io.EOF
 		}
 		c.readBy.wait(&out.changed)
@@ -111,14 +111,18 @@ func (c *memoryConn) Write(p []byte) (int, error) {
 
 // proceed runs what is left of a pipeline after a call that waited.
 func (c *memoryConn) proceed() {
-	if !c.session.Proceed() {
+	if !c.session.Proceed() || c.isClosed() {
 		c.leave()
 	}
 }
 
 // leave makes the server forget the client. Replies that are there can still
-// be read.
+// be read. Behind a line that does not let it in, it learns of it later: proceed
+// is called then.
 func (c *memoryConn) leave() {
+	if c.session.out.stays(c.isClosed()) {
+		return
+	}
 	c.session.leave()
 	c.server.untrack(c)
 }
@@ -136,7 +140,7 @@ func (c *memoryConn) room() error {
 			return io.ErrClosedPipe
 		case c.writeBy.passed():
 			return os.ErrDeadlineExceeded
-		case !out.crowded || !c.session.full():
+		case !out.crowded && !out.line.NoInput || !c.session.full():
 			return nil
 		}
 		c.writeBy.wait(&out.changed)
@@ -158,6 +162,12 @@ func (c *memoryConn) Close() error {
 	out.mu.Unlock()
 	c.leave()
 	return nil
+}
+
+func (c *memoryConn) isClosed() bool {
+	c.session.out.mu.Lock()
+	defer c.session.out.mu.Unlock()
+	return c.closed
 }
 
 func (c *memoryConn) of() *session { return c.session }

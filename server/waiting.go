@@ -38,7 +38,8 @@ type waiter struct {
 	place    *list.Element
 	punished bool // it waits because it has guessed wrong
 
-	cancel func() // ends its errand; nil: it waits for something else
+	cancel func()        // ends its errand; nil: it waits for something else
+	struck *list.Element // its place among those that strikes keep; nil: likewise
 }
 
 // changed is told each key that has changed.
@@ -175,7 +176,7 @@ func (e *engine) timeOut(p *waiter) {
 // an error. It reports whether there was one.
 func (e *engine) unblock(l *commands.Client, failure error) bool {
 	p := e.waiting.of[l]
-	if p == nil || p.held != nil || p.place != nil || p.punished || p.caller.finished.Load() { // as in retry
+	if p == nil || p.held != nil || p.place != nil || p.struck != nil || p.punished || p.caller.finished.Load() { // as in retry
 		return false
 	}
 	if failure != nil {
@@ -193,6 +194,7 @@ func (e *engine) unblock(l *commands.Client, failure error) bool {
 // run, which writes to w without the lock.
 func (e *engine) release(p *waiter) {
 	p.caller.client.Active = e.micros() / 1000 // it has not been idle
+	e.cut(p.caller, p.request.strike, 0)
 	p.caller.ctx.Answered(p.request.command)
 	p.caller.ctx.EndCall()
 	p.caller.answered()
@@ -229,6 +231,10 @@ func (e *engine) forget(p *waiter) {
 	p.leaveQueue()
 	if p.cancel != nil {
 		p.cancel()
+	}
+	if p.struck != nil {
+		e.struck.kept.Remove(p.struck)
+		p.struck = nil
 	}
 	c := p.caller
 	delete(e.waiting.of, c.client)

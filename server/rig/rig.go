@@ -14,7 +14,8 @@ import (
 // from any goroutine.
 type Rig struct {
 	*server.Server
-	clock server.Clock // of the options; nil: the real one
+	clock  server.Clock // of the options; nil: the real one
+	faults faults
 }
 
 // New returns a rig whose server has no network: see server.New.
@@ -24,8 +25,8 @@ func New(o server.Options) (*Rig, error) { return build(o, server.New) }
 func Start(o server.Options) (*Rig, error) { return build(o, server.Start) }
 
 func build(o server.Options, start func(server.Options) (*server.Server, error)) (*Rig, error) {
-	r := &Rig{clock: o.Clock}
-	o.Taps = server.Taps{Call: r.called, Settled: r.settled}
+	r := &Rig{clock: o.Clock, faults: newFaults(&o)}
+	o.Taps = server.Taps{Call: r.called, Settled: r.settled, Strike: r.strike, Copies: r.copies, Line: r.line}
 	var err error
 	if r.Server, err = start(o); err != nil {
 		return nil, err

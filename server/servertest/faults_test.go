@@ -1,0 +1,463 @@
+package servertest_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/server"
+	"github.com/parley-chat/parley/server/rig"
+	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/tlstest"
+)
+
+// A raw is a client that sees each line of what it is sent.
+type raw struct {
+	t    testing.TB
+	conn net.Conn
+	r    *bufio.Reader
+}
+
+func newRaw(t testing.TB, conn net.Conn) *raw {
+	t.Cleanup(func() { conn.Close() })
+	return &raw{t, conn, bufio.NewReader(conn)}
+}
+
+// dialAs connects in memory, under a name.
+func dialAs(t testing.TB, s *servertest.Server, name string) *raw {
+	t.Helper()
+	conn, err := s.Dial()
+	require.NoError(t, err)
+	c := newRaw(t, conn)
+	c.asks("CLIENT SETNAME "+name, "+OK")
+	return c
+}
+
+// send sends calls, with line breaks between them.
+func (c *raw) send(calls string) {
+	c.t.Helper()
+	_, err := io.WriteString(c.conn, strings.ReplaceAll(calls, "\n", "\r\n")+"\r\n")
+	require.NoError(c.t, err)
+}
+
+// gets holds the next lines against what they are to be.
+func (c *raw) gets(lines ...string) {
+	c.t.Helper()
+	for _, want := range lines {
+		line, err := c.r.ReadString('\n')
+		require.NoError(c.t, err, "instead of %q", want)
+		require.Equal(c.t, want, strings.TrimSuffix(line, "\r\n"))
+	}
+}
+
+func (c *raw) asks(calls string, lines ...string) {
+	c.t.Helper()
+	c.send(calls)
+	c.gets(lines...)
+}
+
+// ends holds that nothing more comes but this, and then the end of the connection.
+func (c *raw) ends(rest string) {
+	c.t.Helper()
+	got, err := io.ReadAll(c.r)
+	require.NoError(c.t, err)
+	require.Equal(c.t, rest, string(got))
+}
+
+// overEach runs a test over each kind of connection and in both protocols. What is
+// dialled is named "app".
+func overEach(t *testing.T, test func(t *testing.T, s *servertest.Server, app *raw)) {
+	a := tlstest.New(t)
+	for _, over := range []string{"memory", "tcp", "tls"} {
+		for _, protocol := range []string{"2", "3"} {
+			t.Run(over+"/"+protocol, func(t *testing.T) {
+				t.Parallel()
+				s := servertest.New(t, func(o *servertest.Options) {
+					if over != "memory" {
+						o.Network, o.Addr = true, "127.0.0.1:0"
+						o.TLSAddr, o.TLS = "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{a.Certificate("server")}}
+					}
+				})
+				var conn net.Conn
+				var err error
+				switch over {
+				case "memory":
+					conn, err = s.Dial()
+				case "tcp":
+					conn, err = net.Dial("tcp", s.Addr())
+				default:
+					conn, err = tls.Dial("tcp", s.TLSAddr(), a.Client())
+				}
+				require.NoError(t, err)
+				require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+				app := newRaw(t, conn)
+				app.send("HELLO " + protocol + " SETNAME app\nPING")
+				for line := ""; line != "+PONG\r\n"; {
+					line, err = app.r.ReadString('\n')
+					require.NoError(t, err)
+				}
+				test(t, s, app)
+				require.NoError(t, s.Check())
+			})
+		}
+	}
+}
+
+func TestErrorIsTheReply(t *testing.T) {
+	t.Parallel()
+	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
+		i := s.Inject(rig.Fault{Command: "set", Key: "user:*", Nth: 2, Error: "ERR it broke"})
+		app.asks("SET other 1\nSET user:1 a\nSET user:1 b\nSET user:1 c XX GET", "+OK", "+OK", "-ERR it broke", "$1", "a")
+		require.Equal(t, 1, i.Strikes())
+	})
+}
+
+// A refused call counts as one that failed, and as one that the client has sent.
+func TestErrorCountsAsOne(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	app := dialAs(t, s, "app")
+	s.Inject(rig.Fault{Command: "get", Error: "OOM"})
+	app.asks("GET k", "-OOM command not allowed when used memory > 'maxmemory'.")
+	v, err := s.Do(t.Context(), "INFO", "everything")
+	require.NoError(t, err)
+	require.Contains(t, v.Str, "errorstat_OOM:count=1")
+	require.Contains(t, v.Str, "cmdstat_get:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1,failed_calls=0")
+	v, err = s.Do(t.Context(), "CLIENT", "LIST")
+	require.NoError(t, err)
+	require.Contains(t, v.Str, "cmd=get")
+}
+
+// Refused when it is queued, a call makes EXEC refuse, as in Redis.
+func TestErrorWithinTransaction(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	app := dialAs(t, s, "app")
+	i := s.Inject(rig.Fault{Error: "READONLY"})
+	app.asks("MULTI\nGET k\nSET k v\nEXEC", "+OK", "+QUEUED", "-READONLY You can't write against a read only replica.",
+		"-EXECABORT Transaction discarded because of previous errors.")
+	i.Undo()
+	i = s.Inject(rig.Fault{Command: "exec", Error: "BUSY"})
+	app.asks("MULTI\nSET k v\nEXEC\nGET k", "+OK", "+QUEUED",
+		"-EXECABORT Transaction discarded because of: BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.", "$-1")
+	i.Undo()
+	app.asks("MULTI\nSET k v\nEXEC", "+OK", "+QUEUED", "*1", "+OK")
+}
+
+// Without a command in its aim, a ready-made error strikes the calls that Redis
+// refuses so, and what clients send first gets through.
+func TestReadyMadeErrorStrikesWhatRedisRefuses(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	app := dialAs(t, s, "app")
+	for code, refused := range map[string]string{
+		"LOADING": "GET k", "READONLY": "SET k v", "OOM": "SET k v", "BUSY": "GET k", "MASTERDOWN": "GET k",
+		"NOREPLICAS": "DEL k", "MISCONF": "PING", "CLUSTERDOWN": "GET k", "NOAUTH": "PING",
+	} {
+		i := s.Inject(rig.Fault{Error: code})
+		app.asks("HELLO 2 y", "-ERR Syntax error in HELLO option 'y'")
+		app.send(refused)
+		line, err := app.r.ReadString('\n')
+		require.NoError(t, err)
+		require.Regexp(t, "^-"+code+" ", line, refused)
+		i.Undo()
+	}
+}
+
+func TestErrorStrikesDo(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	i := s.Inject(rig.Fault{Command: "incr", Nth: 2, Error: "LOADING"})
+	_, err := s.Do(t.Context(), "INCR", "n")
+	require.NoError(t, err)
+	_, err = s.Do(t.Context(), "INCR", "n")
+	require.EqualError(t, err, "LOADING Redis is loading the dataset in memory")
+	require.Equal(t, 1, i.Strikes())
+	s.Inject(rig.Fault{Cut: rig.CutBefore, MayMiss: true})
+	v, err := s.Do(t.Context(), "INCR", "n")
+	require.NoError(t, err, "it has no connection that could be cut")
+	require.EqualValues(t, 2, v.Int)
+}
+
+func TestAims(t *testing.T) {
+	t.Parallel()
+	calls := []string{"GET a", "MGET a b", "SET b 1", "CLIENT ID", "CLIENT GETNAME", "DEL c", "ZINTERSTORE d 2 z1 z3", "PUBLISH c1 x", "WHAT"}
+	for aim, want := range map[string]string{ // which of these calls are struck
+		"":                           "123456789",
+		"command=get":                "1",
+		"command=GET,mget":           "12",
+		"command=client":             "45",
+		"command=client|id":          "4",
+		"command=@write":             "367",
+		"command=@write,mget":        "2367",
+		"key=b*":                     "23",
+		"key=z3":                     "7",
+		"channel=c*":                 "8",
+		"client=ap?":                 "123456789",
+		"client=other":               "",
+		"id=1":                       "123456789",
+		"id=9":                       "",
+		"nth=3":                      "3",
+		"from=6":                     "6789",
+		"times=2":                    "12",
+		"from=3 times=2":             "34",
+		"command=@write from=2":      "67",
+		"command=get,set key=b":      "3",
+		"command=client nth=2":       "5",
+		"command=client chance=1":    "45",
+		"command=zinterstore key=z1": "7",
+	} {
+		t.Run(aim, func(t *testing.T) {
+			t.Parallel()
+			s := servertest.New(t)
+			app := dialAs(t, s, "app")
+			f, err := rig.ParseFault(aim + ` error="ERR struck" may-miss`)
+			require.NoError(t, err)
+			i := s.Inject(f)
+			got, replies := "", resp.NewReader(app.r)
+			for n, call := range calls {
+				app.send(call)
+				v, err := replies.Read()
+				require.NoError(t, err)
+				if v.Str == "ERR struck" {
+					got += fmt.Sprint(n + 1)
+				}
+			}
+			require.Equal(t, want, got)
+			require.Equal(t, len(want), i.Strikes())
+		})
+	}
+}
+
+// The first fault that strikes a call is the only one that does, and those behind it
+// do not count it.
+func TestFirstFaultStrikes(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	app := dialAs(t, s, "app")
+	s.Inject(rig.Fault{Command: "get", Nth: 2, Error: "ERR first"})
+	second := s.Inject(rig.Fault{Command: "get", Nth: 2, Error: "ERR second"})
+	app.asks("GET k\nGET k\nGET k\nGET k", "$-1", "-ERR first", "-ERR second", "$-1")
+	second.Undo()
+	second.Undo()
+	require.Equal(t, 1, second.Strikes())
+}
+
+// A delayed call waits on the server's clock. What its client has sent behind it
+// waits, too, and nobody else does.
+func TestDelay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := servertest.New(t)
+		app, other := dialAs(t, s, "app"), dialAs(t, s, "other")
+		s.Inject(rig.Fault{Client: "app", Command: "incr", Nth: 2, Delay: time.Minute})
+		begun := time.Now()
+		app.send("INCR n\nINCR n\nPING behind")
+		app.gets(":1")
+		other.asks("INCR n\nINCR n", ":2", ":3")
+		require.Zero(t, time.Since(begun))
+		app.gets(":4", "$6", "behind")
+		require.Equal(t, time.Minute, time.Since(begun))
+	})
+}
+
+func TestDelayOnManualClock(t *testing.T) {
+	t.Parallel()
+	clock := server.NewManualClock(time.UnixMilli(1700000000000))
+	s := servertest.New(t, func(o *servertest.Options) { o.Clock = clock })
+	app := dialAs(t, s, "app")
+	s.Inject(rig.Fault{Command: "time", Delay: 1500 * time.Millisecond})
+	app.send("TIME\nTIME")
+	clock.Advance(1500 * time.Millisecond)
+	app.gets("*2", "$10", "1700000001", "$6", "500000")
+	clock.Advance(1500 * time.Millisecond)
+	app.gets("*2", "$10", "1700000003", "$1", "0")
+}
+
+// Do waits for its delay as for any other call; who gives up has changed nothing.
+func TestDelayOfDo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := servertest.New(t)
+		s.Inject(rig.Fault{Command: "incr", Delay: time.Second})
+		begun := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 999*time.Millisecond)
+		defer cancel()
+		_, err := s.Do(ctx, "INCR", "n")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		v, err := s.Do(t.Context(), "INCR", "n")
+		require.NoError(t, err)
+		require.EqualValues(t, 1, v.Int)
+		require.Equal(t, 1999*time.Millisecond, time.Since(begun))
+	})
+}
+
+// Undo makes calls go on that a delay keeps, without what was to come after it.
+func TestUndoOfDelay(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	app := dialAs(t, s, "app")
+	i := s.Inject(rig.Fault{Command: "incr", Delay: time.Hour, Error: "ERR after an hour"})
+	app.send("INCR n\nPING")
+	require.Equal(t, 1, i.Strikes())
+	i.Undo()
+	app.gets(":1", "+PONG")
+}
+
+func TestDelayBeforeAnError(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := servertest.New(t)
+		app := dialAs(t, s, "app")
+		s.Inject(rig.Fault{Command: "get", Delay: time.Second, Error: "LOADING"})
+		begun := time.Now()
+		app.asks("GET k", "-LOADING Redis is loading the dataset in memory")
+		require.Equal(t, time.Second, time.Since(begun))
+	})
+}
+
+// CLIENT UNBLOCK is about calls that wait for keys.
+func TestDelayedCallCannotBeUnblocked(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	app, other := dialAs(t, s, "app"), dialAs(t, s, "other")
+	i := s.Inject(rig.Fault{Client: "app", Command: "bzpopmin", Delay: time.Hour})
+	app.send("BZPOPMIN z 0")
+	other.asks("CLIENT UNBLOCK 1\nZADD z 1 a", ":0", ":1")
+	i.Undo()
+	app.gets("*3", "$1", "z", "$1", "a", "$1", "1")
+}
+
+// A client that is killed while its call is delayed has not made it.
+func TestKilledWhileDelayed(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	app, other := dialAs(t, s, "app"), dialAs(t, s, "other")
+	i := s.Inject(rig.Fault{Client: "app", Command: "set", Delay: time.Hour})
+	app.send("SET k v")
+	other.asks("CLIENT KILL ID 1", ":1")
+	i.Undo()
+	app.ends("")
+	other.asks("GET k", "$-1")
+}
+
+// Calls that both a pause and a delay keep run once, after both.
+func TestDelayAndPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := servertest.New(t)
+		app, other := dialAs(t, s, "app"), dialAs(t, s, "other")
+		i := s.Inject(rig.Fault{Client: "app", Command: "incr", Delay: time.Second})
+		begun := time.Now()
+		other.asks("CLIENT PAUSE 3000 WRITE", "+OK")
+		app.asks("INCR n\nGET n", ":1", "$1", "1")
+		require.Equal(t, 3*time.Second, time.Since(begun))
+		require.Equal(t, 1, i.Strikes())
+	})
+}
+
+// Where a connection is cut decides whether the call has taken effect, and what of
+// the reply arrives. Replies to calls before it do; calls behind it do not run.
+func TestCuts(t *testing.T) {
+	t.Parallel()
+	for cut, want := range map[rig.Cut]struct{ value, rest string }{
+		rig.CutBefore:   {"old", ""},
+		rig.CutNoReply:  {"new", ""},
+		rig.CutMidReply: {"new", "$3\r\n"},
+		rig.CutAfter:    {"new", "$3\r\nold\r\n"},
+	} {
+		t.Run(rig.Fault{Cut: cut}.String(), func(t *testing.T) {
+			t.Parallel()
+			overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
+				s.Inject(rig.Fault{Client: "app", Command: "set", Nth: 2, Cut: cut})
+				app.send("SET k old\nSET k new GET\nSET k newest")
+				app.gets("+OK")
+				app.ends(want.rest)
+				v, err := s.Do(t.Context(), "GET", "k")
+				require.NoError(t, err)
+				require.Equal(t, want.value, v.Str)
+			})
+		})
+	}
+}
+
+// A call that waits is cut when it is answered.
+func TestCutOfCallThatWaits(t *testing.T) {
+	t.Parallel()
+	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
+		s.Inject(rig.Fault{Command: "bzpopmin", Cut: rig.CutNoReply})
+		app.send("PING\nBZPOPMIN z 0")
+		app.gets("+PONG")
+		awaitCall(t, s, "bzpopmin")
+		_, err := s.Do(t.Context(), "ZADD", "z", 1, "job")
+		require.NoError(t, err)
+		app.ends("")
+		v, err := s.Do(t.Context(), "ZCARD", "z")
+		require.NoError(t, err)
+		require.Zero(t, v.Int, "the job is lost")
+	})
+}
+
+func TestCutAfterDelay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := servertest.New(t)
+		app := dialAs(t, s, "app")
+		s.Inject(rig.Fault{Command: "get", Delay: time.Second, Cut: rig.CutBefore})
+		begun := time.Now()
+		app.send("GET k\nPING")
+		app.ends("")
+		require.Equal(t, time.Second, time.Since(begun))
+	})
+}
+
+// What is cut within EXEC is EXEC: the transaction has taken place.
+func TestCutOfExec(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	app := dialAs(t, s, "app")
+	s.Inject(rig.Fault{Command: "exec", Cut: rig.CutMidReply})
+	app.send("MULTI\nINCR n\nINCR n\nEXEC")
+	app.gets("+OK", "+QUEUED", "+QUEUED")
+	app.ends("*2\r\n:1")
+	v, err := s.Do(t.Context(), "GET", "n")
+	require.NoError(t, err)
+	require.Equal(t, "2", v.Str)
+}
+
+// Behind a cut nothing is sent, no message and no invalidation either.
+func TestNothingBehindACut(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	app := dialAs(t, s, "app")
+	app.send("HELLO 3\nCLIENT TRACKING ON\nSUBSCRIBE c\nGET k\nPING")
+	for line := ""; line != "+PONG\r\n"; {
+		var err error
+		line, err = app.r.ReadString('\n')
+		require.NoError(t, err)
+	}
+	s.Inject(rig.Fault{Command: "set", Cut: rig.CutMidReply})
+	app.send("SET k v")
+	_, err := s.Do(t.Context(), "PUBLISH", "c", "late")
+	require.NoError(t, err)
+	app.ends("+O")
+}
+
+// awaitCall waits until a client is in a call of that name.
+func awaitCall(t testing.TB, s *servertest.Server, name string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		v, err := s.Do(t.Context(), "CLIENT", "LIST")
+		return err == nil && strings.Contains(v.Str, "cmd="+name+" ")
+	}, 10*time.Second, time.Millisecond)
+}

@@ -1,0 +1,95 @@
+package servertest_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/server/rig"
+	"github.com/parley-chat/parley/server/servertest"
+)
+
+// message is how a subscriber of RESP2 gets one.
+func message(channel, payload string) []string {
+	return []string{"*3", "$7", "message", fmt.Sprint("$", len(channel)), channel, fmt.Sprint("$", len(payload)), payload}
+}
+
+// subscribe connects a subscriber.
+func subscribe(t testing.TB, s *servertest.Server, name, channel string) *raw {
+	c := dialAs(t, s, name)
+	c.asks("SUBSCRIBE "+channel, "*3", "$9", "subscribe", fmt.Sprint("$", len(channel)), channel, ":1")
+	return c
+}
+
+func publish(t testing.TB, s *servertest.Server, channel, payload string, receivers int) {
+	t.Helper()
+	v, err := s.Do(t.Context(), "PUBLISH", channel, payload)
+	require.NoError(t, err)
+	require.EqualValues(t, receivers, v.Int)
+}
+
+// One subscriber misses a message, and another gets it twice; whoever publishes does
+// not notice. The n-th message is that of each subscriber.
+func TestMessagesDroppedAndDoubled(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	phone, tablet, web := subscribe(t, s, "phone", "room:1"), subscribe(t, s, "tablet", "room:1"), subscribe(t, s, "web", "room:1")
+	lost := s.Inject(rig.Fault{Client: "phone", Channel: "room:*", Nth: 2, Drop: true})
+	twice := s.Inject(rig.Fault{Client: "t*", Channel: "room:1", From: 2, Double: true})
+	publish(t, s, "room:1", "a", 3)
+	publish(t, s, "room:1", "b", 3)
+	publish(t, s, "other", "c", 0)
+	twice.Undo()
+	publish(t, s, "room:1", "d", 3)
+	phone.gets(append(message("room:1", "a"), message("room:1", "d")...)...)
+	tablet.gets(append(append(append(message("room:1", "a"), message("room:1", "b")...), message("room:1", "b")...), message("room:1", "d")...)...)
+	web.gets(append(append(message("room:1", "a"), message("room:1", "b")...), message("room:1", "d")...)...)
+	require.Equal(t, 1, lost.Strikes())
+	require.Equal(t, 1, twice.Strikes())
+}
+
+// Patterns, shards and events of keys are messages of a channel, too; what a client
+// publishes itself it may miss as well.
+func TestMessagesOfEachKind(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	app := dialAs(t, s, "app")
+	_, err := s.Do(t.Context(), "CONFIG", "SET", "notify-keyspace-events", "KA")
+	require.NoError(t, err)
+	app.asks("HELLO 3 SETNAME app", "%7", "$6", "server", "$5", "redis", "$7", "version", "$6", "7.0.15", "$5", "proto", ":3", "$2", "id", ":1",
+		"$4", "mode", "$10", "standalone", "$4", "role", "$6", "master", "$7", "modules", "*0")
+	app.asks("PSUBSCRIBE room:*\nSSUBSCRIBE shard\nSUBSCRIBE __keyspace@0__:k", ">3", "$10", "psubscribe", "$6", "room:*", ":1",
+		">3", "$10", "ssubscribe", "$5", "shard", ":1", ">3", "$9", "subscribe", "$16", "__keyspace@0__:k", ":2")
+	i := s.Inject(rig.Fault{Client: "app", Drop: true})
+	app.asks("PUBLISH room:1 x\nSPUBLISH shard x\nSET k v\nPING", ":1", ":1", "+OK", "+PONG")
+	require.Equal(t, 3, i.Strikes())
+	i.Undo()
+	i = s.Inject(rig.Fault{Client: "app", Channel: "shard", Double: true})
+	shard := []string{">3", "$8", "smessage", "$5", "shard", "$1", "x"}
+	app.asks("SPUBLISH shard x\nDEL k", append(append(append([]string{}, shard...), shard...), ":1",
+		">3", "$7", "message", "$16", "__keyspace@0__:k", "$3", "del", ":1")...)
+	require.Equal(t, 1, i.Strikes())
+}
+
+// The same seed loses the same messages, however many subscribers there are and in
+// whatever order they are served.
+func TestSeedDecidesWhichMessagesAreLost(t *testing.T) {
+	t.Parallel()
+	lost := func(seed uint64) (strikes []int) {
+		s := servertest.New(t, func(o *servertest.Options) { o.Seed = seed })
+		i := s.Inject(rig.Fault{Channel: "c", Drop: true, Chance: 0.3})
+		for n := range 10 {
+			subscribe(t, s, fmt.Sprint("n", n), "c")
+		}
+		for range 20 {
+			publish(t, s, "c", "x", 10)
+			strikes = append(strikes, i.Strikes())
+		}
+		return strikes
+	}
+	first := lost(1)
+	require.Equal(t, first, lost(1))
+	require.NotEqual(t, first, lost(2))
+	require.InDelta(t, 0.3*200, first[19], 25)
+}
