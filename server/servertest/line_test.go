@@ -42,3 +42,17 @@ func (l *line) ask(call string) string {
 	l.send(call)
 	return l.read()
 }
+
+// messages returns what a subscriber has been sent by now: what comes before the
+// answer to a PING.
+func (l *line) messages() (texts []string) {
+	l.send("PING")
+	for {
+		v, err := l.replies.Read()
+		require.NoError(l.t, err)
+		if v.Elems[0].Str != "message" {
+			return texts
+		}
+		texts = append(texts, v.Elems[2].Str)
+	}
+}
