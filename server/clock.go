@@ -92,13 +92,18 @@ func (m *ManualClock) next(end time.Time) func() {
 	defer m.mu.Unlock()
 	a := m.agenda.due(end)
 	if a == nil {
-		m.now = end
+		m.reach(end)
 		return nil
 	}
-	if a.at.After(m.now) {
-		m.now = a.at
-	}
+	m.reach(a.at)
 	return a.f
+}
+
+// reach moves the clock on to t, and never back.
+func (m *ManualClock) reach(t time.Time) {
+	if t.After(m.now) {
+		m.now = t
+	}
 }
 
 // A RunningClock runs as the real one does, and Advance moves it on besides. The
