@@ -102,8 +102,8 @@ func (s *Channels) Subscribers(kind SubscriptionKind, name []byte) int {
 // Publish sends a message to all who are subscribed to its channel, and once
 // more for each pattern that matches it; it returns how many it was sent to.
 // The caller's own subscription receives it among its replies.
-func (c *Context) Publish(channel, payload []byte) int {
-	s, receivers := &c.Channels, 0
+func (c *Context) Publish(channel, payload []byte) (receivers int) {
+	s := &c.Channels
 	if to := s.subscribers[ToChannel][string(channel)]; len(to) > 0 {
 		receivers += c.sendAll(to, NewMessage(func(w *resp.Writer) {
 			w.Push(3)
@@ -125,22 +125,38 @@ func (c *Context) Publish(channel, payload []byte) int {
 			w.Bulk(payload)
 		}), channel)
 	}
+	c.published(Publication{channel, payload, false, receivers, c.Micros})
 	return receivers
+}
+
+// A Publication is a message that was published. Channel and Payload are not to be
+// kept or changed.
+type Publication struct {
+	Channel, Payload []byte
+	Sharded          bool  // to subscribers of SSUBSCRIBE
+	Receivers        int   // how often it was sent
+	Micros           int64 // Unix µs
+}
+
+func (c *Context) published(p Publication) {
+	if c.State.Published != nil {
+		c.State.Published(p)
+	}
 }
 
 // PublishToShard is Publish for those who are subscribed with SSUBSCRIBE: no
 // pattern ever matches.
-func (c *Context) PublishToShard(channel, payload []byte) int {
-	to := c.Channels.subscribers[ToShard][string(channel)]
-	if len(to) == 0 {
-		return 0
+func (c *Context) PublishToShard(channel, payload []byte) (receivers int) {
+	if to := c.Channels.subscribers[ToShard][string(channel)]; len(to) > 0 {
+		receivers = c.sendAll(to, NewMessage(func(w *resp.Writer) {
+			w.Push(3)
+			w.BulkString("smessage")
+			w.Bulk(channel)
+			w.Bulk(payload)
+		}), channel)
 	}
-	return c.sendAll(to, NewMessage(func(w *resp.Writer) {
-		w.Push(3)
-		w.BulkString("smessage")
-		w.Bulk(channel)
-		w.Bulk(payload)
-	}), channel)
+	c.published(Publication{channel, payload, true, receivers, c.Micros})
+	return receivers
 }
 
 // sendAll counts those whom the message was sent to, whether or not it arrives.

@@ -111,6 +111,10 @@ type State struct {
 	// nil: once.
 	Copies func(to *Client, channel []byte) int
 
+	// Published is told of each message once its receivers have it. nil when nobody
+	// listens.
+	Published func(Publication)
+
 	// Effects receives what calls amount to, a unit at a time: what one call
 	// from outside has done, the whole of an EXEC included. A unit is all or
 	// nothing. It and its words are valid until Effects returns. nil when nobody

@@ -94,6 +94,7 @@ func (e *engine) withdraw(c *caller) bool {
 		return false
 	}
 	e.unpark(c.waiter)
+	e.settled()
 	return true
 }
 

@@ -168,6 +168,7 @@ func newEngine(o Options) (*engine, error) {
 	s.Copies = e.taps.Copies
 	s.Unblock = e.unblock
 	s.MayGuess, s.Guessed = e.mayGuess, e.guessed
+	s.Published = o.Taps.Published
 	e.reminders.init(e.clock, &e.tasks)
 	e.house.init(e, nil)
 	e.publish()
@@ -233,6 +234,7 @@ func (e *engine) leave(c *caller) (all bool) {
 	}
 	e.forgetStranger(c)
 	e.unpark(c.waiter)
+	e.tapLeft(c.client)
 	e.state.Channels.UnsubscribeAll(c.client)
 	e.state.EndMulti(c.client)
 	e.state.Monitors.Remove(c.client)
@@ -383,6 +385,7 @@ func (e *engine) do(c *caller, r request) (o commands.Outcome, ran bool) {
 	} else if l.Failures > failures {
 		e.punish(c, r, mark)
 	}
+	e.tapFailed(l, r.command, o.Err)
 	return o, true
 }
 
@@ -448,7 +451,9 @@ func (e *engine) refusal(c *caller, r request) error {
 // reject answers a call that may not run. A transaction that it was part of
 // will not run either.
 func (e *engine) reject(c *caller, r request, err error) {
-	c.w.Error(e.state.Refuse(c.client, r.command, err))
+	told := e.state.Refuse(c.client, r.command, err)
+	c.w.Error(told)
+	e.tapFailed(c.client, r.command, told)
 	e.state.Stats.CountError(err)
 	if r.command != nil {
 		e.state.Stats.Of(r.command).Rejected.Add(1)
@@ -489,6 +494,7 @@ func (e *engine) copyLimits(c *caller) {
 // close lets no further client in and stops what would act by itself.
 func (e *engine) close() {
 	e.mu.Lock()
+	e.tapClosed()
 	e.closed = true
 	close(e.ended)
 	e.clearAlarm()

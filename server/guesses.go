@@ -178,6 +178,7 @@ func (e *engine) takeTurns(b *bucket) {
 	e.setAlarm()
 	e.publish()
 	e.house.ctx.Broadcast()
+	e.settled()
 }
 
 // leaveQueue is for a call that waits for its turn no more.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/parley-chat/parley/commands"
@@ -30,16 +31,18 @@ const freeOutput = 16 << 10
 // What takes it to the client is one writer at a time: flush, or Read of an
 // in-memory connection.
 type outbox struct {
-	mu      sync.Mutex // guards all below
-	changed sync.Cond  // on mu: there is more, or less, or it has ended
-	pieces  []piece
-	size    int  // bytes in pieces, in those that are being written, and in back
-	pushed  int  // bytes of those that may be messages: at most so many are
-	writing bool // somebody is in flush
-	ended   bool // nothing is appended any more
-	killed  bool // what is there is not sent either
-	crowded bool // the session waits until the client has read some
-	most    int  // bytes beyond which it does
+	mu       sync.Mutex // guards all below
+	changed  sync.Cond  // on mu: there is more, or less, or it has ended
+	pieces   []piece
+	size     int          // bytes in pieces, in those that are being written, and in back
+	pushed   int          // bytes of those that may be messages: at most so many are
+	messages int          // that others have sent since it was empty
+	rest     atomic.Int64 // bytes that were taken out and not read yet; only their reader sets it
+	writing  bool         // somebody is in flush
+	ended    bool         // nothing is appended any more
+	killed   bool         // what is there is not sent either
+	crowded  bool         // the session waits until the client has read some
+	most     int          // bytes beyond which it does
 
 	line Line     // what does not pass; all does unless a test wants otherwise
 	back heldBack // what it does not let out
@@ -66,6 +69,7 @@ type keeper interface {
 	overflowed()      // the client has passed its limit
 	lateToRead()      // the client has had its time to read
 	room()            // crowded no more
+	stirred()         // some has been taken; called without mu
 }
 
 // A piece is a part of what is to be sent. One that is own belongs to the
@@ -106,6 +110,7 @@ func (o *outbox) push(p []byte) {
 		o.copyIn(p)
 	}
 	o.pushed += len(p)
+	o.messages++
 	o.added(len(p))
 	if !o.killed && !o.writing && o.wake != nil && len(o.pieces) > 0 {
 		o.writing = true
@@ -215,7 +220,7 @@ func (o *outbox) drop() {
 		return
 	}
 	o.ended, o.killed = true, true
-	o.pieces, o.size = nil, 0
+	o.pieces, o.size, o.messages = nil, 0, 0
 	o.back, o.line = heldBack{}, Line{}
 	o.weigh()
 	o.reading, o.softSince = reading{}, time.Time{}
@@ -264,6 +269,9 @@ func (o *outbox) awaitRoom() {
 func (o *outbox) taken(n int) {
 	o.size -= n
 	o.pushed = min(o.pushed, o.size)
+	if o.size == 0 {
+		o.messages = 0
+	}
 	o.weigh()
 	o.took(n)
 	if !o.softSince.IsZero() && int64(o.size-freeOutput) <= o.keeper.outputLimit().Soft {
@@ -284,6 +292,7 @@ func (o *outbox) taken(n int) {
 // until the line lets out what there is.
 // woken: the caller was made the writer by wake.
 func (o *outbox) flush(conn net.Conn, woken bool) error {
+	defer o.keeper.stirred()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for !woken && o.writing && !o.killed {
@@ -302,6 +311,7 @@ func (o *outbox) flush(conn net.Conn, woken bool) error {
 // flushSoon writes what the client takes at once. What it does not is left to
 // a writer that wake sets to work, or to the one there is.
 func (o *outbox) flushSoon(conn net.Conn) error {
+	defer o.keeper.stirred()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.writing && !o.killed || len(o.pieces) == 0 && !o.killed {

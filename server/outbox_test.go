@@ -29,6 +29,7 @@ func (l *lenient) patience() commands.Patience            { return l.awaits }
 func (*lenient) remind(time.Time)                         {}
 func (*lenient) overflowed()                              {}
 func (*lenient) room()                                    {}
+func (*lenient) stirred()                                 {}
 func (l *lenient) lateToRead()                            { l.late() }
 
 // Limits count bytes, so what a client leaves unread must not take up much more

@@ -74,6 +74,7 @@ func (e *engine) endPause(p commands.Pause) {
 	e.setAlarm()
 	e.publish()
 	e.house.ctx.Broadcast()
+	e.settled()
 }
 
 // letGo makes each call that is held back, in the order in which they came.

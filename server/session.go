@@ -94,7 +94,7 @@ func newSession(e *engine, o origin, attach func(*session)) (*session, error) {
 // connection is to be closed once the outbox is empty.
 func (s *session) Feed(p []byte) (open bool) {
 	<-s.turn
-	defer func() { s.turn <- struct{}{} }()
+	defer s.pass()
 	defer s.survive(&open)
 	if s.over {
 		return false
@@ -115,7 +115,7 @@ func (s *session) Feed(p []byte) (open bool) {
 // Proceed runs what was left when a call had to wait, and has been answered.
 func (s *session) Proceed() (open bool) {
 	<-s.turn
-	defer func() { s.turn <- struct{}{} }()
+	defer s.pass()
 	defer s.survive(&open)
 	s.run()
 	return !s.over
@@ -288,6 +288,15 @@ func (s *session) measure() {
 		s.queryFree.Store(int64(free))
 	}
 	s.weigh(used + free)
+}
+
+// stirred tells that the session has come to rest, or that its client has read.
+func (s *session) stirred() { s.engine.stirred() }
+
+// pass lets others have the turn.
+func (s *session) pass() {
+	s.turn <- struct{}{}
+	s.stirred()
 }
 
 // room goes on with what has waited for the client to read.

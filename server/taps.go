@@ -11,6 +11,24 @@ type Taps struct {
 	// may run. Its row is nil if there is none of that name.
 	Call func(l *commands.Client, m *commands.Command, args [][]byte)
 
+	// Failed is told that a client's last call was answered an error: it was
+	// refused, or has failed.
+	Failed func(*commands.Client, error)
+
+	// Published is told of each message that is published, keyspace events among
+	// them, once its receivers have it.
+	Published func(commands.Publication)
+
+	// Left is told of a client that leaves, before its subscriptions are ended.
+	Left func(*commands.Client)
+
+	// Closed is told that the server is about to close: all its clients are there.
+	Closed func(*commands.State)
+
+	// Watched is asked, without the lock, whether Settled is to be told, besides,
+	// that a session has come to rest, or that a client has read.
+	Watched func() bool
+
 	// Settled is told that calls have run, that a client has come or left, or that
 	// keys have expired: what somebody waits for may have come about.
 	Settled func(*commands.State)
@@ -30,7 +48,7 @@ type Taps struct {
 
 // on reports whether anybody listens.
 func (t *Taps) on() bool {
-	return t.Call != nil || t.Settled != nil || t.Strike != nil || t.Copies != nil || t.Line != nil
+	return t.Call != nil || t.Settled != nil || t.Failed != nil || t.Published != nil || t.Strike != nil || t.Copies != nil || t.Line != nil
 }
 
 // tapCall shows a call that has come in.
@@ -42,6 +60,34 @@ func (e *engine) tapCall(l *commands.Client, r request) {
 
 // aside reports whether a call is one of those that nobody is told of.
 func aside(m *commands.Command) bool { return m != nil && m.Has(commands.Aside) }
+
+func (e *engine) tapFailed(l *commands.Client, m *commands.Command, err error) {
+	if e.taps.Failed != nil && err != nil && !aside(m) {
+		e.taps.Failed(l, err)
+	}
+}
+
+func (e *engine) tapLeft(l *commands.Client) {
+	if e.taps.Left != nil {
+		e.taps.Left(l)
+	}
+}
+
+func (e *engine) tapClosed() {
+	if e.taps.Closed != nil && !e.closed {
+		e.taps.Closed(&e.state)
+	}
+}
+
+// stirred tells those who watch that a session has come to rest, or that a client
+// has read. No lock may be held.
+func (e *engine) stirred() {
+	if e.taps.Watched != nil && e.taps.Watched() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.settled()
+	}
+}
 
 // settled tells that something has come about.
 func (e *engine) settled() {

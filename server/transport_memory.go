@@ -17,6 +17,7 @@ type memoryConn struct {
 	session *session
 	rest    []piece       // taken from the outbox, not yet read; guarded by reading
 	used    int           // bytes of rest[0] that were read; likewise
+	left    int           // bytes in rest that were not; likewise
 	reading chan struct{} // holds a token while somebody is in Read
 
 	// The outbox's mu guards these too.
@@ -58,6 +59,7 @@ func (c *memoryConn) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n := 0
+	defer c.session.stirred()
 	for n < len(p) && len(c.rest) > 0 {
 		first := c.rest[0]
 		m := copy(p[n:], first.bytes[c.used:])
@@ -70,6 +72,10 @@ func (c *memoryConn) Read(p []byte) (int, error) {
 			c.rest[0] = piece{} // not to be held on to
 			c.rest, c.used = c.rest[1:], 0
 		}
+	}
+	c.left -= n
+	if rest := &c.session.out.rest; rest.Load() != int64(c.left) {
+		rest.Store(int64(c.left))
 	}
 	return n, nil
 }
@@ -88,8 +94,8 @@ func (c *memoryConn) take() error {
 		case len(c.rest) > 0:
 			return nil
 		case len(out.pieces) > 0:
-			c.rest, out.pieces = out.pieces, nil
-			out.taken(out.ready())
+			c.rest, out.pieces, c.left = out.pieces, nil, out.ready()
+			out.taken(c.left)
 			return nil
 		case out.ended && !out.line.NoOutput:
 			return io.EOF

@@ -16,6 +16,10 @@ type Rig struct {
 	*server.Server
 	clock  server.Clock // of the options; nil: the real one
 	faults faults
+
+	waits     waits
+	recorders []*Recorder // under the server's lock
+	log       callLog
 }
 
 // New returns a rig whose server has no network: see server.New.
@@ -26,7 +30,11 @@ func Start(o server.Options) (*Rig, error) { return build(o, server.Start) }
 
 func build(o server.Options, start func(server.Options) (*server.Server, error)) (*Rig, error) {
 	r := &Rig{clock: o.Clock, faults: newFaults(&o)}
-	o.Taps = server.Taps{Call: r.called, Settled: r.settled, Strike: r.strike, Copies: r.copies, Line: r.line}
+	o.Taps = server.Taps{
+		Call: r.called, Failed: r.log.failed, Published: r.published, Closed: r.closed,
+		Settled: r.waits.look, Watched: func() bool { return r.waits.resting.Load() > 0 },
+		Strike: r.strike, Copies: r.copies, Line: r.line,
+	}
 	var err error
 	if r.Server, err = start(o); err != nil {
 		return nil, err
@@ -34,9 +42,17 @@ func build(o server.Options, start func(server.Options) (*server.Server, error))
 	return r, nil
 }
 
-// called and settled are where the server tells the rig what goes on; both are
+// called and closed are where the server tells the rig what goes on; both are
 // called under its lock.
 
-func (r *Rig) called(l *commands.Client, m *commands.Command, args [][]byte) {}
+func (r *Rig) called(l *commands.Client, m *commands.Command, args [][]byte) {
+	r.log.add(l, m, args)
+}
 
-func (r *Rig) settled(s *commands.State) {}
+func (r *Rig) closed(s *commands.State) {
+	r.waits.close(s)
+	for _, c := range r.recorders {
+		c.end()
+	}
+	r.recorders = nil
+}

@@ -1,0 +1,48 @@
+package servertest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/parley-chat/parley/server/rig"
+)
+
+// A Recorder is the rig's; Next fails the test instead of returning an error.
+type Recorder struct {
+	*rig.Recorder
+	t testing.TB
+}
+
+// Recorder records what is published to some channels from now on; without a
+// channel, to all.
+func (s *Server) Recorder(channels ...string) *Recorder {
+	return s.record(s.Rig.Recorder(channels...))
+}
+
+// PatternRecorder records what is published to channels that match one of the patterns.
+func (s *Server) PatternRecorder(patterns ...string) *Recorder {
+	return s.record(s.Rig.PatternRecorder(patterns...))
+}
+
+func (s *Server) record(r *rig.Recorder) *Recorder {
+	s.t.Cleanup(func() {
+		if err := r.Err(); err != nil {
+			s.t.Errorf("servertest: %v", err)
+		}
+	})
+	return &Recorder{r, s.t}
+}
+
+// Next takes out the oldest message, and waits for one if there is none. A ctx
+// without a deadline gets one, ten seconds from now.
+func (r *Recorder) Next(ctx context.Context) (m rig.Message) {
+	r.t.Helper()
+	err := bounded(ctx, func(ctx context.Context) (err error) {
+		m, err = r.Recorder.Next(ctx)
+		return err
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return m
+}
