@@ -37,7 +37,7 @@ clients: ## run the tests with client libraries; what is not installed says so a
 	cd $(CLIENTS) && $(GO) test -race -shuffle=on ./...
 
 .PHONY: clients-install
-clients-install: ## install the Node.js libraries for `make clients`, with npm
+clients-install: ## install the Node.js libraries and Jest for `make clients`, with npm
 	@for library in $(CLIENTS)/node/*/package.json; do \
 		echo "npm ci ($$(dirname $$library))"; \
 		(cd "$$(dirname $$library)" && npm ci --no-fund --no-audit --ignore-scripts) || exit 1; \

@@ -86,7 +86,7 @@ A chat server that speaks the Redis protocol. Options, with one dash or two:
                        and restores states, waits, and makes things fail (see TEST
                        HELP, docs/TESTING.md); ends when standard input does;
                        listens on this machine only, on a free port if none is
-                       given; DEBUG is allowed
+                       given; DEBUG is allowed; logs warnings only
   --seed n             with --test: makes what is random repeatable
   --version            print the version
   --help               print this
@@ -213,7 +213,7 @@ func parse(args []string) (options, error) {
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
-	if err := o.forTests(f, bind, &port, &debug); err != nil {
+	if err := o.forTests(f, bind, &port, &debug, &level); err != nil {
 		return o, err
 	}
 	if port < 0 || port > 65535 {

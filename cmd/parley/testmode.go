@@ -33,7 +33,7 @@ func untilEOF(stdin io.Reader, end func()) {
 
 // forTests sees to what goes with --test: what else the command line may say, and
 // what holds where it says nothing.
-func (o *options) forTests(f *flag.FlagSet, bind string, port *int, debug *string) error {
+func (o *options) forTests(f *flag.FlagSet, bind string, port *int, debug, level *string) error {
 	given := make(map[string]bool)
 	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	switch {
@@ -52,6 +52,9 @@ func (o *options) forTests(f *flag.FlagSet, bind string, port *int, debug *strin
 	}
 	if !given["enable-debug-command"] {
 		*debug = string(commands.DebugLocal)
+	}
+	if !given["loglevel"] {
+		*level = "warning" // what tests do to a server is no news to them
 	}
 	return nil
 }

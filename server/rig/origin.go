@@ -1,9 +1,7 @@
 package rig
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -21,12 +19,11 @@ func (o *origin) note(r *Rig) (err error) {
 }
 
 func parametersAndUsers(r *Rig) (config map[string]string, users []string, err error) {
-	ctx := context.Background()
-	c, err := r.Do(ctx, "CONFIG", "GET", "*")
+	c, err := r.DB(0).Do("CONFIG", "GET", "*")
 	if err != nil {
 		return nil, nil, err
 	}
-	u, err := r.Do(ctx, "ACL", "LIST")
+	u, err := r.DB(0).Do("ACL", "LIST")
 	return c.Map(), u.Strings(), err
 }
 
@@ -38,42 +35,38 @@ func (o *origin) back(r *Rig) error {
 	if err != nil {
 		return err
 	}
-	calls := [][]any{{"CLIENT", "UNPAUSE"}, {"FLUSHALL"}}
+	calls := [][]string{{"CLIENT", "UNPAUSE"}, {"FLUSHALL"}}
 	calls = append(calls, o.undoneUsers(users)...)
 	for name, value := range o.config {
 		if config[name] != value {
-			calls = append(calls, []any{"CONFIG", "SET", name, value})
+			calls = append(calls, []string{"CONFIG", "SET", name, value})
 		}
 	}
-	calls = append(calls, []any{"ACL", "LOG", "RESET"}, []any{"SLOWLOG", "RESET"}, []any{"LATENCY", "RESET"}, []any{"CONFIG", "RESETSTAT"})
+	calls = append(calls, []string{"ACL", "LOG", "RESET"}, []string{"SLOWLOG", "RESET"}, []string{"LATENCY", "RESET"}, []string{"CONFIG", "RESETSTAT"})
 	var errs []error
 	for _, words := range calls {
-		if _, err := r.Do(context.Background(), words...); err != nil {
-			errs = append(errs, fmt.Errorf("%v: %w", words, err))
+		if _, err := r.DB(0).Do(words...); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
 }
 
 // undoneUsers are the calls that make the users of now those of the start.
-func (o *origin) undoneUsers(now []string) (calls [][]any) {
+func (o *origin) undoneUsers(now []string) (calls [][]string) {
 	named := func(lines []string, name string) bool {
 		return slices.ContainsFunc(lines, func(line string) bool { return nameIn(line) == name })
 	}
 	for _, line := range now {
 		if name := nameIn(line); !named(o.users, name) {
-			calls = append(calls, []any{"ACL", "DELUSER", name})
+			calls = append(calls, []string{"ACL", "DELUSER", name})
 		}
 	}
 	for _, line := range o.users {
 		if slices.Contains(now, line) {
 			continue
 		}
-		call := []any{"ACL", "SETUSER", nameIn(line), "reset"}
-		for _, rule := range rules(line) {
-			call = append(call, rule)
-		}
-		calls = append(calls, call)
+		calls = append(calls, append([]string{"ACL", "SETUSER", nameIn(line), "reset"}, rules(line)...))
 	}
 	return calls
 }

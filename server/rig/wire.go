@@ -3,6 +3,7 @@ package rig
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/parley-chat/parley/commands"
@@ -15,6 +16,8 @@ import (
 type wire struct {
 	rig   *Rig
 	start origin
+
+	faults shelf[*Injection]
 }
 
 // StartForClients returns a rig whose server accepts connections and has the command
@@ -22,7 +25,10 @@ type wire struct {
 // recorder, lint or list of calls: they are the test's own, and not the program's that
 // is tested. Who may connect may send it.
 func StartForClients(o server.Options) (*Rig, error) {
-	w := &wire{}
+	w := &wire{faults: shelf[*Injection]{what: "fault"}}
+	if o.Clock == nil {
+		o.Clock = &server.RunningClock{}
+	}
 	o.Commands = append([]commands.Command{w.row()}, o.Commands...)
 	r, err := Start(o)
 	if err != nil {
@@ -90,16 +96,6 @@ func (v verb) run(ctx context.Context, words []string) (answer, error) {
 }
 
 func (w *wire) rows() []commands.Command {
-	return []commands.Command{
-		{Name: "help", Syntax: "", Summary: "Shows this list.", Arity: 2, Run: commands.Help},
-		sub("reset", "", "Makes the server what it was at its start, but for its time, its clients and the snapshots.", 2, w.reset),
-	}
-}
-
-// reset is for between tests.
-func (w *wire) reset(context.Context, []string) (answer, error) {
-	if err := w.start.back(w.rig); err != nil {
-		return nil, err
-	}
-	return okay, nil
+	help := commands.Command{Name: "help", Syntax: "", Summary: "Shows this list.", Arity: 2, Run: commands.Help}
+	return slices.Concat([]commands.Command{help}, w.stateRows(), w.faultRows())
 }
