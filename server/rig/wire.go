@@ -17,7 +17,8 @@ type wire struct {
 	rig   *Rig
 	start origin
 
-	faults shelf[*Injection]
+	faults    shelf[*Injection]
+	recorders recorders
 }
 
 // StartForClients returns a rig whose server accepts connections and has the command
@@ -97,5 +98,5 @@ func (v verb) run(ctx context.Context, words []string) (answer, error) {
 
 func (w *wire) rows() []commands.Command {
 	help := commands.Command{Name: "help", Syntax: "", Summary: "Shows this list.", Arity: 2, Run: commands.Help}
-	return slices.Concat([]commands.Command{help}, w.stateRows(), w.faultRows())
+	return slices.Concat([]commands.Command{help}, w.stateRows(), w.waitRows(), w.faultRows())
 }

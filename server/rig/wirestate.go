@@ -36,5 +36,7 @@ func (w *wire) reset(context.Context, []string) (answer, error) {
 	if err := w.start.back(w.rig); err != nil {
 		return nil, err
 	}
+	w.recorders.clear()
+	w.rig.ClearCalls()
 	return okay, nil
 }

@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"sync"
@@ -26,6 +27,25 @@ func duration(word string) (time.Duration, error) {
 }
 
 const maxDuration = time.Duration(1<<63 - 1)
+
+// within gives a context so much time. It is that of the world, which passes while the
+// server's stands still, too.
+func within(ctx context.Context, word string) (context.Context, context.CancelFunc, error) {
+	d, err := duration(word)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d)
+	return ctx, cancel, nil
+}
+
+func natural(word string) (int, error) {
+	n, err := strconv.Atoi(word)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("%q is no number of 0 or more", word)
+	}
+	return n, nil
+}
 
 func textAnswer(s string) answer { return func(w *resp.Writer) { w.BulkString(s) } }
 
