@@ -1,0 +1,350 @@
+package servertest_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/server/rig"
+	"github.com/parley-chat/parley/server/servertest"
+)
+
+// value is what is stored at a key.
+func value(t testing.TB, s *servertest.Server, key string) string {
+	t.Helper()
+	v, err := s.Do(t.Context(), "GET", key)
+	require.NoError(t, err)
+	return v.Str
+}
+
+// unsent is how many bytes the server has for the client with the first id.
+func unsent(t testing.TB, s *servertest.Server) string {
+	t.Helper()
+	v, err := s.Do(t.Context(), "CLIENT", "LIST", "ID", 1)
+	require.NoError(t, err)
+	_, rest, _ := strings.Cut(v.Str, " omem=")
+	n, _, _ := strings.Cut(rest, " ")
+	return n
+}
+
+// Replies are held back from the call that is struck on, though the calls run, and
+// come in order when that is undone.
+func TestHold(t *testing.T) {
+	t.Parallel()
+	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
+		i := s.Inject(rig.Fault{Client: "app", Command: "set", Hold: true})
+		app.send("PING\nSET k v\nPUBLISH c x\nSET end 1")
+		app.gets("+PONG")
+		require.Eventually(t, func() bool { return value(t, s, "end") == "1" }, 10*time.Second, time.Millisecond)
+		require.Equal(t, 1, i.Strikes(), "of clients")
+		require.NotEqual(t, "0", unsent(t, s))
+		i.Undo()
+		app.gets("+OK", ":0", "+OK")
+		app.asks("SET k w", "+OK")
+		require.Equal(t, "0", unsent(t, s))
+	})
+}
+
+// Without a call in its aim a Hold begins at once: a subscriber gets nothing more
+// until it is undone.
+func TestHoldOfMessages(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := servertest.New(t)
+		app := subscribe(t, s, "app", "c")
+		i := s.Inject(rig.Fault{Client: "app", Hold: true})
+		publish(t, s, "c", "a", 1)
+		require.NoError(t, app.conn.SetReadDeadline(time.Now().Add(time.Hour)))
+		_, err := app.r.ReadByte()
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		publish(t, s, "c", "b", 1)
+		require.NoError(t, app.conn.SetReadDeadline(time.Time{}))
+		i.Undo()
+		app.gets(append(message("c", "a"), message("c", "b")...)...)
+	})
+}
+
+// What is held back counts as unread: who goes on to cause it is served no further,
+// or cut off at the limits of output.
+func TestHoldIsBounded(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	_, err := s.Do(t.Context(), "SET", "k", strings.Repeat("x", 100_000))
+	require.NoError(t, err)
+	app, phone := dialAs(t, s, "app"), subscribe(t, s, "phone", "c")
+	i := s.Inject(rig.Fault{Client: "*", Hold: true})
+	app.send(strings.Repeat("GET k\n", 100) + "SET end 1")
+	require.Empty(t, value(t, s, "end"))
+	require.NoError(t, s.Check())
+	_, err = s.Do(t.Context(), "CONFIG", "SET", "client-output-buffer-limit", "pubsub 100000 0 0")
+	require.NoError(t, err)
+	publish(t, s, "c", strings.Repeat("x", 200_000), 1)
+	phone.ends("")
+	require.NoError(t, s.Check())
+	i.Undo()
+	for range 100 {
+		app.gets("$100000", strings.Repeat("x", 100_000))
+	}
+	app.gets("+OK")
+}
+
+// A client that quits while its replies are held back still gets them.
+func TestHoldAndQuit(t *testing.T) {
+	t.Parallel()
+	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
+		i := s.Inject(rig.Fault{Client: "app", Hold: true})
+		app.send("SET k v\nQUIT\nPING")
+		require.Eventually(t, func() bool { return value(t, s, "k") == "v" }, 10*time.Second, time.Millisecond)
+		i.Undo()
+		app.ends("+OK\r\n+OK\r\n")
+	})
+}
+
+// Nothing of what a partitioned client sends comes in, nothing reaches it, and no
+// connection ends. Undo lets everything go on, in order.
+func TestPartition(t *testing.T) {
+	t.Parallel()
+	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
+		other := dialAs(t, s, "other")
+		i := s.Inject(rig.Fault{Client: "app", Partition: true})
+		require.Equal(t, 1, i.Strikes())
+		app.send("SET k app\nGET k\nPING")
+		other.asks("SET k other\nGET k", "+OK", "$5", "other")
+		require.Equal(t, "other", value(t, s, "k"))
+		i.Undo()
+		app.gets("+OK", "$3", "app", "+PONG")
+		require.Equal(t, "app", value(t, s, "k"))
+	})
+}
+
+// A partition may begin with a call, which then does not come in before its end.
+func TestPartitionFromACallOn(t *testing.T) {
+	t.Parallel()
+	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
+		i := s.Inject(rig.Fault{Client: "app", Command: "set", Nth: 2, Partition: true})
+		app.send("SET k 1\nSET k 2\nGET k")
+		app.gets("+OK")
+		awaitStrike(t, i)
+		require.Equal(t, "1", value(t, s, "k"))
+		i.Undo()
+		app.gets("+OK", "$1", "2")
+	})
+}
+
+func awaitStrike(t testing.TB, i *rig.Injection) {
+	t.Helper()
+	require.Eventually(t, func() bool { return i.Strikes() > 0 }, 10*time.Second, time.Millisecond)
+}
+
+// A call that had come in before goes on, and its reply waits behind the partition.
+func TestPartitionOfAClientThatWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := servertest.New(t)
+		app := dialAs(t, s, "app")
+		app.send("BZPOPMIN z 60\nPING")
+		i := s.Inject(rig.Fault{Client: "app", Partition: true})
+		_, err := s.Do(t.Context(), "ZADD", "z", 1, "job")
+		require.NoError(t, err)
+		v, err := s.Do(t.Context(), "ZCARD", "z")
+		require.NoError(t, err)
+		require.Zero(t, v.Int)
+		require.NoError(t, app.conn.SetReadDeadline(time.Now().Add(time.Hour)))
+		_, err = app.r.ReadByte()
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.NoError(t, app.conn.SetReadDeadline(time.Time{}))
+		i.Undo()
+		app.gets("*3", "$1", "z", "$3", "job", "$1", "1", "+PONG")
+	})
+}
+
+// Who connects during a partition and has the name of one who is cut off is cut off
+// from then on, whether or not it calls again.
+func TestPartitionOfWhoComesLater(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	i := s.Inject(rig.Fault{Client: "app", Partition: true})
+	conn, err := s.Dial()
+	require.NoError(t, err)
+	app := newRaw(t, conn)
+	app.send("SUBSCRIBE c\nCLIENT SETNAME other")
+	app.gets("*3", "$9", "subscribe", "$1", "c", ":1", "-ERR Can't execute 'client|setname': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context")
+	app.asks("UNSUBSCRIBE", "*3", "$11", "unsubscribe", "$1", "c", ":0")
+	app.asks("CLIENT SETNAME app", "+OK")
+	app.send("PING")
+	require.Equal(t, 1, i.Strikes())
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Millisecond)))
+	_, err = app.r.ReadByte()
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.NoError(t, conn.SetReadDeadline(time.Time{}))
+	i.Undo()
+	app.gets("+PONG")
+}
+
+// The server learns that a partitioned client has gone when the partition is over:
+// until then it is subscribed. What it had sent runs first.
+func TestPartitionedClientGoes(t *testing.T) {
+	t.Parallel()
+	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
+		app.send("SUBSCRIBE c")
+		for line := ""; line != ":1\r\n"; {
+			var err error
+			line, err = app.r.ReadString('\n')
+			require.NoError(t, err)
+		}
+		i := s.Inject(rig.Fault{Client: "app", Partition: true})
+		app.send("SUBSCRIBE d")
+		require.NoError(t, app.conn.Close())
+		publish(t, s, "c", "x", 1)
+		publish(t, s, "d", "x", 0)
+		i.Undo()
+		require.Eventually(t, func() bool {
+			v, err := s.Do(t.Context(), "CLIENT", "LIST")
+			return err == nil && v.Str == ""
+		}, 10*time.Second, time.Millisecond)
+		publish(t, s, "c", "x", 0)
+	})
+}
+
+// Two partitions of a client end with the later one; a call that one of them keeps
+// does not slip in between.
+func TestPartitionsAddUp(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	app := dialAs(t, s, "app")
+	first := s.Inject(rig.Fault{Client: "app", Command: "set", Partition: true})
+	app.send("SET k v\nSET k w")
+	second := s.Inject(rig.Fault{ID: 1, Partition: true})
+	first.Undo()
+	require.Empty(t, value(t, s, "k"))
+	second.Undo()
+	app.gets("+OK", "+OK")
+	require.Equal(t, "w", value(t, s, "k"))
+}
+
+// A client's own timeouts of reading and writing go on.
+func TestPartitionAndTimeouts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := servertest.New(t)
+		app := dialAs(t, s, "app")
+		i := s.Inject(rig.Fault{Client: "app", Partition: true})
+		require.NoError(t, app.conn.SetDeadline(time.Now().Add(3*time.Second)))
+		begun := time.Now()
+		_, err := app.r.ReadByte()
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.Equal(t, 3*time.Second, time.Since(begun))
+		require.NoError(t, app.conn.SetDeadline(time.Now().Add(3*time.Second)))
+		for err = nil; err == nil; { // until as much waits as may
+			_, err = app.conn.Write(make([]byte, 1<<20))
+		}
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.Equal(t, 6*time.Second, time.Since(begun))
+		require.NoError(t, s.Check())
+		i.Undo()
+	})
+}
+
+// Close waits for nothing that a fault keeps, and what was held back is lost.
+func TestCloseDuringFaults(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []string{"client=app partition", "client=app hold", "client=app command=set partition", "client=app command=set hold", "client=app delay=1h"} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
+				f, err := rig.ParseFault(fault)
+				require.NoError(t, err)
+				i := s.Inject(f)
+				app.send("SET k v\nSET k w\nQUIT")
+				awaitStrike(t, i)
+				begun := time.Now()
+				require.NoError(t, s.Close())
+				require.Less(t, time.Since(begun), 5*time.Second)
+				rest, err := io.ReadAll(app.r)
+				if err != nil { // a network may tell so that the server had input left
+					require.True(t, errors.As(err, new(*net.OpError)), err)
+				}
+				require.Empty(t, rest)
+				i.Undo()
+				require.NoError(t, s.Check())
+			})
+		})
+	}
+}
+
+// Any faults, and any calls of clients that come and go: the server stays sound, and
+// when all is undone everybody is served.
+func TestRandomFaults(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t, func(o *servertest.Options) { o.Network, o.Seed = true, 1 })
+	done := make(chan struct{})
+	for n := range 6 {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			dial := s.Dial
+			if n%2 == 0 {
+				dial = func() (net.Conn, error) { return net.Dial("tcp", s.Addr()) }
+			}
+			r := rand.New(rand.NewPCG(1, uint64(n)))
+			for range 40 {
+				visit(r, dial)
+			}
+		}()
+	}
+	faults := []string{
+		`error=READONLY chance=0.3`, `delay=1ms chance=0.2`, `cut=before chance=0.02`, `cut=no-reply chance=0.02`, `cut=mid-reply chance=0.02`, `cut=after chance=0.02`,
+		`client=n1 partition`, `client=n? hold chance=0.1`, `client=n2 command=exec partition`, `channel=c drop chance=0.5`, `channel=c double`,
+		`command=bzpopmin cut=mid-reply`, `command=multi,exec delay=2ms`, `client=n3 partition times=1`, `key=k* error="ERR k" from=3`, `command=get delay=1ms cut=after chance=0.1`,
+	}
+	r := rand.New(rand.NewPCG(2, 2))
+	var now []*rig.Injection
+	for running := 6; running > 0; {
+		select {
+		case <-done:
+			running--
+		case <-time.After(time.Millisecond):
+		}
+		if len(now) < 4 {
+			f, err := rig.ParseFault(faults[r.IntN(len(faults))])
+			require.NoError(t, err)
+			i, err := s.Rig.Inject(f)
+			require.NoError(t, err)
+			now = append(now, i)
+		}
+		if n := r.IntN(len(now)); r.IntN(3) == 0 {
+			now[n].Undo()
+			now = append(now[:n], now[n+1:]...)
+		}
+		require.NoError(t, s.Check())
+	}
+	for _, i := range now {
+		i.Undo()
+	}
+	require.NoError(t, s.Check())
+	dialAs(t, s, "last").asks("PING", "+PONG")
+}
+
+// visit connects, makes some calls, and reads what comes in the time it has.
+func visit(r *rand.Rand, dial func() (net.Conn, error)) {
+	conn, err := dial()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	calls := []string{"SET k v", "GET k", "INCR n", "MULTI", "EXEC", "PUBLISH c x", "BZPOPMIN z 0.001", "ZADD z 1 a", "HELLO 3", "CLIENT TRACKING ON", "SUBSCRIBE c", "UNSUBSCRIBE", "WHAT", "QUIT"}
+	fmt.Fprintf(conn, "CLIENT SETNAME n%d\r\n", r.IntN(4))
+	conn.SetDeadline(time.Now().Add(time.Duration(r.IntN(20)) * time.Millisecond))
+	for range r.IntN(40) {
+		fmt.Fprintf(conn, "%s\r\n", calls[r.IntN(len(calls))])
+	}
+	io.Copy(io.Discard, conn)
+}
