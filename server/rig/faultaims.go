@@ -14,7 +14,7 @@ import (
 type aim struct {
 	rows       map[*commands.Command]bool
 	categories commands.Category
-	refuses    func(m *commands.Command, args [][]byte) bool // nil: any call
+	refuses    func(call) bool // nil: any call
 	fault      *Fault
 }
 
@@ -126,14 +126,14 @@ func (a *aim) channel(name []byte) bool {
 
 // call reports whether the aim is at a call. Its row is nil if there is no such
 // command.
-func (a *aim) call(m *commands.Command, args [][]byte) bool {
-	f := a.fault
+func (a *aim) call(c call) bool {
+	f, m, args := a.fault, c.m, c.args
 	switch {
 	case m == nil:
 		return f.Command == "" && f.Key == "" && f.Channel == "" && a.refuses == nil
 	case f.Command != "" && !a.rows[m] && m.Categories()&a.categories == 0:
 		return false
-	case a.refuses != nil && !a.refuses(m, args):
+	case a.refuses != nil && (!m.Accepts(len(args)) || !a.refuses(c)):
 		return false
 	}
 	return (f.Key == "" || anyKey(f.Key, m, args)) && (f.Channel == "" || anyChannel(f.Channel, m, args))

@@ -219,7 +219,7 @@ func (i *Injection) strikesCall(l *commands.Client, m *commands.Command, args []
 		return false
 	case i.lines[l.ID]:
 		return i.fault.Partition // a call that has slipped in
-	case !i.aim.call(m, args) || !i.chosen(&i.calls, l):
+	case !i.aim.call(call{l, m, args}) || !i.chosen(&i.calls, l):
 		return false
 	}
 	if i.fault.aboutLine() {

@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/parley-chat/parley/commands"
@@ -10,33 +11,50 @@ import (
 // for word, and the calls that it refuses then.
 var refusals = []struct {
 	text    string
-	refuses func(m *commands.Command, args [][]byte) bool
+	refuses func(call) bool
 }{
 	{"LOADING Redis is loading the dataset in memory", without(commands.Loading)},
 	{"READONLY You can't write against a read only replica.", with(commands.Write)},
-	{"OOM command not allowed when used memory > 'maxmemory'.", with(commands.DenyOOM)},
+	{"OOM command not allowed when used memory > 'maxmemory'.", whatTakesMemory},
 	{"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.", without(commands.AllowBusy)},
 	{"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", without(commands.Stale)},
 	{"NOREPLICAS Not enough good replicas to write.", with(commands.Write)},
 	{"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. " +
 		"Commands that may modify the data set are disabled, because this instance is configured to report errors during writes " +
 		"if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.", writesAndPing},
-	{"CLUSTERDOWN Hash slot not served", func(m *commands.Command, args [][]byte) bool { return len(keysOf(m, args)) > 0 }},
+	{"CLUSTERDOWN Hash slot not served", whatHasASlot},
 	{"NOAUTH Authentication required.", without(commands.NoAuth)},
 }
 
-func with(f commands.Flags) func(*commands.Command, [][]byte) bool {
-	return func(m *commands.Command, _ [][]byte) bool { return m.Has(f) }
+// A call is what a fault is aimed at; m is its row.
+type call struct {
+	l    *commands.Client
+	m    *commands.Command
+	args [][]byte
+}
+
+func with(f commands.Flags) func(call) bool {
+	return func(c call) bool { return c.m.Has(f) }
+}
+
+func without(f commands.Flags) func(call) bool {
+	return func(c call) bool { return !c.m.Has(f) }
+}
+
+// whatTakesMemory are the calls that Redis refuses when memory is full: to queue one
+// within MULTI takes some, too.
+func whatTakesMemory(c call) bool {
+	return c.m.Has(commands.DenyOOM) || c.l.Multi != nil && !c.m.Has(commands.LeavesMulti)
 }
 
 // writesAndPing are what Redis refuses when it cannot save: PING, too, so that who
 // watches it learns of that.
-func writesAndPing(m *commands.Command, _ [][]byte) bool {
-	return m.Has(commands.Write) || m.FullName() == "ping"
-}
+func writesAndPing(c call) bool { return c.m.Has(commands.Write) || c.m.FullName() == "ping" }
 
-func without(f commands.Flags) func(*commands.Command, [][]byte) bool {
-	return func(m *commands.Command, _ [][]byte) bool { return !m.Has(f) }
+// whatHasASlot are calls with keys, or with channels of shards.
+func whatHasASlot(c call) bool {
+	notKey := func(k commands.KeySpec) bool { return k.Flags&commands.NotKey != 0 }
+	return len(keysOf(c.m, c.args)) > 0 || slices.ContainsFunc(c.m.Keys, notKey)
 }
 
 // readyMade is the text of an error of which there is only the code, and any other
@@ -51,7 +69,7 @@ func readyMade(text string) string {
 }
 
 // refusalOf tells which calls Redis refuses with an error; nil: it is none of these.
-func refusalOf(text string) func(*commands.Command, [][]byte) bool {
+func refusalOf(text string) func(call) bool {
 	for _, r := range refusals {
 		if r.text == readyMade(text) {
 			return r.refuses

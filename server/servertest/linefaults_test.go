@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/server"
 	"github.com/parley-chat/parley/server/rig"
 	"github.com/parley-chat/parley/server/servertest"
 )
@@ -285,7 +287,7 @@ func TestCloseDuringFaults(t *testing.T) {
 // when all is undone everybody is served.
 func TestRandomFaults(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t, func(o *servertest.Options) { o.Network, o.Seed = true, 1 })
+	s := servertest.New(t, func(o *servertest.Options) { o.Network, o.Seed, o.Clock = true, 1, new(server.RunningClock) })
 	done := make(chan struct{})
 	for n := range 6 {
 		go func() {
@@ -307,6 +309,7 @@ func TestRandomFaults(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(2, 2))
 	var now []*rig.Injection
+	struck := make(map[string]int)
 	for running := 6; running > 0; {
 		select {
 		case <-done:
@@ -322,13 +325,17 @@ func TestRandomFaults(t *testing.T) {
 		}
 		if n := r.IntN(len(now)); r.IntN(3) == 0 {
 			now[n].Undo()
+			struck[now[n].String()] += now[n].Strikes()
 			now = append(now[:n], now[n+1:]...)
 		}
 		require.NoError(t, s.Check())
 	}
 	for _, i := range now {
 		i.Undo()
+		struck[i.String()] += i.Strikes()
 	}
+	maps.DeleteFunc(struck, func(_ string, n int) bool { return n == 0 })
+	require.Greater(t, len(struck), 5, "%v", struck)
 	require.NoError(t, s.Check())
 	dialAs(t, s, "last").asks("PING", "+PONG")
 }
