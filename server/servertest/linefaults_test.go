@@ -52,7 +52,7 @@ func TestHold(t *testing.T) {
 		i.Undo()
 		app.gets("+OK", ":0", "+OK")
 		app.asks("SET k w", "+OK")
-		require.Equal(t, "0", unsent(t, s))
+		require.Eventually(t, func() bool { return unsent(t, s) == "0" }, 10*time.Second, time.Millisecond)
 	})
 }
 
