@@ -11,7 +11,12 @@ import (
 
 // BenchmarkSession times one command of a pipeline 32 deep, from bytes to
 // bytes, without a network.
-func BenchmarkSession(b *testing.B) {
+func BenchmarkSession(b *testing.B) { benchmarkSession(b, 32) }
+
+// BenchmarkSessionOneByOne is of commands that come one at a time.
+func BenchmarkSessionOneByOne(b *testing.B) { benchmarkSession(b, 1) }
+
+func benchmarkSession(b *testing.B, depth int) {
 	for _, command := range []string{
 		"PING",
 		"INCR user:count",
@@ -26,7 +31,7 @@ func BenchmarkSession(b *testing.B) {
 		"ZCOUNT room:1:messages %d +inf",
 	} {
 		b.Run(strings.ReplaceAll(command, " ", "_"), func(b *testing.B) {
-			const depth, ids = 32, 10000
+			const ids = 10000
 			srv, err := New(Options{})
 			require.NoError(b, err)
 			defer srv.Close()
@@ -50,7 +55,7 @@ func BenchmarkSession(b *testing.B) {
 				s.Feed(pipelines[i%len(pipelines)])
 				discard(&s.out)
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/depth, "ns/command")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(depth), "ns/command")
 		})
 	}
 }

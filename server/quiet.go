@@ -48,9 +48,7 @@ func (s *session) awaitQuiet(now time.Time) (next time.Time) {
 
 // letGo gives back what rest keeps for the next calls, unless some are running.
 func (s *session) letGo() {
-	select {
-	case <-s.turn:
-	default:
+	if !s.turn.tryTake() {
 		return
 	}
 	if len(s.batch) == 0 {
@@ -58,5 +56,5 @@ func (s *session) letGo() {
 		s.in.empty()
 		s.measure()
 	}
-	s.turn <- struct{}{}
+	s.turn.give()
 }

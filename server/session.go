@@ -53,12 +53,13 @@ type session struct {
 	reminder reminder // of what the client may be late with
 	part     part     // the call that it is sending
 
-	turn   chan struct{} // holds a token while nobody is in Feed or proceed; guards all below
+	turn   turn // of who is in Feed or Proceed; guards all below
 	in     framing
 	words  [][]byte
 	batch  []request // parsed; those from next on have not run
 	next   int
-	copies int // bytes in words of batch that are copies
+	copies int           // bytes in words of batch that are copies
+	obeyed *callerLimits // what the input and the outbox are under
 
 	stranger atomic.Int64 // Unix ns since which it must say who it is; 0: it need not
 
@@ -71,7 +72,8 @@ type session struct {
 // it cannot be served. attach ties the session to its transport before others
 // can see it: from then on anybody may kill it.
 func newSession(e *engine, o origin, attach func(*session)) (*session, error) {
-	s := &session{engine: e, turn: make(chan struct{}, 1)}
+	s := &session{engine: e, turn: newTurn()}
+	s.turn.take() // until it is entered
 	s.out.init()
 	s.out.keeper = s
 	s.out.holds.sum, s.holds.sum = &e.state.Held, &e.state.Held
@@ -85,7 +87,7 @@ func newSession(e *engine, o origin, attach func(*session)) (*session, error) {
 	}
 	s.obey()
 	s.expectCalls()
-	s.turn <- struct{}{}
+	s.turn.give()
 	return s, nil
 }
 
@@ -93,7 +95,7 @@ func newSession(e *engine, o origin, attach func(*session)) (*session, error) {
 // wait for anybody but the engine. false: nothing further will run, and the
 // connection is to be closed once the outbox is empty.
 func (s *session) Feed(p []byte) (open bool) {
-	<-s.turn
+	s.turn.take()
 	defer s.pass()
 	defer s.survive(&open)
 	if s.over {
@@ -114,7 +116,7 @@ func (s *session) Feed(p []byte) (open bool) {
 
 // Proceed runs what was left when a call had to wait, and has been answered.
 func (s *session) Proceed() (open bool) {
-	<-s.turn
+	s.turn.take()
 	defer s.pass()
 	defer s.survive(&open)
 	s.run()
@@ -183,8 +185,8 @@ func (s *session) unread() int {
 // held reports whether the last run ended because the client has left too much
 // unread, or because its line lets nothing in.
 func (s *session) held() bool {
-	<-s.turn
-	defer func() { s.turn <- struct{}{} }()
+	s.turn.take()
+	defer s.turn.give()
 	return s.crowded
 }
 
@@ -260,7 +262,20 @@ func (s *session) deliver() {
 
 // obey applies what the last commands have changed about the connection.
 func (s *session) obey() {
-	l, now := defaultLimits(), s.limits.Load()
+	if now := s.limits.Load(); now != s.obeyed {
+		s.obeyed = now
+		s.limit(now)
+	}
+	if s.finished.Load() {
+		s.over = true
+	}
+	s.expectPassword()
+	s.measure()
+}
+
+// limit puts the input and the outbox under limits that have changed.
+func (s *session) limit(now *callerLimits) {
+	l := defaultLimits()
 	l.bulk, l.query = now.bulk, now.query
 	if l.unauthenticated = now.unauthenticated; l.unauthenticated && !s.inside {
 		l.query = min(l.query, maxUnauthQuery)
@@ -269,11 +284,6 @@ func (s *session) obey() {
 	if class := int32(now.class); s.class.Load() != class {
 		s.class.Store(class)
 	}
-	if s.finished.Load() {
-		s.over = true
-	}
-	s.expectPassword()
-	s.measure()
 }
 
 // measure publishes what the input holds. Here and elsewhere what has not changed
@@ -295,7 +305,7 @@ func (s *session) stirred() { s.engine.stirred() }
 
 // pass lets others have the turn.
 func (s *session) pass() {
-	s.turn <- struct{}{}
+	s.turn.give()
 	s.stirred()
 }
 
@@ -329,10 +339,10 @@ func (s *session) overflowed() {
 // leave ends the session: the client is gone. To call it again does nothing.
 func (s *session) leave() {
 	s.engine.reminders.forget(&s.reminder)
-	<-s.turn
+	s.turn.take()
 	s.over = true
 	s.holds.forget()
-	s.turn <- struct{}{}
+	s.turn.give()
 	if !s.engine.leave(&s.caller) {
 		s.engine.forgetReads(s.client)
 	}

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// maxSpare is how many pieces an idle connection has room for.
+const maxSpare = 4
+
 // A memoryConn is the client's end of a connection without a network. There is
 // no goroutine behind it and no copy in between: Write runs the commands in the
 // caller's goroutine, Read takes from the session's outbox. Waiting is on a
@@ -15,10 +18,11 @@ import (
 type memoryConn struct {
 	server  *Server
 	session *session
-	rest    []piece       // taken from the outbox, not yet read; guarded by reading
-	used    int           // bytes of rest[0] that were read; likewise
-	left    int           // bytes in rest that were not; likewise
-	reading chan struct{} // holds a token while somebody is in Read
+	reading turn    // of who is in Read; guards rest, used, left, spare
+	rest    []piece // taken from the outbox, not yet read
+	used    int     // bytes of rest[0] that were read
+	left    int     // bytes in rest that were not
+	spare   []piece // where rest was, for the outbox to fill when that is read
 
 	// The outbox's mu guards these too.
 	readBy, writeBy deadline
@@ -26,7 +30,7 @@ type memoryConn struct {
 }
 
 func (s *Server) dial() (net.Conn, error) {
-	c := &memoryConn{server: s, reading: make(chan struct{}, 1)}
+	c := &memoryConn{server: s, reading: newTurn()}
 	if _, err := newSession(s.engine, origin{addr: "memory", local: "memory", inside: true}, c.attach); err != nil {
 		return nil, err
 	}
@@ -50,8 +54,8 @@ func (c *memoryConn) attach(s *session) {
 // Read returns replies and messages. After the server has closed the
 // connection it returns what is left and then io.EOF.
 func (c *memoryConn) Read(p []byte) (int, error) {
-	c.reading <- struct{}{}
-	defer func() { <-c.reading }()
+	c.reading.take()
+	defer c.reading.give()
 	if len(p) == 0 {
 		return 0, nil
 	}
@@ -94,7 +98,11 @@ func (c *memoryConn) take() error {
 		case len(c.rest) > 0:
 			return nil
 		case len(out.pieces) > 0:
-			c.rest, out.pieces, c.left = out.pieces, nil, out.ready()
+			c.rest, out.pieces, c.spare = out.pieces, c.spare, nil
+			if cap(c.rest) <= maxSpare {
+				c.spare = c.rest[:0]
+			}
+			c.left = out.ready()
 			out.taken(c.left)
 			return nil
 		case out.ended && !out.line.NoOutput:

@@ -25,7 +25,7 @@ func UnderWayOf(l *commands.Client) UnderWay {
 	if !ok {
 		return UnderWay{}
 	}
-	u := UnderWay{Running: len(s.turn) == 0, Closing: s.finished.Load(), Unrun: int(s.queryUsed.Load())}
+	u := UnderWay{Running: s.turn.taken(), Closing: s.finished.Load(), Unrun: int(s.queryUsed.Load())}
 	u.Unread, u.Messages = s.out.untaken()
 	return u
 }
