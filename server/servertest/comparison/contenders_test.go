@@ -16,7 +16,7 @@ import (
 // with the same client.
 type contender struct {
 	name  string
-	start func(testing.TB) dialer
+	start func(testing.TB, ...func(*servertest.Options)) dialer // miniredis has no options
 }
 
 // A dialer returns a new connection to a server that lives as long as the test.
@@ -24,13 +24,15 @@ type dialer func() (net.Conn, error)
 
 // The first is what the others are compared with.
 var contenders = []contender{
-	{"parley in memory", func(t testing.TB) dialer { return servertest.New(t).Dial }},
-	{"miniredis over TCP", func(t testing.TB) dialer { return tcp(miniredisOf(t, (*miniredis.Miniredis).Start).Addr()) }},
-	{"miniredis in memory", func(t testing.TB) dialer {
+	{"parley in memory", func(t testing.TB, o ...func(*servertest.Options)) dialer { return servertest.New(t, o...).Dial }},
+	{"miniredis over TCP", func(t testing.TB, _ ...func(*servertest.Options)) dialer {
+		return tcp(miniredisOf(t, (*miniredis.Miniredis).Start).Addr())
+	}},
+	{"miniredis in memory", func(t testing.TB, _ ...func(*servertest.Options)) dialer {
 		return miniredisOf(t, func(*miniredis.Miniredis) error { return nil }).Dial
 	}},
-	{"parley over TCP", func(t testing.TB) dialer {
-		return tcp(servertest.New(t, func(o *servertest.Options) { o.Network = true }).Addr())
+	{"parley over TCP", func(t testing.TB, o ...func(*servertest.Options)) dialer {
+		return tcp(servertest.New(t, append(o, func(o *servertest.Options) { o.Network = true })...).Addr())
 	}},
 }
 
