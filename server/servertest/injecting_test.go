@@ -1,0 +1,55 @@
+package servertest_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/server/rig"
+	"github.com/parley-chat/parley/server/servertest"
+)
+
+// A fault that has struck nothing fails the test, which is told its text.
+func TestFaultThatStrikesNothingFailsTheTest(t *testing.T) {
+	t.Parallel()
+	for fault, want := range map[string]string{
+		"command=get key=nothing error=OOM":           "servertest: a fault that struck nothing: command=get key=nothing error=OOM",
+		"command=get key=nothing error=OOM may-miss":  "",
+		"command=get key=nothing error=OOM chance=.5": "",
+		"command=get error=OOM":                       "",
+	} {
+		f := &fakeTest{TB: t}
+		s := servertest.New(f)
+		parsed, err := rig.ParseFault(fault)
+		require.NoError(t, err)
+		s.Inject(parsed)
+		_, err = s.Do(t.Context(), "GET", "k")
+		require.Equal(t, fault == "command=get error=OOM", err != nil)
+		require.Equal(t, want, f.end(), fault)
+	}
+}
+
+// The same seed strikes the same calls of each client, however the calls of several
+// mingle.
+func TestSeedDecidesWhichCallsAreStruck(t *testing.T) {
+	t.Parallel()
+	struck := func(seed uint64, turns func(n int) int) [2]string {
+		s := servertest.New(t, func(o *servertest.Options) { o.Seed = seed })
+		s.Inject(rig.Fault{Command: "incr", Chance: 0.4, Error: "ERR struck"})
+		clients, got := []*raw{dialAs(t, s, "a"), dialAs(t, s, "b")}, [2]string{}
+		for n := range 60 {
+			i := turns(n)
+			clients[i].send(fmt.Sprint("INCR n", i))
+			line, err := clients[i].r.ReadString('\n')
+			require.NoError(t, err)
+			got[i] += line[:1]
+		}
+		return got
+	}
+	inTurn, oneAfterTheOther := func(n int) int { return n % 2 }, func(n int) int { return n / 30 }
+	first := struck(1, inTurn)
+	require.Equal(t, first, struck(1, oneAfterTheOther))
+	require.NotEqual(t, first, struck(2, inTurn))
+	require.NotEqual(t, first[0], first[1])
+}
