@@ -309,7 +309,7 @@ func Open[T interface {
 func Find[T datastructs.Value](c *Context, key []byte) (T, error) {
 	v := c.own(key) // no hit and no miss: Redis counts reads
 	if v != nil {
-		c.DB.Open(v)
+		c.DB.Open(key, v)
 	}
 	return as[T](v)
 }

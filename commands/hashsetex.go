@@ -207,7 +207,7 @@ func hsetex(c *Context) error {
 		}
 	}
 	c.Store(key, h)
-	c.DB.Open(h) // it is not final yet
+	c.DB.Open(key, h) // it is not final yet
 	c.Flag(true)
 	c.Notify(EventHash, "hset", key)
 	if !o.expires || o.at > c.Now { // else all that remains to be told is HDEL

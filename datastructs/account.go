@@ -48,7 +48,8 @@ func NewKeyspace(a *Account, c *Counting) *Keyspace { return &Keyspace{account: 
 
 // Open is to be told of a value, got from a key, that is about to be changed in
 // place.
-func (k *Keyspace) Open(v Value) {
+func (k *Keyspace) Open(key []byte, v Value) {
+	k.note(key)
 	if k.account != nil && !k.account.isOpen(v) {
 		k.account.opened = append(k.account.opened, opened{k, v, Bytes(v)})
 	}

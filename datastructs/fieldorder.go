@@ -99,6 +99,7 @@ func (k *Keyspace) ExpireFields(key []byte, limit int, gone func(field []byte)) 
 		k.Delete(key)
 		return n, true
 	}
+	k.note(key)
 	before := Bytes(h)
 	n = h.expireFirst(limit, gone)
 	k.changed(h, before)
@@ -113,6 +114,7 @@ func (k *Keyspace) ExpireField(key, field []byte) bool {
 	if h == nil || !h.mortal.hides(stringOf(field)) {
 		return false
 	}
+	k.note(key)
 	before := Bytes(h)
 	h.mortal.remove(stringOf(field))
 	h.deleteLarge(field)

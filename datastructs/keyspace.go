@@ -22,6 +22,7 @@ type Keyspace struct {
 	keys      table[record]
 	deadlines deadlines
 	fields    fieldOrder
+	layers    []*Layer // the last opened is the last; nil: none
 
 	counting *Counting // of uses; nil: they are not counted
 	account  *Account  // may be nil
@@ -89,6 +90,7 @@ func (k *Keyspace) PutUnused(key []byte, v Value, now int64) (added bool) {
 }
 
 func (k *Keyspace) put(key []byte, v Value, now int64, used bool) (added bool) {
+	k.note(key)
 	r, added := k.keys.put(key)
 	k.swapped(r.value, v)
 	if !added && k.expired(r, now) {
@@ -116,6 +118,7 @@ func (k *Keyspace) Delete(key []byte) bool {
 	if !ok {
 		return false
 	}
+	k.note(key)
 	k.deadlines.remove(r, key)
 	if isHash(r.value) {
 		k.fields.follow(k, key, r.value, nil)
@@ -142,6 +145,7 @@ func (k *Keyspace) SetDeadline(key []byte, at int64) {
 	if !ok {
 		return
 	}
+	k.note(key)
 	name, had := k.deadlines.remove(r, key)
 	if !had {
 		name = k.name(key)
@@ -165,6 +169,7 @@ func (k *Keyspace) ClearDeadline(key []byte) bool {
 	if !ok {
 		return false
 	}
+	k.note(key)
 	_, had := k.deadlines.remove(r, key)
 	k.recount()
 	return had
@@ -251,9 +256,10 @@ func (k *Keyspace) Scan(cursor uint64, count int, visit func(key string, v Value
 	return k.keys.scan(cursor, count, func(key string, r *record) { visit(key, r.value) })
 }
 
-// Clear removes everything.
+// Clear removes everything, in one step.
 func (k *Keyspace) Clear() {
-	*k = Keyspace{counting: k.counting, account: k.account, counted: k.counted}
+	k.handOver()
+	*k = Keyspace{counting: k.counting, account: k.account, counted: k.counted, layers: k.layers}
 	k.recount()
 }
 
@@ -315,6 +321,9 @@ func (k *Keyspace) Check() error {
 		return err
 	}
 	if err := k.deadlines.checkAll(volatile); err != nil {
+		return err
+	}
+	if err := k.checkLayers(); err != nil {
 		return err
 	}
 	return k.checkBytes(bytes)

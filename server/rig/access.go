@@ -48,22 +48,29 @@ func (d DB) Do(words ...string) (reply resp.Value, err error) {
 	for i, w := range words {
 		args[i] = []byte(w)
 	}
-	failure := d.rig.Act(func(c *commands.Context) { reply, err = d.perform(c, args) })
+	failure := d.rig.Act(func(c *commands.Context) {
+		if d.index < 0 || d.index >= len(c.Databases) {
+			err = fmt.Errorf("rig: database %d of %d", d.index, len(c.Databases))
+			return
+		}
+		m, bad := runnable(c, args)
+		if bad != nil {
+			err = fmt.Errorf("rig: %s: %w", word(args[0]), bad)
+			return
+		}
+		if reply, err = perform(c, d.index, m, args); err != nil {
+			err = fmt.Errorf("rig: %w", err)
+		}
+	})
 	return reply, errors.Join(failure, err)
 }
 
-func (d DB) perform(c *commands.Context, args [][]byte) (reply resp.Value, err error) {
-	if d.index < 0 || d.index >= len(c.Databases) {
-		return reply, fmt.Errorf("rig: database %d of %d", d.index, len(c.Databases))
-	}
-	m, err := runnable(c, args)
-	if err != nil {
-		return reply, fmt.Errorf("rig: %s: %w", args[0], err)
-	}
+// perform runs a row in a database that there is.
+func perform(c *commands.Context, db int, m *commands.Command, args [][]byte) (reply resp.Value, err error) {
 	from := c.Len()
-	c.In(d.index, func() {
+	c.In(db, func() {
 		if o := c.Perform(m, args); o.Err != nil {
-			err = fmt.Errorf("rig: %s: %w%s", strings.ToUpper(m.FullName()), o.Err, kindsOf(c, m, args, o.Err))
+			err = fmt.Errorf("%s: %w%s", strings.ToUpper(m.FullName()), o.Err, kindsOf(c, m, args, o.Err))
 		}
 	})
 	if err == nil {

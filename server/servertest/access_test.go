@@ -216,3 +216,7 @@ func TestADirectChangeReachesWhoWaitsForIt(t *testing.T) {
 	require.False(t, s.DB(0).Exists("queue"))
 	require.True(t, s.DB(0).Do("BZPOPMIN", "queue", "0").IsNull(), "a call of the test never waits")
 }
+
+func rigOptions() server.Options {
+	return server.Options{Clock: server.NewManualClock(time.UnixMilli(1_700_000_000_000))}
+}
