@@ -11,7 +11,7 @@ import (
 // A Snapshot is what all databases of a server held at a moment, with encodings,
 // deadlines and marks of use.
 //
-// To take one takes the same time whatever the server holds: about a microsecond for
+// To take one takes the same time whatever the server holds: some microseconds for
 // 16 databases. From then on the first change of each key copies its value as it was before,
 // and what FLUSHALL empties is kept whole. That is counted to no used_memory, and lasts until
 // Release, or until the snapshot is garbage.
