@@ -115,6 +115,10 @@ type State struct {
 	// listens.
 	Published func(Publication)
 
+	// Extended is told of calls that Redis would have refused for what they were
+	// called on. nil when nobody listens.
+	Extended func(l *Client, m *Command, args [][]byte)
+
 	// Effects receives what calls amount to, a unit at a time: what one call
 	// from outside has done, the whole of an EXEC included. A unit is all or
 	// nothing. It and its words are valid until Effects returns. nil when nobody

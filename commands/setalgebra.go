@@ -151,6 +151,9 @@ func readOperands(c *Context, keys [][]byte) (list []members, extended bool, err
 	if key == nil {
 		return list, false, nil
 	}
+	if c.Extended != nil {
+		c.Extended(c.Client, c.Command, c.Args)
+	}
 	c.sinterWarning.Do(func() { c.TellOperator(SortedSetIntersected, "key", key) })
 	return list, true, nil
 }

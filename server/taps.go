@@ -20,7 +20,7 @@ type Taps struct {
 	Published func(commands.Publication)
 
 	// Left is told of a client that leaves, before its subscriptions are ended.
-	Left func(*commands.Client)
+	Left func(*commands.Channels, *commands.Client)
 
 	// Closed is told that the server is about to close: all its clients are there.
 	Closed func(*commands.State)
@@ -69,7 +69,7 @@ func (e *engine) tapFailed(l *commands.Client, m *commands.Command, err error) {
 
 func (e *engine) tapLeft(l *commands.Client) {
 	if e.taps.Left != nil {
-		e.taps.Left(l)
+		e.taps.Left(&e.state.Channels, l)
 	}
 }
 

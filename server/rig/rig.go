@@ -20,6 +20,7 @@ type Rig struct {
 	waits     waits
 	recorders []*Recorder // under the server's lock
 	log       callLog
+	lint      *linter // nil: nobody wants to know
 }
 
 // New returns a rig whose server has no network: see server.New.
@@ -31,7 +32,7 @@ func Start(o server.Options) (*Rig, error) { return build(o, server.Start) }
 func build(o server.Options, start func(server.Options) (*server.Server, error)) (*Rig, error) {
 	r := &Rig{clock: o.Clock, faults: newFaults(&o)}
 	o.Taps = server.Taps{
-		Call: r.called, Failed: r.log.failed, Published: r.published, Closed: r.closed,
+		Call: r.called, Failed: r.log.failed, Published: r.published, Left: r.left, Closed: r.closed,
 		Settled: r.waits.look, Watched: func() bool { return r.waits.resting.Load() > 0 },
 		Strike: r.strike, Copies: r.copies, Line: r.line,
 	}
@@ -42,15 +43,27 @@ func build(o server.Options, start func(server.Options) (*server.Server, error))
 	return r, nil
 }
 
-// called and closed are where the server tells the rig what goes on; both are
+// called, left and closed are where the server tells the rig what goes on; they are
 // called under its lock.
 
 func (r *Rig) called(l *commands.Client, m *commands.Command, args [][]byte) {
 	r.log.add(l, m, args)
+	if r.lint != nil {
+		r.lint.call(l, m, args)
+	}
+}
+
+func (r *Rig) left(s *commands.Channels, l *commands.Client) {
+	if r.lint != nil {
+		r.lint.left(s, l)
+	}
 }
 
 func (r *Rig) closed(s *commands.State) {
 	r.waits.close(s)
+	if r.lint != nil {
+		r.lint.close(s)
+	}
 	for _, c := range r.recorders {
 		c.end()
 	}

@@ -41,6 +41,10 @@ type Options struct {
 	// cannot be given a dialer: see Addr and URL. Default: in memory only.
 	Network bool
 
+	// Lint is what is found that would surprise on a real Redis: rig.LintAll() is
+	// most of it. Default: nothing.
+	Lint rig.Lint
+
 	// AllowLeaks lets the test end with connections that are still open and
 	// goroutines that still run. Default: they are named, and the test fails.
 	AllowLeaks bool
@@ -69,6 +73,10 @@ func New(t testing.TB, change ...func(*Options)) *Server {
 	if s.Rig, err = start(o.Options); err != nil {
 		t.Fatalf("servertest: %v", err)
 	}
+	if err := s.StartLint(o.Lint); err != nil {
+		s.Close()
+		t.Fatalf("servertest: %v", err)
+	}
 	if !o.AllowLeaks {
 		s.mark = newMark()
 	}
@@ -95,6 +103,7 @@ func (s *Server) end() {
 	for _, what := range left {
 		s.t.Errorf("servertest: %s", what)
 	}
+	s.tellFindings()
 	s.tellSeed()
 }
 
