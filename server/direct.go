@@ -66,6 +66,9 @@ func (e *engine) direct(ctx context.Context, d *direct, words [][]byte) (reply [
 		return nil, ErrClosed // meanwhile
 	}
 	if !d.parked.Load() {
+		if d.w.Len() == 0 {
+			return nil, ErrClosed // meanwhile, and it had begun to wait
+		}
 		return d.w.Bytes(), nil
 	}
 	select {
