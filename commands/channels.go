@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"container/list"
 	"maps"
 	"slices"
@@ -161,12 +162,21 @@ func (c *Context) PublishToShard(channel, payload []byte) (receivers int) {
 
 // sendAll counts those whom the message was sent to, whether or not it arrives.
 func (c *Context) sendAll(to map[*Client]struct{}, m *Message, channel []byte) int {
+	if c.Copies != nil {
+		return c.sendInOrder(to, m, channel)
+	}
 	for l := range to {
-		copies := 1
-		if c.Copies != nil {
-			copies = c.Copies(l, channel)
-		}
-		for range copies {
+		c.Send(l, m)
+	}
+	return len(to)
+}
+
+// sendInOrder is sendAll where it is asked of each client how often it gets the
+// message: in the order in which they came, so that an answer by chance is the same
+// with the same seed.
+func (c *Context) sendInOrder(to map[*Client]struct{}, m *Message, channel []byte) int {
+	for _, l := range slices.SortedFunc(maps.Keys(to), func(a, b *Client) int { return cmp.Compare(a.ID, b.ID) }) {
+		for range c.Copies(l, channel) {
 			c.Send(l, m)
 		}
 	}

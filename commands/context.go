@@ -159,6 +159,8 @@ type Host struct {
 	Strict     bool   // refuse what Redis refuses: no extensions
 	Debug      DebugAccess
 
+	AdversarialScans bool // see disturb
+
 	// TotalMemory is what the machine has, in bytes, 0 where that is not known;
 	// Resident tells what of it the process has, nil where that is not known.
 	TotalMemory uint64

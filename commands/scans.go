@@ -146,7 +146,12 @@ func scan(c *Context) error {
 		return err
 	}
 	var p page
-	next := c.DB.Scan(cursor, w.count, func(key string, v datastructs.Value) {
+	cursor, most, empty := c.disturb(cursor, w.count)
+	if empty != 0 && c.DB.Len() > 0 {
+		p.reply(c, empty)
+		return nil
+	}
+	next := c.DB.Scan(cursor, most, func(key string, v datastructs.Value) {
 		name := []byte(key)
 		if w.match.matches(name) && w.wants(v) && !c.DB.Expired(name, c.Now) {
 			p.add(name)
@@ -186,6 +191,16 @@ func step[T datastructs.Value](c *Context, scan func(v T, cursor uint64, w walk,
 	if err != nil {
 		return err
 	}
+	if packed(v) {
+		p.reply(c, scan(t, cursor, w, &p))
+		return nil
+	}
+	cursor, most, empty := c.disturb(cursor, w.count)
+	if empty != 0 {
+		p.reply(c, empty)
+		return nil
+	}
+	w.count = most
 	p.reply(c, scan(t, cursor, w, &p))
 	return nil
 }
@@ -206,6 +221,9 @@ func sscan(c *Context) error {
 		return s.Scan(cursor, w.count, func(member []byte) {
 			if w.match.matches(member) {
 				p.add(member)
+				if c.stutters(s) {
+					p.add(member)
+				}
 			}
 		})
 	})

@@ -72,6 +72,12 @@ type Options struct {
 	// same. Default: a random seed.
 	Seed uint64
 
+	// AdversarialScans makes SCAN, SSCAN, HSCAN and ZSCAN do what Redis permits and
+	// seldom does, at random from Seed: empty pages before the end, one at most
+	// between two others; elements of the page before once more; down to half as many
+	// as COUNT asks for. For tests of programs that scan. Default: no.
+	AdversarialScans bool
+
 	// Logger takes what operators want to know. It is called under the server's
 	// locks: its handler must neither call the server nor wait for a client of
 	// it. Default: nothing is logged.

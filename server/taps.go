@@ -38,7 +38,8 @@ type Taps struct {
 	Strike func(l *commands.Client, m *commands.Command, args [][]byte) *Strike
 
 	// Copies is asked how many times a client gets a message published to a
-	// channel: once, if nothing goes wrong. Subscribers are asked in no order.
+	// channel: once, if nothing goes wrong. Subscribers are asked in the order
+	// in which they came.
 	Copies func(l *commands.Client, channel []byte) int
 
 	// Line is asked what passes between a client and the server: when the client

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"runtime"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -149,23 +147,11 @@ func TestBlockedCallsEndAtTheirTime(t *testing.T) {
 		begun := s.Now()
 		null := make(chan bool, 1)
 		go func() { null <- l.pop("queue", time.Hour) }()
-		awaitBlocked(t, s)
+		s.WaitBlocked(t.Context(), 1)
 		s.Advance(time.Hour)
 		require.True(t, <-null)
 		require.Equal(t, time.Hour, s.Now().Sub(begun))
 	})
-}
-
-// awaitBlocked returns when a call is blocked.
-func awaitBlocked(t *testing.T, s *servertest.Server) {
-	for {
-		v, err := s.Do(t.Context(), "INFO", "clients")
-		require.NoError(t, err)
-		if strings.Contains(v.Text(), "\r\nblocked_clients:1\r\n") {
-			return
-		}
-		runtime.Gosched()
-	}
 }
 
 // Values that rueidis keeps on the client's side go when the server says so: the
