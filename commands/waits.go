@@ -77,15 +77,16 @@ func (c *Context) Conclude(m *Command, reply func(*resp.Writer), err error) {
 	if err == nil {
 		reply(c.Writer)
 	}
-	switch known := resp.Error(""); {
-	case err == nil && !c.Full():
+	if err == nil && !c.Full() {
 		return
-	case err == nil:
+	}
+	if err == nil {
 		err = c.breakOff()
-	case errors.As(err, &known):
-		c.Error(known)
-	default:
-		c.Error(Errorf("ERR %v", err))
+	} else {
+		if _, whole := err.(resp.Error); !whole { // one that is wrapped is but a part of what there is to tell
+			err = Errorf("ERR %v", err)
+		}
+		c.Error(err)
 	}
 	c.Stats.CountError(err)
 	c.Stats.Of(m).Failed.Add(1)

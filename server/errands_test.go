@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -51,6 +52,8 @@ func (o *outing) run(c *commands.Context) error {
 			return func(*resp.Writer) { panic("lost at the door") }, nil
 		case "error":
 			return nil, errors.New("nothing\r\nfound")
+		case "wrapped":
+			return nil, fmt.Errorf("line 2: %w", commands.ErrWrongType)
 		case "known":
 			return nil, commands.ErrWrongType
 		}
@@ -101,15 +104,16 @@ func TestAnErrandHoldsUpItsCallerOnly(t *testing.T) {
 func TestErrandsThatFail(t *testing.T) {
 	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *peer) {
 		p := dial()
-		p.send("ERRAND panic\r\nERRAND late\r\nERRAND error\r\nERRAND known\r\nPING")
+		p.send("ERRAND panic\r\nERRAND late\r\nERRAND error\r\nERRAND wrapped\r\nERRAND known\r\nPING")
 		for _, want := range []string{
 			"(error) ERR internal error: the server has logged what happened", "(error) ERR internal error: the server has logged what happened",
-			"(error) ERR nothing  found", "(error) WRONGTYPE Operation against a key holding the wrong kind of value", "PONG",
+			"(error) ERR nothing  found", "(error) ERR line 2: WRONGTYPE Operation against a key holding the wrong kind of value",
+			"(error) WRONGTYPE Operation against a key holding the wrong kind of value", "PONG",
 		} {
 			require.Equal(t, want, p.read())
 		}
 		require.Contains(t, do(t, s, "INFO", "errorstats"), "errorstat_WRONGTYPE:count=1\r\n")
-		require.Contains(t, do(t, s, "INFO", "commandstats"), "failed_calls=4\r\n")
+		require.Contains(t, do(t, s, "INFO", "commandstats"), "failed_calls=5\r\n")
 	})
 }
 
