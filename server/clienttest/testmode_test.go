@@ -22,8 +22,8 @@ func TestPytestFixture(t *testing.T) {
 	t.Parallel()
 	python := findPytest(t)
 	out := runner(t, buildParley(t), "python/pytest", python, "-m", "pytest", "-v", "-p", "no:cacheprovider")
-	require.Equal(t, 4, strings.Count(out, " PASSED "), out)
-	require.Equal(t, 4, number(t, out, `=+ (\d+) passed in `), out)
+	require.Equal(t, 5, strings.Count(out, " PASSED "), out)
+	require.Equal(t, 5, number(t, out, `=+ (\d+) passed in `), out)
 }
 
 func TestJestFixture(t *testing.T) {
@@ -31,7 +31,7 @@ func TestJestFixture(t *testing.T) {
 	node := findNode(t)
 	findNodeTest(t, "jest")
 	out := runner(t, buildParley(t), "node/jest", node, "node_modules/jest/bin/jest.js", "--ci", "--verbose")
-	require.Equal(t, 3, number(t, out, `(?m)^Tests: +(\d+) passed, 3 total$`), out)
+	require.Equal(t, 4, number(t, out, `(?m)^Tests: +(\d+) passed, 4 total$`), out)
 }
 
 // TestJUnitFixture is not asked for by requireLanguages: not everybody who works on
@@ -50,7 +50,7 @@ func TestJUnitFixture(t *testing.T) {
 	classes := t.TempDir()
 	runner(t, "", "java", "javac", "-proc:none", "-cp", jars, "-d", classes, "Parley.java", "PresenceTest.java")
 	out := runner(t, buildParley(t), ".", "java", "-cp", classes+":"+jars, "org.junit.platform.console.ConsoleLauncher", "--scan-class-path", classes, "--disable-ansi-colors")
-	require.Equal(t, 2, number(t, out, `(\d+) tests successful`), out)
+	require.Equal(t, 3, number(t, out, `(\d+) tests successful`), out)
 }
 
 // A run of tests that is killed cannot end anything: its server sees to that itself.

@@ -17,6 +17,7 @@ type wire struct {
 	rig   *Rig
 	start origin
 
+	snapshots shelf[*Snapshot]
 	faults    shelf[*Injection]
 	recorders recorders
 }
@@ -26,7 +27,7 @@ type wire struct {
 // recorder, lint or list of calls: they are the test's own, and not the program's that
 // is tested. Who may connect may send it.
 func StartForClients(o server.Options) (*Rig, error) {
-	w := &wire{faults: shelf[*Injection]{what: "fault"}}
+	w := &wire{snapshots: shelf[*Snapshot]{what: "snapshot"}, faults: shelf[*Injection]{what: "fault"}}
 	if o.Clock == nil {
 		o.Clock = &server.RunningClock{}
 	}
@@ -98,5 +99,5 @@ func (v verb) run(ctx context.Context, words []string) (answer, error) {
 
 func (w *wire) rows() []commands.Command {
 	help := commands.Command{Name: "help", Syntax: "", Summary: "Shows this list.", Arity: 2, Run: commands.Help}
-	return slices.Concat([]commands.Command{help}, w.stateRows(), w.waitRows(), w.faultRows())
+	return slices.Concat([]commands.Command{help}, w.stateRows(), w.snapshotRows(), w.waitRows(), w.faultRows())
 }

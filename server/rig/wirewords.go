@@ -78,6 +78,18 @@ func (s *shelf[T]) get(word string) (T, error) {
 	return s.find(word)
 }
 
+// take is get for the last time.
+func (s *shelf[T]) take(word string) (T, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, err := s.find(word)
+	if err == nil {
+		n, _ := strconv.Atoi(word)
+		delete(s.kept, n)
+	}
+	return v, err
+}
+
 func (s *shelf[T]) find(word string) (T, error) {
 	n, err := strconv.Atoi(word)
 	v, there := s.kept[n]

@@ -1,5 +1,6 @@
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -20,6 +21,16 @@ class PresenceTest {
         parley.test("ADVANCE", "11s");
         assertEquals(0L, parley.call("EXISTS", "online:ann"));
         assertEquals(List.of("__keyevent@0__:expired", "online:ann"), parley.test("NEXT", "expiries", "5s"));
+    }
+
+    @Test
+    void statesAreKeptAndRestored() throws Exception {
+        parley.call("SET", "room:1", "lobby");
+        String before = parley.test("SNAPSHOT").toString();
+        parley.call("SET", "room:1", "attic");
+        assertTrue(parley.test("DIFF", before).toString().contains("attic"));
+        parley.test("RESTORE", before);
+        assertEquals("SET room:1 lobby\n", parley.test("DUMP"));
     }
 
     @Test

@@ -16,6 +16,19 @@ test('a user who sends no heartbeat is offline', async () => {
   expect(await test('NEXT', 'expiries', '5s')).toEqual(['__keyevent@0__:expired', 'online:ann'])
 })
 
+test('states are kept and restored', async () => {
+  const { client, test } = parley
+  await client.hset('user:1', 'name', 'ann', 'room', 'lobby')
+  const before = await test('SNAPSHOT')
+
+  await client.hset('user:1', 'room', 'attic')
+  expect(await test('DIFF', before)).toContain('attic')
+
+  await test('RESTORE', before)
+  expect(await client.hget('user:1', 'room')).toBe('lobby')
+  expect(await test('DUMP')).toBe('HSET user:1 name ann\nHSET user:1 room lobby\n')
+})
+
 test('what the program does when a write is refused', async () => {
   const { client, test } = parley
   const fault = await test('INJECT', 'command=set key=user:* times=1 error="OOM out of memory"')

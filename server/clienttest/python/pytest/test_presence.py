@@ -14,6 +14,19 @@ def test_a_user_who_sends_no_heartbeat_is_offline(chat):
     assert chat.execute_command("TEST NEXT", "expiries", "5s")[1] == "online:ann"
 
 
+def test_states_are_kept_and_restored(chat):
+    chat.hset("user:1", mapping={"name": "ann", "room": "lobby"})
+    before = chat.execute_command("TEST SNAPSHOT")
+
+    chat.hset("user:1", "room", "attic")
+    chat.delete("user:2")
+    assert "attic" in chat.execute_command("TEST DIFF", before)
+
+    chat.execute_command("TEST RESTORE", before)
+    assert chat.hget("user:1", "room") == "lobby"
+    assert chat.execute_command("TEST DUMP").splitlines() == ["HSET user:1 name ann", "HSET user:1 room lobby"]
+
+
 def test_what_the_program_does_when_a_write_is_refused(chat):
     fault = chat.execute_command("TEST INJECT", 'command=set key=user:* times=1 error="OOM out of memory"')
     with pytest.raises(redis.ResponseError, match="OOM"):
