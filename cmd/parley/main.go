@@ -88,6 +88,8 @@ A chat server that speaks the Redis protocol. Options, with one dash or two:
                        listens on this machine only, on a free port if none is
                        given; DEBUG is allowed; logs warnings only
   --seed n             with --test: makes what is random repeatable
+  --adversarial-scans  with --test: SCAN and its kin return empty pages, and elements
+                       twice, as Redis may
   --version            print the version
   --help               print this
 
@@ -198,6 +200,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&debug, "enable-debug-command", debug, "")
 	f.BoolVar(&o.test, "test", false, "")
 	f.Uint64Var(&o.server.Seed, "seed", 0, "")
+	f.BoolVar(&o.server.AdversarialScans, "adversarial-scans", false, "")
 	f.BoolVar(&o.version, "version", false, "")
 	for _, name := range commands.ConfigNames() {
 		if f.Lookup(name) == nil {

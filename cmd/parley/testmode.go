@@ -39,6 +39,8 @@ func (o *options) forTests(f *flag.FlagSet, bind string, port *int, debug, level
 	switch {
 	case given["seed"] && !o.test:
 		return errors.New("seed: only with --test")
+	case given["adversarial-scans"] && !o.test:
+		return errors.New("adversarial-scans: only with --test")
 	case given["seed"] && o.server.Seed == 0:
 		return errors.New("seed 0: want at least 1")
 	case !o.test:

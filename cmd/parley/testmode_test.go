@@ -3,13 +3,17 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/commands/resp"
 )
 
 // startForTest runs the program with --test and returns its address, and what ends
@@ -68,6 +72,7 @@ func TestTestModeOnTheCommandLine(t *testing.T) {
 		"--test --bind 0.0.0.0":     "only an address of this machine",
 		"--test --bind example.com": "only an address of this machine",
 		"--seed 1":                  "seed: only with --test",
+		"--adversarial-scans":       "adversarial-scans: only with --test",
 		"--test --seed 0":           "want at least 1",
 		"--test --seed x":           "parse error",
 	} {
@@ -85,6 +90,44 @@ func TestTestModeOnTheCommandLine(t *testing.T) {
 		require.NoError(t, err, args)
 		require.Equal(t, addr, o.server.Addr, args)
 	}
+}
+
+// With a seed two servers do the same.
+func TestTestModeIsRepeatable(t *testing.T) {
+	scan := func(args ...string) (pages []string) {
+		addr, stdin, ended := startForTest(t, args...)
+		conn, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		defer conn.Close()
+		replies := resp.NewReader(conn)
+		cursor := "0"
+		ask := func(command string) resp.Value {
+			_, err := io.WriteString(conn, command+"\r\n")
+			require.NoError(t, err)
+			v, err := replies.Read()
+			require.NoError(t, err)
+			return v
+		}
+		for i := range 200 {
+			ask(fmt.Sprintf("SET k%d v", i))
+		}
+		for {
+			v := ask("SCAN " + cursor)
+			pages = append(pages, v.String())
+			if cursor = v.Elems[0].Str; cursor == "0" {
+				break
+			}
+		}
+		pages = append(pages, ask("RANDOMKEY").String())
+		require.NoError(t, stdin.Close())
+		require.NoError(t, <-ended)
+		return pages
+	}
+	once := scan("--seed", "7", "--adversarial-scans")
+	require.Equal(t, once, scan("--seed", "7", "--adversarial-scans"))
+	require.NotEqual(t, once, scan("--seed", "8", "--adversarial-scans"))
+	require.Contains(t, strings.Join(once, "\n"), "(empty array)")
+	require.NotContains(t, strings.Join(scan("--seed", "7"), "\n"), "(empty array)")
 }
 
 // The test's process is the run of tests: it starts a server, and is killed. What it
