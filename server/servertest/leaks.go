@@ -34,11 +34,17 @@ func awaitNone(list func() []string) (left []string) {
 	return left
 }
 
-// leftOpen describes the connections there are, with what each holds.
+// leftOpen describes the connections there are, with what each holds, and the calls
+// of Do that wait.
 func (s *Server) leftOpen() (open []string) {
 	s.Inspect(func(state *commands.State) {
 		for _, l := range state.Clients.All() {
 			open = append(open, describe(&state.Channels, l))
+		}
+		for _, c := range s.WaitingCalls() {
+			if c.Client.Direct {
+				open = append(open, fmt.Sprintf("a call of Do waits: %s %q", c.Command.FullName(), c.Args[1:]))
+			}
 		}
 	})
 	return open

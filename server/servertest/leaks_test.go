@@ -1,6 +1,7 @@
 package servertest_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/server"
 	"github.com/parley-chat/parley/server/servertest"
 )
 
@@ -91,6 +93,21 @@ func TestBlockedClientFailsTheTest(t *testing.T) {
 	defer c.Close()
 	fmt.Fprint(c, "BZPOPMIN queue 0\r\n")
 	require.Equal(t, "servertest: a connection is left open: client 1, blocked in bzpopmin", f.end())
+}
+
+func TestWaitingDoFailsTheTest(t *testing.T) {
+	t.Parallel()
+	f := &fakeTest{TB: t}
+	s := servertest.New(f)
+	ended := make(chan error)
+	go func() {
+		_, err := s.Do(context.Background(), "BZPOPMIN", "queue", 0)
+		ended <- err
+	}()
+	require.NoError(t, s.Rig.WaitBlocked(t.Context(), 1))
+	failure := f.end()
+	require.ErrorIs(t, <-ended, server.ErrClosed)
+	require.Contains(t, failure, `servertest: a call of Do waits: bzpopmin ["queue" "0"]`)
 }
 
 // A goroutine that the test has started, or one of those, is named by what it runs,
