@@ -76,7 +76,8 @@ func TestMatchWithoutCase(t *testing.T) {
 	require.False(t, datastructs.Match([]byte("A"), []byte("a"), false))
 }
 
-// A minute, byte by byte; the bound is far above what it takes.
+// A minute, byte by byte, and half a second as it is; with the race detector on a
+// busy machine half a minute.
 func TestMatchOfAPartThatNearlyFitsEverywhere(t *testing.T) {
 	s := bytes.Repeat([]byte("a"), 100_000)
 	long := strings.Repeat("a", 50_000)
@@ -85,7 +86,7 @@ func TestMatchOfAPartThatNearlyFitsEverywhere(t *testing.T) {
 		require.False(t, datastructs.Match([]byte(p), s, false))
 		require.True(t, datastructs.Match([]byte(p), append(s[:len(s):len(s)], 'b'), true))
 	}
-	require.Less(t, time.Since(start), 20*time.Second)
+	require.Less(t, time.Since(start), 40*time.Second)
 }
 
 func TestMatchIsNeverExponential(t *testing.T) {
