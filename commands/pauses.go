@@ -21,8 +21,12 @@ type Pause struct {
 // On reports whether there is a pause.
 func (p Pause) On() bool { return p.Kind != NoPause }
 
-// Holds reports whether a call has to wait for the end of the pause.
+// Holds reports whether a call has to wait for the end of the pause. A test's own
+// does not: it may be the one that ends it.
 func (p Pause) Holds(l *Client, m *Command) bool {
+	if m.Has(Aside) {
+		return false
+	}
 	switch p.Kind {
 	case PauseAll:
 		return true

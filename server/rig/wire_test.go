@@ -77,6 +77,8 @@ func TestResetMakesTheServerWhatItWas(t *testing.T) {
 	require.Equal(t, "OK", w.ask("TEST", "RESET"))
 	require.Equal(t, "OK", other.read(), "no pause holds anybody back")
 	require.Equal(t, "OK", w.ask("TEST", "RESET"))
+	require.Equal(t, "OK", w.ask("CLIENT", "PAUSE", "100000", "ALL"))
+	require.Equal(t, "OK", w.ask("TEST", "RESET"), "nor this call itself")
 	require.Equal(t, "(integer) 0", w.ask("DBSIZE"))
 	require.Equal(t, users, strings.ReplaceAll(w.ask("ACL", "LIST"), " sanitize-payload", ""), "which is the default, but told once a user was reset")
 	require.Equal(t, parameters, w.ask("CONFIG", "GET", "*"))
