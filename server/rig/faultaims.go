@@ -115,9 +115,11 @@ func (a *aim) add(t *commands.Table, name string) bool {
 	return true
 }
 
+// client reports whether the aim is at a client. As a pattern of channels "*" would
+// not match the name of those that have none.
 func (a *aim) client(l *commands.Client) bool {
 	f := a.fault
-	return (f.ID == 0 || f.ID == l.ID) && (f.Client == "" || matches(f.Client, []byte(l.Name)))
+	return (f.ID == 0 || f.ID == l.ID) && (f.Client == "" || f.Client == "*" || matches(f.Client, []byte(l.Name)))
 }
 
 func (a *aim) channel(name []byte) bool {

@@ -30,11 +30,16 @@ func TestClientsMakeThingsFail(t *testing.T) {
 	require.Equal(t, "(integer) 1", w.test("STRIKES", "2"), "which can still be asked for")
 	require.Equal(t, `"a"`, app.ask("GET", "user:1"))
 
-	require.Equal(t, "(integer) 3", w.test("INJECT", "client=app hold"))
+	require.Equal(t, "(integer) 3", w.test("INJECT", "client=* command=echo error=BUSY"))
+	require.Contains(t, app.ask("ECHO", "x"), "(error) BUSY")
+	require.Contains(t, w.ask("ECHO", "x"), "(error) BUSY", "nor do those go free who have no name")
+	require.Equal(t, "OK", w.test("UNDO", "3"))
+
+	require.Equal(t, "(integer) 4", w.test("INJECT", "client=app hold"))
 	app.send("PING")
 	require.Equal(t, "OK", w.test("RESET"), "which undoes all")
 	require.Equal(t, "PONG", app.read())
-	require.Equal(t, `(error) ERR no fault "3"`, w.test("STRIKES", "3"))
+	require.Equal(t, `(error) ERR no fault "4"`, w.test("STRIKES", "4"))
 
 	for fault, want := range map[string]string{
 		"":              "(error) ERR",
