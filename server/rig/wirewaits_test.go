@@ -1,6 +1,7 @@
 package rig_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -112,6 +113,23 @@ func TestMessagesAreRecorded(t *testing.T) {
 	require.Equal(t, "(empty array)", w.test("RECORDED", "one"), "another in its place")
 	require.Equal(t, "OK", w.test("RESET"))
 	require.Contains(t, w.test("RECORDED", "one"), "nothing is recorded")
+}
+
+func TestARecorderThatHasMissedMessagesSaysSo(t *testing.T) {
+	r := startForClients(t, server.Options{})
+	w := connect(t, r)
+	require.Equal(t, "OK", w.test("RECORD", "all"))
+	text := strings.Repeat("x", 1<<20)
+	for range 63 {
+		w.ask("PUBLISH", "room:1", text)
+	}
+	require.Equal(t, 63, strings.Count(w.test("RECORDED", "all"), "room:1"))
+	w.ask("PUBLISH", "room:1", text)
+	require.Equal(t, "(error) ERR rig: recorder full", w.test("RECORDED", "all"))
+	for range 63 {
+		require.Contains(t, w.test("NEXT", "all", "1m"), "room:1")
+	}
+	require.Equal(t, "(error) ERR rig: recorder full", w.test("NEXT", "all", "1m"))
 }
 
 func TestCallsAreListed(t *testing.T) {
