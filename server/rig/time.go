@@ -2,12 +2,19 @@ package rig
 
 import (
 	"errors"
+	"math"
 	"time"
 )
 
 // ErrClockRuns is what Advance answers where the server's clock cannot be moved:
 // it is the real one, or a clock of the caller's without the method Advance.
 var ErrClockRuns = errors.New("rig: the server's clock cannot be moved: give it a server.ManualClock or a server.RunningClock as Options.Clock")
+
+// ErrTooFar is what Advance answers that would leave the years which Unix time in
+// nanoseconds can tell: they end in 2262.
+var ErrTooFar = errors.New("rig: the clock cannot be moved past the year 2262")
+
+var lastTime = time.Unix(0, math.MaxInt64)
 
 // Advance moves the server's clock on by d, if it can be moved. What falls due on
 // the way happens at its own time, in the order of the deadlines, and is over when
@@ -27,6 +34,9 @@ func (r *Rig) Advance(d time.Duration) error {
 	c, ok := r.clock.(interface{ Advance(time.Duration) })
 	if !ok {
 		return ErrClockRuns
+	}
+	if d > lastTime.Sub(r.clock.Now()) {
+		return ErrTooFar
 	}
 	c.Advance(d)
 	return nil

@@ -29,6 +29,11 @@ func TestClientsMoveTimeOn(t *testing.T) {
 	} {
 		require.Contains(t, w.test("ADVANCE", word), want)
 	}
+	require.Equal(t, "(error) ERR rig: the clock cannot be moved past the year 2262", w.test("ADVANCE", "9223372036854"))
+	require.Equal(t, "OK", w.test("ADVANCE", "876000h"), "a hundred years")
+	require.Equal(t, "OK", w.test("ADVANCE", "876000h"))
+	require.Contains(t, w.test("ADVANCE", "876000h"), "2262")
+	require.Regexp(t, `^1\) "7922`, w.ask("TIME"))
 }
 
 // By default time passes as it does elsewhere, and can be moved on besides.
