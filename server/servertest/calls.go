@@ -17,10 +17,6 @@ type Calls struct {
 // Calls returns the calls that the server has received so far.
 func (s *Server) Calls() Calls { return Calls{s.Rig.Calls(), s.t} }
 
-// CallsFor makes assertions about calls fail t: those that were taken from another
-// test's server, or from one that several share.
-func CallsFor(t testing.TB, c rig.Calls) Calls { return Calls{c, t} }
-
 // By returns the calls of clients of that name.
 func (c Calls) By(name string) Calls { return Calls{c.Calls.By(name), c.t} }
 

@@ -76,7 +76,7 @@ func TestCallsAreAsserted(t *testing.T) {
 		{func(c servertest.Calls) { c.RequireCalledInOrder("DEL", "SET") }, "not called: DEL"},
 	} {
 		f := &failing{TB: t}
-		f.run(func() { test.assert(servertest.CallsFor(f, calls.Calls)) })
+		f.run(func() { test.assert(s.For(f).Calls()) })
 		require.Len(t, f.fatal, 1)
 		first, rest, _ := strings.Cut(f.fatal[0], "\n")
 		require.Equal(t, test.failed, first)

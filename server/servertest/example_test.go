@@ -32,6 +32,7 @@ func TestCasesBeginWithTheSameData(t *testing.T) {
 	before := s.Snapshot()
 
 	t.Run("rename", func(t *testing.T) {
+		s := s.For(t)
 		s.Restore(before)
 		s.DB(0).HSet("user:1", "name", "Grace")
 		s.RequireChanges(`
@@ -39,6 +40,7 @@ func TestCasesBeginWithTheSameData(t *testing.T) {
 			+ HSET user:1 name Grace`, before)
 	})
 	t.Run("leave", func(t *testing.T) {
+		s := s.For(t)
 		s.Restore(before)
 		s.DB(0).SRem("user:online", "1")
 		s.RequireDump(`

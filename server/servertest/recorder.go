@@ -7,7 +7,8 @@ import (
 	"github.com/parley-chat/parley/server/rig"
 )
 
-// A Recorder is the rig's; Next fails the test instead of returning an error.
+// A Recorder is the rig's; Next fails the test instead of returning an error. It ends
+// with the test, which fails if the recorder has missed messages: see Err.
 type Recorder struct {
 	*rig.Recorder
 	t testing.TB
@@ -26,6 +27,7 @@ func (s *Server) PatternRecorder(patterns ...string) *Recorder {
 
 func (s *Server) record(r *rig.Recorder) *Recorder {
 	s.t.Cleanup(func() {
+		r.Close()
 		if err := r.Err(); err != nil {
 			s.t.Errorf("servertest: %v", err)
 		}

@@ -55,7 +55,9 @@ type Options struct {
 // named, and the test fails. A test that has several servers names its goroutines
 // with the last of them. The server's log goes to t.Log. Functions may change the options.
 //
-// It takes some microseconds, and may be called in tests that run in parallel.
+// It takes some microseconds, and may be called in tests that run in parallel. In a
+// fuzz test it is to be called in the function that f.Fuzz is given, with that one's t:
+// testing lets nothing there use f. For subtests that share a server see Server.For.
 func New(t testing.TB, change ...func(*Options)) *Server {
 	t.Helper()
 	o := Options{Options: server.Options{Logger: slog.New(newLogHandler(t))}}
@@ -82,6 +84,16 @@ func New(t testing.TB, change ...func(*Options)) *Server {
 	}
 	t.Cleanup(s.end)
 	return s
+}
+
+// For returns the server in the hands of another test, such as a subtest of the one
+// that it was made for: what goes wrong in its methods fails that test, and with that
+// one end what it injects and records. The server itself, its log and what is looked
+// at when it is closed remain with the test that New was given.
+func (s *Server) For(t testing.TB) *Server {
+	other := *s
+	other.t = t
+	return &other
 }
 
 // end closes the server, and tells what the test has left behind: connections that
