@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/server"
 )
 
 // endPatience is how long what a test has ended may take to be over: a client
@@ -38,28 +39,45 @@ func awaitNone(list func() []string) (left []string) {
 // of Do that wait.
 func (s *Server) leftOpen() (open []string) {
 	s.Inspect(func(state *commands.State) {
-		for _, l := range state.Clients.All() {
-			open = append(open, describe(&state.Channels, l))
-		}
+		waiting := make(map[*commands.Client]string)
+		var direct []string
 		for _, c := range s.WaitingCalls() {
+			waiting[c.Client] = "blocked in " + nameOf(c)
+			if c.Held {
+				waiting[c.Client] = "held back in " + nameOf(c)
+			}
 			if c.Client.Direct {
-				open = append(open, fmt.Sprintf("a call of Do waits: %s %q", c.Command.FullName(), c.Args[1:]))
+				direct = append(direct, fmt.Sprintf("a call of Do waits: %s %q", nameOf(c), c.Args[1:]))
 			}
 		}
+		for _, l := range state.Clients.All() {
+			open = append(open, describe(&state.Channels, l, waiting[l]))
+		}
+		open = append(open, direct...)
 	})
 	return open
 }
 
-// describe says who a client is and what it has not let go of.
-func describe(channels *commands.Channels, l *commands.Client) string {
+// nameOf names a call that waits. A fault holds back also those of whose name there
+// is no command.
+func nameOf(c server.WaitingCall) string {
+	if c.Command == nil {
+		return fmt.Sprintf("%q", c.Args[0])
+	}
+	return c.Command.FullName()
+}
+
+// describe says who a client is and what it has not let go of; waits is about its
+// call that waits, if one does.
+func describe(channels *commands.Channels, l *commands.Client, waits string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "a connection is left open: client %d", l.ID)
 	if l.Name != "" {
 		fmt.Fprintf(&b, " (%s)", l.Name)
 	}
 	switch {
-	case l.Blocked:
-		fmt.Fprintf(&b, ", blocked in %s", l.Last.FullName())
+	case waits != "":
+		b.WriteString(", " + waits)
 	case l.Last != nil:
 		fmt.Fprintf(&b, ", last call %s", l.Last.FullName())
 	}

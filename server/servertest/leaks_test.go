@@ -7,10 +7,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/server"
+	"github.com/parley-chat/parley/server/rig"
 	"github.com/parley-chat/parley/server/servertest"
 )
 
@@ -178,4 +180,17 @@ func TestLogGoesToTheTest(t *testing.T) {
 	for _, line := range f.logged {
 		require.True(t, strings.HasPrefix(line, "parley: level="), line)
 	}
+}
+
+// A fault also holds back calls of whose names there are no commands.
+func TestCallHeldBackFailsTheTest(t *testing.T) {
+	t.Parallel()
+	f := &fakeTest{TB: t}
+	s := servertest.New(f)
+	s.For(t).Inject(rig.Fault{Delay: time.Hour})
+	c, err := s.Dial()
+	require.NoError(t, err)
+	defer c.Close()
+	fmt.Fprint(c, "NOSUCH\r\n")
+	require.Equal(t, `servertest: a connection is left open: client 1, held back in "NOSUCH"`, f.end())
 }
