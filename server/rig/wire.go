@@ -25,7 +25,8 @@ type wire struct {
 // StartForClients returns a rig whose server accepts connections and has the command
 // TEST, through which its clients operate the rig. Calls of TEST are seen by no fault,
 // recorder, lint or list of calls: they are the test's own, and not the program's that
-// is tested. Who may connect may send it.
+// is tested. Who may connect
+// and is logged in may send it, whatever ACL lets the user do.
 func StartForClients(o server.Options) (*Rig, error) {
 	w := &wire{snapshots: shelf[*Snapshot]{what: "snapshot"}, faults: shelf[*Injection]{what: "fault"}}
 	if o.Clock == nil {
