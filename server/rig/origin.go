@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"github.com/parley-chat/parley/commands"
 )
 
 // An origin is what a server was like before anybody used it, but for its data, of
@@ -35,6 +37,7 @@ func (o *origin) back(r *Rig) error {
 	if err != nil {
 		return err
 	}
+	r.Inspect(func(s *commands.State) { s.KeepExpired = false }) // nothing has a deadline after FLUSHALL
 	calls := [][]string{{"CLIENT", "UNPAUSE"}, {"FLUSHALL"}}
 	calls = append(calls, o.undoneUsers(users)...)
 	for name, value := range o.config {

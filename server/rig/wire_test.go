@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/server"
 	"github.com/parley-chat/parley/server/rig"
@@ -83,6 +84,26 @@ func TestResetMakesTheServerWhatItWas(t *testing.T) {
 	require.Equal(t, users, strings.ReplaceAll(w.ask("ACL", "LIST"), " sanitize-payload", ""), "which is the default, but told once a user was reset")
 	require.Equal(t, parameters, w.ask("CONFIG", "GET", "*"))
 	require.Equal(t, "(error) WRONGPASS invalid username-password pair or user is disabled.", w.ask("AUTH", "bob", "x"))
+}
+
+func TestNoUserIsKeptFromReset(t *testing.T) {
+	r := startForClients(t, server.Options{})
+	w := connect(t, r)
+	require.Equal(t, "OK", w.ask("ACL", "SETUSER", "default", "-@all", "+get", "resetkeys"))
+	require.Contains(t, w.ask("SET", "k", "v"), "NOPERM")
+	require.Equal(t, "OK", w.test("RESET"))
+	require.Equal(t, "OK", w.ask("SET", "k", "v"))
+}
+
+func TestResetLetsKeysExpireAgain(t *testing.T) {
+	r := startForClients(t, server.Options{Debug: commands.DebugLocal, Config: map[string]string{"notify-keyspace-events": "Ex"}})
+	w := connect(t, r)
+	require.Equal(t, "OK", w.ask("DEBUG", "SET-ACTIVE-EXPIRE", "0"))
+	require.Equal(t, "OK", w.test("RESET"))
+	require.Equal(t, "OK", w.test("RECORD", "gone"))
+	require.Equal(t, "OK", w.ask("SET", "k", "v", "EX", "30"))
+	require.Equal(t, "OK", w.test("ADVANCE", "31s"))
+	require.Contains(t, w.test("RECORDED", "gone"), "expired")
 }
 
 // The rows are rows like all others, but nobody who listens in is told of their calls.
