@@ -30,7 +30,7 @@ test: ## run the tests; those that need redis-server or redis-cli say so and ski
 
 .PHONY: race
 race: ## run the tests with the race detector, in random order
-	$(GO) test -race -shuffle=on ./...
+	$(GO) test -race -shuffle=on -timeout=20m ./...
 
 .PHONY: clients
 clients: ## run the tests with client libraries; what is not installed says so and skips

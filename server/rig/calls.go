@@ -109,14 +109,18 @@ func (c Calls) ByClient(id int64) Calls {
 	return c.filter(func(c Call) bool { return c.Client == id })
 }
 
-// Of returns the calls that are like one of the given: see Called.
-func (c Calls) Of(lines ...string) Calls {
-	return c.filter(func(one Call) bool {
-		return slices.ContainsFunc(lines, func(line string) bool {
-			words, ok := splitLine(line)
-			return ok && one.isLike(words)
-		})
-	})
+// Of returns the calls that are like one of the lines: see Called. A line that is
+// no call (a quote that does not end) is an error.
+func (c Calls) Of(lines ...string) (Calls, error) {
+	calls := make([][]string, len(lines))
+	for i, line := range lines {
+		words, ok := splitLine(line)
+		if !ok {
+			return Calls{}, errLine(line)
+		}
+		calls[i] = words
+	}
+	return c.filter(func(one Call) bool { return slices.ContainsFunc(calls, one.isLike) }), nil
 }
 
 func (c Calls) filter(keep func(Call) bool) Calls {

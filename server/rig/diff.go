@@ -27,6 +27,9 @@ import (
 // deadlines is told as of the later moment. It takes time for what has changed since the earlier
 // snapshot, or for all of a database that SWAPDB has exchanged.
 func (r *Rig) Diff(was, is *Snapshot) (string, error) {
+	if was == nil {
+		return "", errNoSnapshot
+	}
 	var text strings.Builder
 	var err error
 	failure := r.Act(func(c *commands.Context) {

@@ -8,6 +8,8 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
+var errNoSnapshot = errors.New("rig: there is no snapshot: it is nil")
+
 // A Snapshot is what all databases of a server held at a moment, with encodings,
 // deadlines and marks of use.
 //
@@ -31,7 +33,7 @@ func (r *Rig) Snapshot() *Snapshot {
 
 // Release lets the snapshot go before it is garbage: it can be used no more.
 func (t *Snapshot) Release() {
-	if t.of != nil {
+	if t != nil && t.of != nil {
 		t.server.Inspect(func(*commands.State) { t.of.Release() })
 	}
 }
@@ -48,6 +50,9 @@ func (t *Snapshot) Release() {
 // is up since the snapshot is not restored. Keys that have only been read keep the mark of that.
 // The order of SCAN and what RANDOMKEY picks may be others.
 func (r *Rig) Restore(t *Snapshot) error {
+	if t == nil {
+		return errNoSnapshot
+	}
 	var err error
 	failure := r.Act(func(c *commands.Context) { err = c.Restore(t.of) })
 	return errors.Join(failure, err)

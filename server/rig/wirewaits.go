@@ -176,10 +176,10 @@ func (w *wire) calls(_ context.Context, words []string) (answer, error) {
 		case "CLIENT":
 			calls = calls.By(words[1])
 		case "LIKE":
-			if _, whole := splitLine(words[1]); !whole {
-				return nil, errLine(words[1])
+			var err error
+			if calls, err = calls.Of(words[1]); err != nil {
+				return nil, err
 			}
-			calls = calls.Of(words[1])
 		default:
 			return nil, commands.ErrSyntax
 		}

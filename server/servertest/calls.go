@@ -24,7 +24,12 @@ func (c Calls) By(name string) Calls { return Calls{c.Calls.By(name), c.t} }
 func (c Calls) ByClient(id int64) Calls { return Calls{c.Calls.ByClient(id), c.t} }
 
 // Of returns the calls that are like one of the lines.
-func (c Calls) Of(lines ...string) Calls { return Calls{c.Calls.Of(lines...), c.t} }
+func (c Calls) Of(lines ...string) Calls {
+	c.t.Helper()
+	of, err := c.Calls.Of(lines...)
+	c.require(err)
+	return Calls{of, c.t}
+}
 
 // RequireCalled holds that there was a call like the line.
 func (c Calls) RequireCalled(line string) {
