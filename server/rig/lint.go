@@ -131,6 +131,17 @@ func (r *Rig) StartLint(l Lint) error {
 	return nil
 }
 
+// restartLint forgets what was found, and looks for the same again.
+func (r *Rig) restartLint() error {
+	var l Lint
+	r.Inspect(func(*commands.State) {
+		if r.lint != nil {
+			l = r.lint.Lint
+		}
+	})
+	return r.StartLint(l)
+}
+
 // Findings lists what was found so far, in the order of the rules and of their
 // words; after Close, as it was then.
 func (r *Rig) Findings() (list []Finding) {

@@ -100,5 +100,5 @@ func (v verb) run(ctx context.Context, words []string) (answer, error) {
 
 func (w *wire) rows() []commands.Command {
 	help := commands.Command{Name: "help", Syntax: "", Summary: "Shows this list.", Arity: 2, Run: commands.Help}
-	return slices.Concat([]commands.Command{help}, w.stateRows(), w.snapshotRows(), w.waitRows(), w.faultRows())
+	return slices.Concat([]commands.Command{help}, w.stateRows(), w.snapshotRows(), w.waitRows(), w.faultRows(), w.lintRows())
 }

@@ -38,5 +38,5 @@ func (w *wire) reset(context.Context, []string) (answer, error) {
 	}
 	w.recorders.clear()
 	w.rig.ClearCalls()
-	return okay, nil
+	return okay, w.rig.restartLint()
 }
