@@ -256,9 +256,10 @@ func TestCommandsBesideTheStandardOnes(t *testing.T) {
 	p := dial(t, plain)
 	require.Equal(t, "(error) ERR unknown command 'ERRAND', with args beginning with: 'x' ", p.ask("ERRAND x"))
 	q := dial(t, s)
-	require.Equal(t, "OK", q.ask("ACL SETUSER bob on nopass +@all -errand"))
+	require.Equal(t, "OK", q.ask("ACL SETUSER bob on nopass +@all -errand -queued"))
 	require.Equal(t, "OK", q.ask("AUTH bob x"))
-	require.Equal(t, "(error) NOPERM this user has no permissions to run the 'errand' command", q.ask("ERRAND x"))
+	require.Equal(t, "(error) NOPERM this user has no permissions to run the 'queued' command", q.ask("QUEUED x"))
+	require.Contains(t, q.ask("ERRAND known"), "WRONGTYPE", "what is the test's own runs")
 	require.Panics(t, func() {
 		server.New(server.Options{Commands: []commands.Command{{Name: "get", Arity: 1, Run: func(*commands.Context) error { return nil }}}})
 	})
