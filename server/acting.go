@@ -26,12 +26,7 @@ func (s *Server) Act(f func(*commands.Context)) error {
 	f(&c.ctx)
 	c.w.Take(nil)
 	e.serve(now)
-	e.followPause(func() {})
-	e.setAlarm()
-	e.publish()
-	e.limitMemory(func() {})
-	e.house.ctx.Broadcast()
-	e.settled()
+	e.afterOthers()
 	return nil
 }
 

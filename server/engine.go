@@ -335,6 +335,17 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 	return n
 }
 
+// afterOthers does what follows calls that were made for no caller's batch: those of
+// Act, and those that a test had kept from running.
+func (e *engine) afterOthers() {
+	e.followPause(func() {})
+	e.setAlarm()
+	e.publish()
+	e.limitMemory(func() {})
+	e.house.ctx.Broadcast()
+	e.settled()
+}
+
 // shares reports whether a batch may run beside others: it reads, and does not
 // change what is known of the client either.
 func (c *caller) shares(batch []request) bool {

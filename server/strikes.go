@@ -146,7 +146,7 @@ func (e *engine) endDelay(p *waiter) {
 	}
 	p.stop = nil
 	e.again(p)
-	e.afterStruck()
+	e.afterOthers()
 }
 
 // letStruckGo makes the calls again that nothing keeps any more: a delay that is
@@ -160,14 +160,4 @@ func (e *engine) letStruckGo() {
 		}
 		e.again(p)
 	}
-}
-
-// afterStruck does what follows calls that were kept.
-func (e *engine) afterStruck() {
-	e.followPause(func() {})
-	e.setAlarm()
-	e.publish()
-	e.limitMemory(func() {})
-	e.house.ctx.Broadcast()
-	e.settled()
 }

@@ -49,7 +49,8 @@ type Taps struct {
 
 // on reports whether anybody listens.
 func (t *Taps) on() bool {
-	return t.Call != nil || t.Settled != nil || t.Failed != nil || t.Published != nil || t.Strike != nil || t.Copies != nil || t.Line != nil
+	return t.Call != nil || t.Failed != nil || t.Published != nil || t.Left != nil || t.Closed != nil || t.Watched != nil ||
+		t.Settled != nil || t.Strike != nil || t.Copies != nil || t.Line != nil
 }
 
 // tapCall shows a call that has come in.
@@ -116,6 +117,6 @@ func (s *Server) Retap(f func(*commands.State)) {
 	if !e.closed {
 		e.followLines()
 		e.letStruckGo()
-		e.afterStruck()
+		e.afterOthers()
 	}
 }

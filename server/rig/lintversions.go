@@ -56,6 +56,8 @@ type newer struct {
 var newerForms = []newer{
 	{command: "auth", since: "6.0.0", beyond: 2, what: "a user's name"},
 	{command: "client|kill", since: "2.8.12", beyond: 3, what: "filters"},
+	{command: "client|kill", since: "3.2.0", from: 3, step: 2, options: []string{"MASTER"}},
+	{command: "client|kill", since: "5.0.0", from: 3, step: 2, options: []string{"REPLICA"}},
 	{command: "client|kill", since: "6.2.0", from: 2, step: 2, options: []string{"LADDR"}},
 	{command: "client|list", since: "5.0.0", from: 2, leading: true, options: []string{"TYPE"}},
 	{command: "client|list", since: "6.2.0", from: 2, leading: true, options: []string{"ID"}},
@@ -85,6 +87,7 @@ var newerForms = []newer{
 	{command: "zadd", since: "3.0.2", from: 2, leading: true, options: []string{"NX", "XX", "CH", "INCR"}},
 	{command: "zadd", since: "6.2.0", from: 2, leading: true, options: []string{"GT", "LT"}},
 	{command: "zrange", since: "6.2.0", from: 4, options: []string{"BYSCORE", "BYLEX", "REV", "LIMIT"}},
+	{command: "zrangebyscore", since: "2.0.0", from: 4, options: []string{"WITHSCORES"}},
 }
 
 // lookAtVersion finds what the version of Redis does not have.

@@ -92,7 +92,7 @@ func describe(channels *commands.Channels, l *commands.Client, waits string) str
 // A mark is on all goroutines that a test starts, and that these start: a label of
 // package runtime/pprof, which goroutines inherit.
 type mark struct {
-	id       string
+	number   int64
 	before   int  // goroutines there were
 	together bool // other tests had servers meanwhile
 }
@@ -106,23 +106,20 @@ var (
 
 // newMark marks the calling goroutine, which is that of a test.
 func newMark() *mark {
-	m := &mark{id: strconv.FormatInt(marks.Add(1), 10), before: runtime.NumGoroutine()}
+	m := &mark{number: marks.Add(1), before: runtime.NumGoroutine()}
 	m.together = alive.Add(1) > 1
-	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels(markLabel, m.id)))
+	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels(markLabel, m.label())))
 	return m
 }
 
 // end takes the mark off the calling goroutine, and lists those that still have it.
 func (m *mark) end() []string {
 	pprof.SetGoroutineLabels(context.Background())
-	m.together = alive.Add(-1) > 0 || m.together || marks.Load() != m.number()
+	m.together = alive.Add(-1) > 0 || m.together || marks.Load() != m.number
 	return awaitNone(m.goroutines)
 }
 
-func (m *mark) number() int64 {
-	n, _ := strconv.ParseInt(m.id, 10, 64)
-	return n
-}
+func (m *mark) label() string { return strconv.FormatInt(m.number, 10) }
 
 // goroutines lists the marked ones. To list takes longer than all else of a server
 // in a test, so a test that has been alone, with no more goroutines than before it,
@@ -133,7 +130,7 @@ func (m *mark) goroutines() (stacks []string) {
 	}
 	var profile bytes.Buffer
 	pprof.Lookup("goroutine").WriteTo(&profile, 1)
-	label := fmt.Sprintf("# labels: {%q:%q}", markLabel, m.id)
+	label := fmt.Sprintf("# labels: {%q:%q}", markLabel, m.label())
 	for stack := range strings.SplitSeq(profile.String(), "\n\n") {
 		if strings.Contains(stack, label) {
 			stacks = append(stacks, "goroutines are left:\n"+functions(stack))
