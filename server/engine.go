@@ -169,7 +169,7 @@ func newEngine(o Options) (*engine, error) {
 	s.Unblock = e.unblock
 	s.MayGuess, s.Guessed = e.mayGuess, e.guessed
 	s.Published = o.Taps.Published
-	e.reminders.init(e.clock, &e.tasks)
+	e.reminders.init(e.clock, &e.tasks, &e.aftermath)
 	e.house.init(e, nil)
 	e.publish()
 	e.limitMemory(func() {})

@@ -241,6 +241,7 @@ func TestClientThatNeverAuthenticates(t *testing.T) {
 	silent, busy, honest := dialFrom(t, s, "192.0.2.7:1"), dialFrom(t, s, "192.0.2.7:2"), dialFrom(t, s, "192.0.2.7:3")
 	inside := dial(t, s)
 	require.Equal(t, "OK", honest.ask("AUTH secret"))
+	until(t, "all are admitted", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:4\r\n") })
 	for range 29 {
 		require.Contains(t, busy.ask("PING"), "NOAUTH")
 		clock.Advance(time.Second)

@@ -38,6 +38,7 @@ type outbox struct {
 	pushed   int          // bytes of those that may be messages: at most so many are
 	messages int          // that others have sent since it was empty
 	rest     atomic.Int64 // bytes that were taken out and not read yet; only their reader sets it
+	progress atomic.Int64 // bytes that the client has taken, ever
 	writing  bool         // somebody is in flush
 	ended    bool         // nothing is appended any more
 	killed   bool         // what is there is not sent either
@@ -170,7 +171,7 @@ func (o *outbox) added(n int) {
 		o.overflow()
 	}
 	if o.wake == nil && !o.ended && o.size > maxUnread { // nobody is writing who would know
-		o.expectReading()
+		o.armReader()
 	}
 	o.weigh()
 	o.changed.Broadcast()
@@ -268,6 +269,7 @@ func (o *outbox) awaitRoom() {
 // taken counts n bytes less.
 func (o *outbox) taken(n int) {
 	o.size -= n
+	o.progress.Add(int64(n))
 	o.pushed = min(o.pushed, o.size)
 	if o.size == 0 {
 		o.messages = 0
@@ -300,7 +302,7 @@ func (o *outbox) flush(conn net.Conn, woken bool) error {
 	}
 	o.writing = true
 	conn.SetWriteDeadline(time.Time{})
-	o.expectReading()
+	o.armReader()
 	err := o.write(conn)
 	if woken || err != nil {
 		return err
@@ -376,8 +378,9 @@ func (o *outbox) write(conn net.Conn) error {
 				o.pieces = pieces[:0]
 			}
 		}
-		if o.reading.poked && !o.answerPoke(conn) {
-			return net.ErrClosed
+		if o.reading.poked {
+			o.reading.poked = false
+			conn.SetWriteDeadline(time.Time{})
 		}
 	}
 	if o.killed {

@@ -5,10 +5,12 @@ package server
 import (
 	"net"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
-// socket is the socket of a connection that can be asked whether there is input;
-// nil for others.
+// socket is the socket of a connection that can be asked for its state; nil for
+// others.
 func socket(conn net.Conn) syscall.RawConn {
 	if !resumable(conn) {
 		return nil
@@ -21,8 +23,24 @@ func socket(conn net.Conn) syscall.RawConn {
 }
 
 // readable reports whether reading would not have to wait, be it for an error.
-func readable(fd uintptr) bool {
-	var b [1]byte
-	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK)
-	return err != syscall.EAGAIN
+func readable(fd uintptr) bool { return pollSocket(fd, unix.POLLIN).input }
+
+// ready says what can be done with a socket at once: nothing with none.
+func ready(socket syscall.RawConn) (r readiness) {
+	if socket != nil {
+		socket.Control(func(fd uintptr) { r = pollSocket(fd, unix.POLLIN|unix.POLLOUT) })
+	}
+	return r
+}
+
+func pollSocket(fd uintptr, events int16) readiness {
+	p := []unix.PollFd{{Fd: int32(fd), Events: events}}
+	if _, err := unix.Poll(p, 0); err != nil {
+		return readiness{input: true} // whoever reads will see it
+	}
+	const ended = unix.POLLERR | unix.POLLHUP | unix.POLLNVAL
+	return readiness{
+		input:  p[0].Revents&(unix.POLLIN|ended) != 0,
+		output: p[0].Revents&unix.POLLOUT != 0,
+	}
 }

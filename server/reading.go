@@ -35,9 +35,9 @@ func mostAtOnce(conn net.Conn) int {
 	return smallWritePiece
 }
 
-// expectReading begins to wait for the client to read. The outbox's mu is held
+// armReader starts the timeout of a client that is to read. The outbox's mu is held
 // here and below, where it is not taken.
-func (o *outbox) expectReading() {
+func (o *outbox) armReader() {
 	if !o.reading.since.IsZero() {
 		return
 	}
@@ -48,42 +48,37 @@ func (o *outbox) expectReading() {
 	}
 }
 
-// awaitReader cuts off a client that takes too long to read, and else says when
-// that will be.
-func (o *outbox) awaitReader(now time.Time) time.Time {
+// checkReader: a client that takes too long to read is late. How much of a write
+// under way it has taken is known after the writer has returned from it, which
+// poke sees to: the next check counts that.
+func (o *outbox) checkReader(now time.Time) (next time.Time, late bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	r, p := &o.reading, o.keeper.patience()
-	if r.since.IsZero() || r.poked || p.Output == 0 {
-		return time.Time{}
+	if r.since.IsZero() || p.Output == 0 {
+		return time.Time{}, false
 	}
 	due := after(r.since, p.Output)
 	switch {
 	case due.After(now):
-		return due
+		return due, false
 	case o.keepsPace(now, p):
-		return after(now, p.Output)
-	case o.poke != nil:
+		return after(now, p.Output), false
+	case o.poke != nil && !r.poked:
 		r.poked = true
-		o.poke() // answerPoke goes on
-		return time.Time{}
+		o.poke()
 	}
-	o.lag()
-	return time.Time{}
+	return time.Time{}, true
 }
 
-// answerPoke is for the writer, who knows now how much the client has taken. It
-// reports whether to go on.
-func (o *outbox) answerPoke(conn net.Conn) bool {
-	o.reading.poked = false
-	now, p := o.keeper.now(), o.keeper.patience()
-	if !o.keepsPace(now, p) {
-		o.lag()
-		return false
+// expireReader cuts off a client that is late.
+func (o *outbox) expireReader() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.reading.since.IsZero() {
+		o.keeper.lateToRead()
+		o.drop()
 	}
-	conn.SetWriteDeadline(time.Time{})
-	o.keeper.remind(after(now, p.Output))
-	return true
 }
 
 // keepsPace reports whether the client has read fast enough in the time it had,
@@ -97,34 +92,34 @@ func (o *outbox) keepsPace(now time.Time, p commands.Patience) bool {
 	return true
 }
 
-// lag cuts off a client that does not.
-func (o *outbox) lag() {
-	o.keeper.lateToRead()
-	o.drop()
-}
-
-// awaitLess cuts off a client that has had more than its soft limit unread for
-// too long, and else says when that will be.
-func (o *outbox) awaitLess(now time.Time) time.Time {
+// checkSoftLimit: a client that has had more than its soft limit unread for too
+// long is late.
+func (o *outbox) checkSoftLimit(now time.Time) (next time.Time, late bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	l := o.keeper.outputLimit()
 	if o.softSince.IsZero() || l.Soft == 0 || int64(o.size-freeOutput) <= l.Soft {
-		return time.Time{}
+		return time.Time{}, false
 	}
-	if end := o.softEnd(l); end.After(now) {
-		return end
+	end := o.softEnd(l)
+	return end, !end.After(now)
+}
+
+// expireSoftLimit cuts off a client that is late.
+func (o *outbox) expireSoftLimit() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.softSince.IsZero() {
+		o.overflow()
 	}
-	o.overflow()
-	return time.Time{}
 }
 
 // lastSign is when the client was last known to take something, and whether it
-// keeps somebody waiting.
-func (o *outbox) lastSign() (time.Time, bool) {
+// has more to take: over a network, whatever has not been written yet.
+func (o *outbox) lastSign() (last time.Time, reading bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.reading.sign, !o.reading.since.IsZero()
+	return o.reading.sign, !o.reading.since.IsZero() || o.wake != nil && o.ready() > 0
 }
 
 // took counts what the client has taken while somebody waited.

@@ -67,10 +67,10 @@ func TestSlowReaderIsWaitedFor(t *testing.T) {
 	clock := NewManualClock(time.UnixMilli(1615480369000))
 	conn := new(slowConn)
 	conn.changed.L = &conn.mu
-	late := make(chan struct{})
+	cut := make(chan struct{})
 	var o outbox
 	o.init()
-	o.keeper = &lenient{clock, commands.Patience{Output: 60, OutputRate: 1 << 10}, func() { close(late) }}
+	o.keeper = &lenient{clock, commands.Patience{Output: 60, OutputRate: 1 << 10}, func() { close(cut) }}
 	o.wake = func() {}
 	o.poke = func() { conn.SetWriteDeadline(longAgo) }
 
@@ -78,20 +78,29 @@ func TestSlowReaderIsWaitedFor(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- o.flush(conn, false) }()
 	conn.take(0)
+	late := func() bool {
+		_, late := o.checkReader(clock.Now())
+		return late
+	}
 	for range 16 {
 		clock.Advance(59 * time.Second)
-		o.awaitReader(clock.Now())
+		require.False(t, late())
 		conn.take(60 << 10)
 		clock.Advance(time.Second)
-		o.awaitReader(clock.Now())
+		late() // has the writer return, and count what has been taken
 		conn.take(0)
+		require.False(t, late())
 	}
 	size, _ := o.usage()
 	require.Equal(t, 1<<20-16*60<<10, size, "what has been taken is counted at once")
 
 	conn.take(59 << 10)
 	clock.Advance(60 * time.Second)
-	o.awaitReader(clock.Now())
-	<-late
+	require.True(t, late())
+	conn.take(0)
+	require.True(t, late())
+	o.expireReader()
+	<-cut
+	conn.SetWriteDeadline(longAgo) // as closing does
 	require.ErrorIs(t, <-ended, net.ErrClosed)
 }

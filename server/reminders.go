@@ -12,24 +12,36 @@ import (
 // clock serves them all, so that a connection which might be late some day costs
 // nothing until then.
 type reminders struct {
-	clock Clock
-	tasks *sync.WaitGroup // alarms that have been set and have not run
+	clock     Clock
+	tasks     *sync.WaitGroup // alarms that have been set and have not run
+	aftermath *aftermath
 
 	mu     sync.Mutex // guards all below, and places; may be taken under any other lock
 	looked sync.Cond  // on mu: a look is over
 	queue  reminderQueue
-	alarm  int64 // Unix ns; none: not set
-	stop   func() bool
+	alarm  int64       // Unix ns; none: not set
+	stop   func() bool // nil: it is not set
+	alarms int         // how many have been set: one that has been replaced may go off all the same
+	soon   []*reminder // to be called again shortly in real time, whatever the clock shows
+	pause  time.Duration
+	retry  func() bool // stops the timer for those; nil: it is not set
 	closed bool
 }
+
+// Bounds of the pause before those are called again, which doubles each time.
+const (
+	minSoon = time.Millisecond
+	maxSoon = 64 * time.Millisecond
+)
 
 // none is the time of a reminder that is not wanted.
 const none = math.MaxInt64
 
 // A looker is called when its time has come, or before, and says when to call it
-// again: zero for not. It is never called twice at once, and without locks.
+// again: zero for not. soon: shortly, in real time, as well; who moves the clock
+// waits for that. It is never called twice at once, and without locks.
 type looker interface {
-	look(now time.Time) (next time.Time)
+	look(now time.Time) (next time.Time, soon bool)
 }
 
 // A reminder is one place among them, for one time.
@@ -38,12 +50,13 @@ type reminder struct {
 
 	at      atomic.Int64 // Unix ns of the call that is to come; none: there is none
 	place   int          // in the queue; -1: not in it
+	soon    bool         // it is among those to be called shortly
 	looking bool
 	over    bool
 }
 
-func (r *reminders) init(clock Clock, tasks *sync.WaitGroup) {
-	r.clock, r.tasks, r.looked.L = clock, tasks, &r.mu
+func (r *reminders) init(clock Clock, tasks *sync.WaitGroup, a *aftermath) {
+	r.clock, r.tasks, r.aftermath, r.looked.L = clock, tasks, a, &r.mu
 }
 
 // init makes a reminder ready. Nothing is to come.
@@ -70,11 +83,11 @@ func (r *reminders) set(m *reminder, at int64) {
 	}
 	m.at.Store(at)
 	switch {
-	case m.looking: // it is put into the queue when it has looked
-	case m.place < 0:
-		heap.Push(&r.queue, m)
-	default:
+	case m.place >= 0:
 		heap.Fix(&r.queue, m.place)
+	case m.looking: // it is put into the queue when it has looked
+	default:
+		heap.Push(&r.queue, m)
 	}
 	r.setAlarm()
 }
@@ -101,8 +114,10 @@ func (r *reminders) setAlarm() {
 	}
 	r.clearAlarm()
 	r.alarm = r.queue[0].at.Load()
+	r.alarms++
 	r.tasks.Add(1)
-	r.stop = r.clock.AfterFunc(time.Unix(0, r.alarm).Sub(r.clock.Now()), r.goOff)
+	n := r.alarms
+	r.stop = r.clock.AfterFunc(time.Unix(0, r.alarm).Sub(r.clock.Now()), func() { r.goOff(n) })
 }
 
 func (r *reminders) clearAlarm() {
@@ -113,39 +128,112 @@ func (r *reminders) clearAlarm() {
 }
 
 // goOff calls all whose time has come.
-func (r *reminders) goOff() {
+func (r *reminders) goOff(alarm int) {
 	defer r.tasks.Done()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.stop = nil
+	if alarm == r.alarms {
+		r.stop = nil
+	}
 	now := r.clock.Now()
 	for len(r.queue) > 0 && r.queue[0].at.Load() <= now.UnixNano() {
 		m := heap.Pop(&r.queue).(*reminder)
 		m.at.Store(none)
-		m.looking = true
-		r.mu.Unlock()
-		next := m.whose.look(now)
-		r.mu.Lock()
-		m.looking = false
-		r.looked.Broadcast()
-		at := m.at.Load() // what was asked for meanwhile
-		if !next.IsZero() {
-			at = min(at, unixNanos(next))
-		}
+		r.look(m, now)
+	}
+	r.setAlarm()
+}
+
+// look calls one, without mu.
+func (r *reminders) look(m *reminder, now time.Time) {
+	for m.looking {
+		r.looked.Wait() // for the other of goOff and goOffSoon
+	}
+	if m.over {
+		return
+	}
+	m.looking = true
+	r.mu.Unlock()
+	next, soon := m.whose.look(now)
+	r.mu.Lock()
+	m.looking = false
+	r.looked.Broadcast()
+	at := m.at.Load() // what was asked for meanwhile
+	if !next.IsZero() {
+		at = min(at, unixNanos(next))
+	}
+	if m.place < 0 {
 		m.at.Store(none)
 		if at != none {
 			r.set(m, at)
 		}
+	} else if at < m.at.Load() {
+		r.set(m, at)
 	}
-	r.setAlarm()
+	if soon {
+		r.setSoon(m)
+	}
+}
+
+// setSoon sees to it that m is called again shortly.
+func (r *reminders) setSoon(m *reminder) {
+	if r.closed || m.over || m.soon {
+		return
+	}
+	m.soon = true
+	r.soon = append(r.soon, m)
+	if r.retry == nil {
+		r.pause = minSoon
+		r.aftermath.begin()
+		r.setRetry()
+	}
+}
+
+func (r *reminders) setRetry() {
+	r.tasks.Add(1)
+	r.retry = realClock{}.AfterFunc(r.pause, r.goOffSoon)
+	r.pause = min(2*r.pause, maxSoon)
+}
+
+func (r *reminders) clearRetry() {
+	if r.retry == nil {
+		return
+	}
+	if r.retry() {
+		r.tasks.Done()
+	}
+	r.retry = nil
+	r.aftermath.end()
+}
+
+// goOffSoon calls those that are to be called shortly.
+func (r *reminders) goOffSoon() {
+	defer r.tasks.Done()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now, all := r.clock.Now(), r.soon
+	r.soon = nil
+	for _, m := range all {
+		m.soon = false
+		r.look(m, now)
+	}
+	switch {
+	case r.closed:
+	case len(r.soon) > 0:
+		r.setRetry()
+	default:
+		r.retry = nil
+		r.aftermath.end()
+	}
 }
 
 // close calls nobody any more.
 func (r *reminders) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.closed, r.queue = true, nil
+	r.closed, r.queue, r.soon = true, nil, nil
 	r.clearAlarm()
+	r.clearRetry()
 }
 
 // unixNanos is t as Unix ns. A time too far away is as good as none.

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -14,11 +15,12 @@ type lookout struct {
 	reminder reminder
 	seen     []time.Time
 	next     func(time.Time) time.Time
+	soon     func(looks int) bool // nil: never
 }
 
-func (l *lookout) look(now time.Time) time.Time {
+func (l *lookout) look(now time.Time) (next time.Time, soon bool) {
 	l.seen = append(l.seen, now)
-	return l.next(now)
+	return l.next(now), l.soon != nil && l.soon(len(l.seen))
 }
 
 func newLookout(next func(time.Time) time.Time) *lookout {
@@ -34,7 +36,7 @@ func TestRemindersComeInTimeAndOnce(t *testing.T) {
 	begun := clock.Now()
 	var tasks sync.WaitGroup
 	var r reminders
-	r.init(clock, &tasks)
+	r.init(clock, &tasks, new(aftermath))
 	random := rand.New(rand.NewPCG(1, 1))
 	all := make([]*lookout, 1000)
 	wanted := make([]time.Duration, len(all))
@@ -68,7 +70,7 @@ func TestReminderThatAsksAgain(t *testing.T) {
 	begun := clock.Now()
 	var tasks sync.WaitGroup
 	var r reminders
-	r.init(clock, &tasks)
+	r.init(clock, &tasks, new(aftermath))
 	var l *lookout
 	l = newLookout(func(now time.Time) time.Time {
 		if len(l.seen) == 2 {
@@ -91,7 +93,7 @@ func TestReminderThatAsksAgain(t *testing.T) {
 func TestForgettingWaitsForALook(t *testing.T) {
 	var tasks sync.WaitGroup
 	var r reminders
-	r.init(realClock{}, &tasks)
+	r.init(realClock{}, &tasks, new(aftermath))
 	looking, goOn := make(chan struct{}), make(chan struct{})
 	over := false
 	l := newLookout(func(time.Time) (none time.Time) {
@@ -105,5 +107,71 @@ func TestForgettingWaitsForALook(t *testing.T) {
 	go close(goOn)
 	r.forget(&l.reminder)
 	require.True(t, over)
+	tasks.Wait()
+}
+
+// Whoever is to be called shortly is so in real time, and whoever moves the clock
+// waits for that, whatever else is due.
+func TestReminderThatAsksAgainInRealTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clock := NewManualClock(time.UnixMilli(1615480369000))
+		begun, real := clock.Now(), time.Now()
+		e := &engine{aftermath: aftermath{}}
+		e.clock = e.settling(clock)
+		r := &e.reminders
+		r.init(e.clock, &e.tasks, &e.aftermath)
+		hour := begun.Add(time.Hour)
+		l := newLookout(func(now time.Time) (next time.Time) {
+			if hour.After(now) {
+				next = hour
+			}
+			return next
+		})
+		l.soon = func(looks int) bool { return looks < 4 }
+		r.by(&l.reminder, begun.Add(time.Second))
+		clock.Advance(time.Minute)
+		at := begun.Add(time.Second)
+		require.Equal(t, []time.Time{at, at, at, at}, l.seen)
+		require.Equal(t, (1+2+4)*time.Millisecond, time.Since(real))
+		clock.Advance(time.Hour)
+		require.Equal(t, hour, l.seen[4], "and in its time as well")
+		require.Len(t, l.seen, 5)
+
+		l.soon = func(int) bool { return true }
+		r.by(&l.reminder, clock.Now())
+		go clock.Advance(0)
+		synctest.Wait()
+		r.close()
+		e.aftermath.wait()
+		e.tasks.Wait()
+		r.forget(&l.reminder)
+	})
+}
+
+// A firingClock calls nothing by itself.
+type firingClock struct {
+	Clock
+	fire []func()
+}
+
+func (c *firingClock) AfterFunc(_ time.Duration, f func()) func() bool {
+	c.fire = append(c.fire, f)
+	return func() bool { return true }
+}
+
+// An alarm that is replaced just as it goes off leaves the one in its place alone.
+func TestAlarmReplacedAsItGoesOff(t *testing.T) {
+	clock := &firingClock{Clock: NewManualClock(time.UnixMilli(1615480369000))}
+	begun := clock.Now()
+	var tasks sync.WaitGroup
+	var r reminders
+	r.init(clock, &tasks, new(aftermath))
+	first, second := newLookout(never), newLookout(never)
+	r.by(&first.reminder, begun.Add(2*time.Second))
+	late := clock.fire[0]
+	r.stop = func() bool { return false } // it is going off, and waits for the lock
+	r.by(&second.reminder, begun.Add(time.Second))
+	late()
+	r.close()
 	tasks.Wait()
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -53,6 +54,10 @@ type session struct {
 	reminder reminder // of what the client may be late with
 	part     part     // the call that it is sending
 
+	inputGrace, outputGrace gracePeriod // of a client that is late
+	unreadInput             func() bool // there is input that Feed has not been given; must not wait; nil: there cannot be
+	takesOutput             func() bool // the system takes output, so nobody waits for the client; must not wait; nil: unknown
+
 	turn   turn // of who is in Feed or Proceed; guards all below
 	in     framing
 	words  [][]byte
@@ -74,6 +79,7 @@ type session struct {
 func newSession(e *engine, o origin, attach func(*session)) (*session, error) {
 	s := &session{engine: e, turn: newTurn()}
 	s.turn.take() // until it is entered
+	s.inputGrace.most, s.outputGrace.most = graceReads, math.MaxInt64
 	s.out.init()
 	s.out.keeper = s
 	s.out.holds.sum, s.holds.sum = &e.state.Held, &e.state.Held
@@ -86,7 +92,7 @@ func newSession(e *engine, o origin, attach func(*session)) (*session, error) {
 		return nil, err
 	}
 	s.obey()
-	s.expectCalls()
+	s.armIdle()
 	s.turn.give()
 	return s, nil
 }
@@ -164,7 +170,7 @@ func (s *session) rest() {
 	}
 	s.in.release()
 	s.measure()
-	s.expectRest()
+	s.armQuery()
 }
 
 // waits reports whether no further command may run before proceed is called.
@@ -269,7 +275,7 @@ func (s *session) obey() {
 	if s.finished.Load() {
 		s.over = true
 	}
-	s.expectPassword()
+	s.armAuth()
 	s.measure()
 }
 

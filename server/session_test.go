@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/server"
 	"github.com/parley-chat/parley/server/servertest/harness"
+	"github.com/parley-chat/parley/server/servertest/tlstest"
 )
 
 // overTransports runs a test with a server and a way to connect to it: of all
@@ -27,7 +29,9 @@ func overTransports(t *testing.T, test func(t *testing.T, s *server.Server, dial
 	overTransportsOf(t, func() server.Options { return server.Options{} }, test, networks...)
 }
 
-// overTransportsOf is overTransports with options for each server.
+// overTransportsOf is overTransports with options for each server. The networks
+// "tls" and "wrapped", a connection of which the server knows no socket, are tried
+// by those who name them.
 func overTransportsOf(t *testing.T, options func() server.Options, test func(t *testing.T, s *server.Server, dial func() *peer), networks ...string) {
 	if networks == nil {
 		networks = []string{"memory", "tcp", "unix"}
@@ -37,6 +41,12 @@ func overTransportsOf(t *testing.T, options func() server.Options, test func(t *
 			socket := filepath.Join(t.TempDir(), "s")
 			o := options()
 			o.Socket = socket
+			var certificates *tlstest.Authority
+			if network == "tls" {
+				certificates = tlstest.New(t)
+				o.Addr, o.TLSAddr = "127.0.0.1:0", "127.0.0.1:0"
+				o.TLS = &tls.Config{Certificates: []tls.Certificate{certificates.Certificate("server")}}
+			}
 			s, err := server.Start(o)
 			require.NoError(t, err)
 			harness.CloseAtEnd(t, s)
@@ -50,6 +60,10 @@ func overTransportsOf(t *testing.T, options func() server.Options, test func(t *
 					conn, err = net.Dial(network, s.Addr())
 				case "unix":
 					conn, err = net.Dial(network, socket)
+				case "tls":
+					conn, err = tls.Dial("tcp", s.TLSAddr(), certificates.Client())
+				case "wrapped":
+					return dialFrom(t, s, "127.0.0.1:4711")
 				}
 				require.NoError(t, err)
 				t.Cleanup(func() { conn.Close() })

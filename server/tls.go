@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -73,7 +75,7 @@ func listenTLS(addr string, config *tls.Config) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tls.NewListener(l, config), nil
+	return tls.NewListener(listener{l}, config), nil
 }
 
 // shakeHands completes the handshake of a connection that is one of TLS, within
@@ -85,7 +87,9 @@ func (s *Server) shakeHands(conn net.Conn) (done func(), ok bool) {
 	if !ok {
 		return func() {}, true
 	}
-	h := &handshake{secured}
+	h := &handshake{Conn: secured, engine: s.engine, socket: socket(bare(secured))}
+	h.reminder.init(h)
+	h.grace = gracePeriod{idle: graceIdle, most: graceReads}
 	now := s.engine.settings.Load()
 	if !s.trackUpTo(h, now.maxClients) {
 		s.engine.state.Stats.Rejected.Add(1) // without a word: there are none yet
@@ -93,8 +97,9 @@ func (s *Server) shakeHands(conn net.Conn) (done func(), ok bool) {
 	}
 	done = func() { s.untrack(h) }
 	if seconds := now.patience.Auth; seconds > 0 {
-		stop := s.engine.clock.AfterFunc(time.Duration(seconds)*time.Second, h.kill)
-		defer stop()
+		h.due = after(s.engine.clock.Now(), seconds)
+		s.engine.reminders.by(&h.reminder, h.due)
+		defer s.engine.reminders.forget(&h.reminder)
 	}
 	if err := secured.Handshake(); err != nil {
 		s.engine.log.tell(handshakeFailed, "addr", quoted(conn.RemoteAddr().String()), "error", quoted(err.Error()))
@@ -105,11 +110,77 @@ func (s *Server) shakeHands(conn net.Conn) (done func(), ok bool) {
 }
 
 // A handshake is a connection that is not a client yet.
-type handshake struct{ *tls.Conn }
+type handshake struct {
+	*tls.Conn
+	engine   *engine
+	socket   syscall.RawConn // nil: there is none that can be asked
+	due      time.Time       // when it is late
+	reminder reminder
+	grace    gracePeriod
+}
+
+// look ends a handshake that is late.
+func (h *handshake) look(now time.Time) (next time.Time, soon bool) {
+	if h.due.After(now) {
+		return h.due, false
+	}
+	if h.grace.over(h.progress()) {
+		h.kill()
+		return time.Time{}, false
+	}
+	return time.Time{}, true
+}
+
+// progress counts what the client has sent, where that is known, and says whether
+// the server has something left to do for it.
+func (h *handshake) progress() (reads int64, busy bool) {
+	now := ready(h.socket)
+	c, ok := h.NetConn().(*watchedConn)
+	if !ok {
+		return 0, now.input
+	}
+	reads = c.reads.Load()
+	return reads, !c.reading.Load() && (!c.writing.Load() || now.output) || now.input
+}
 
 func (h *handshake) end()  { h.kill() }
-func (h *handshake) kill() { h.NetConn().Close() }
+func (h *handshake) kill() { bare(h.Conn).Close() }
 
 func (h *handshake) of() *session { return nil }
 
 func (h *handshake) name() string { return fmt.Sprintf("handshake with %v", h.RemoteAddr()) }
+
+// A listener gives connections of which it is known whether the server waits for
+// the network.
+type listener struct{ net.Listener }
+
+func (l listener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &watchedConn{Conn: conn}, nil
+}
+
+// A watchedConn is a connection below TLS: how far a handshake is cannot be seen
+// from above.
+type watchedConn struct {
+	net.Conn
+	reading, writing atomic.Bool
+	reads            atomic.Int64
+}
+
+func (c *watchedConn) NetConn() net.Conn { return c.Conn }
+
+func (c *watchedConn) Read(p []byte) (int, error) {
+	c.reading.Store(true)
+	defer c.reading.Store(false)
+	c.reads.Add(1)
+	return c.Conn.Read(p)
+}
+
+func (c *watchedConn) Write(p []byte) (int, error) {
+	c.writing.Store(true)
+	defer c.writing.Store(false)
+	return c.Conn.Write(p)
+}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -25,7 +26,7 @@ func (s *Server) serveConn(conn net.Conn) {
 		conn.Close()
 		return
 	}
-	t := &netTransport{server: s, conn: conn}
+	t := &netTransport{server: s, conn: conn, socket: socket(bare(conn))}
 	session, err := newSession(s.engine, originOf(conn), t.attach)
 	shaken()
 	if err != nil {
@@ -57,10 +58,13 @@ func keepAlive(conn net.Conn, silent time.Duration) {
 
 // bare is the connection below TLS, or the connection itself.
 func bare(conn net.Conn) net.Conn {
-	if tls, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		return tls.NetConn()
+	for {
+		outer, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return conn
+		}
+		conn = outer.NetConn()
 	}
-	return conn
 }
 
 // refuse tells a client why it is not served. The text is short enough for the
@@ -77,7 +81,9 @@ type netTransport struct {
 	server  *Server
 	conn    net.Conn
 	session *session
-	raw     syscall.RawConn // the socket, if it can be asked for input without a buffer; else nil
+	socket  syscall.RawConn // below TLS; nil: there is none that can be asked
+	raw     syscall.RawConn // the same, if input can be waited for without a buffer; else nil
+	reading atomic.Bool     // input is waited for, or being read
 }
 
 // attach lets others than the reader set the connection in motion.
@@ -88,8 +94,11 @@ func (t *netTransport) attach(s *session) {
 	if resumable(t.conn) {
 		s.out.poke = func() { t.conn.SetWriteDeadline(longAgo) }
 	}
-	if t.raw = socket(t.conn); t.raw != nil {
-		s.quieten = t.quieten
+	s.inputGrace.idle, s.outputGrace.idle = graceIdle, graceIdle
+	s.unreadInput = func() bool { return !t.reading.Load() || ready(t.socket).input }
+	s.takesOutput = func() bool { return ready(t.socket).output }
+	if resumable(t.conn) && t.socket != nil {
+		t.raw, s.quieten = t.socket, t.quieten
 	}
 }
 
@@ -99,7 +108,9 @@ func (t *netTransport) awaitAside() { t.server.spawn(t.await) }
 
 func (t *netTransport) await() {
 	if t.raw != nil {
+		t.reading.Store(true)
 		t.raw.Read(readable) // an error is read once more, below
+		t.reading.Store(false)
 	}
 	t.serve()
 }
@@ -123,7 +134,9 @@ func (t *netTransport) quieten() { t.conn.SetReadDeadline(longAgo) }
 func (t *netTransport) read() (quiet bool) {
 	buf := make([]byte, smallRead)
 	for {
+		t.reading.Store(true)
 		n, err := t.conn.Read(buf)
+		t.reading.Store(false)
 		if n > 0 {
 			if !t.send(t.session.Feed(buf[:n])) {
 				return false

@@ -1,0 +1,57 @@
+package server
+
+import "time"
+
+// Bounds of a grace period, in real time whatever the server's clock is.
+const (
+	graceIdle = 250 * time.Millisecond // without progress, after which it is over
+	graceMost = 2 * time.Second        // after which it is over all the same
+)
+
+// graceReads is how many pieces of input end a grace period: what had arrived when
+// it began has been read by then, however large the system's receive buffer is.
+const graceReads = 256
+
+// A gracePeriod is what a client has, once its time is up, before it is
+// disconnected. Time only counts against a client while the server has nothing
+// left to do for it; but it may have passed while the server was busy, or while
+// bytes were on their way because a test has moved the clock. So what the client
+// has sent by then still arrives, and counts. One goroutine at a time uses it.
+//
+// While the whole process or the machine stands still, nothing can arrive: of the
+// time between two looks no more counts than the longest pause between them.
+type gracePeriod struct {
+	idle time.Duration // without progress that ends it; 0: nothing can be on its way unseen, as in memory
+	most int64         // progress that ends it
+
+	looked      time.Time     // last; zero: it has not begun
+	silent, all time.Duration // without progress; in all; neither while the server was busy
+	first, last int64         // progress when it began, and at the last look
+}
+
+// over reports whether the grace period is over; the first call begins it.
+// progress counts what the client has sent, or taken, in all. busy: the server has
+// something left to do for it.
+func (g *gracePeriod) over(progress int64, busy bool) bool {
+	now := realClock{}.Now()
+	if g.looked.IsZero() {
+		g.silent, g.all, g.first, g.last = 0, 0, progress, progress
+	} else {
+		passed := min(now.Sub(g.looked), maxSoon)
+		g.silent, g.all = g.silent+passed, g.all+passed
+	}
+	g.looked = now
+	if progress != g.last {
+		g.silent, g.last = 0, progress
+	}
+	if busy {
+		g.silent, g.all = 0, 0
+	}
+	return progress-g.first > g.most || !busy && (g.silent >= g.idle || g.all >= graceMost)
+}
+
+// end is for a client that is late no more.
+func (g *gracePeriod) end() { g.looked = time.Time{} }
+
+// readiness is what can be done with a socket without waiting.
+type readiness struct{ input, output bool }
