@@ -41,6 +41,7 @@ type Command struct {
 	Deprecated string   // the version since which ReplacedBy is preferred, or ""
 	ReplacedBy string
 	Subs       []Command
+	Secrets    func(args [][]byte) []int // the places of words that nobody may be shown; nil: none. See Redact
 	Run        func(*Context) error
 
 	id     int // place among all rows and sub-rows of a table

@@ -56,9 +56,8 @@ type call struct {
 	changes int
 	logged  bool // it told its effects itself
 	wait    *Wait
-	secrets []int // places of words that nobody is to be shown
-	unit    int   // how many effects there were before
-	over    bool  // it has come to its end
+	unit    int  // how many effects there were before
+	over    bool // it has come to its end
 }
 
 // State is what all calls of a server share. The engine's lock guards it.
@@ -218,9 +217,7 @@ type Outcome struct {
 	Err  error // the error that was the reply, if it was one
 	Wait *Wait // not nil: nothing was replied, the call is to be made again
 
-	Failed bool // the handler has panicked: nobody knows which words it would have concealed
-
-	secrets []int // see Conceal
+	Failed bool // the handler has panicked
 }
 
 // Perform runs the row's handler on args. It is the part of the door that the
@@ -251,7 +248,7 @@ func (c *Context) Perform(m *Command, args [][]byte) (o Outcome) {
 		err = c.breakOff()
 	}
 	c.call.over = true
-	return Outcome{Err: err, Wait: c.call.wait, secrets: c.call.secrets}
+	return Outcome{Err: err, Wait: c.call.wait}
 }
 
 // breakOff ends the connection of a client that has asked for more than a reply
