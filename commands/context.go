@@ -101,10 +101,10 @@ type State struct {
 	// its time is up, or with an error. It reports whether there was one.
 	Unblock func(l *Client, failure error) bool
 
-	// MayGuess reports whether a password that a client gives may be looked at;
-	// Guessed is told when it was wrong. nil: all may, and nobody wants to know.
-	MayGuess func(l *Client) bool
-	Guessed  func(l *Client)
+	// MayGuess reports whether a password that a client gives for a user may be looked
+	// at; Guessed is told when it was wrong. nil: all may, and nobody wants to know.
+	MayGuess func(l *Client, user, password []byte) bool
+	Guessed  func(l *Client, user, password []byte)
 
 	// Copies tells how many times a client gets a message published to a channel.
 	// nil: once.

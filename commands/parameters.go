@@ -76,6 +76,7 @@ var parameters = []parameter{
 	constant("appendonly", "no"),
 	integer("auth-failure-burst", 1, math.MaxInt32, func(c *Config) *int64 { return &c.Guesses.Burst }),
 	integer("auth-failure-delay", 0, 60_000, func(c *Config) *int64 { return &c.Guesses.Delay }),
+	yesNo("auth-failure-loopback", func(c *Config) *bool { return &c.Guesses.Loopback }),
 	integer("auth-failure-rate", 0, math.MaxInt32, func(c *Config) *int64 { return &c.Guesses.Rate }),
 	integer("auth-max-failures", 0, math.MaxInt32, func(c *Config) *int64 { return &c.Guesses.Most }),
 	seconds("auth-timeout", func(c *Config) *int64 { return &c.Patience.Auth }),

@@ -26,6 +26,22 @@ func (m *Command) Redact(args [][]byte) [][]byte {
 	return shown
 }
 
+// Credentials returns the user and the password that a call of a row that GivesPassword
+// gives; of several, as HELLO may have, the first. ok: there is one.
+func (m *Command) Credentials(args [][]byte) (user, password []byte, ok bool) {
+	if m.Secrets == nil {
+		return nil, nil, false
+	}
+	switch places := m.Secrets(args); len(places) {
+	case 0:
+		return nil, nil, false
+	case 1:
+		return []byte(defaultUser), args[places[0]], true
+	default:
+		return args[places[0]], args[places[1]], true
+	}
+}
+
 // allFrom is for rows all of whose words from one place on are secret.
 func allFrom(first int) func([][]byte) []int {
 	return func(args [][]byte) (places []int) {
