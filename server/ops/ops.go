@@ -33,9 +33,10 @@ const (
 //
 // /metrics has those of Collector, and of the Go runtime and the process. It is
 // answered within ten seconds: with an error where the server does not let go of its lock.
+// Four are answered at a time.
 //
 // /healthz is 200 when the server answers PING within a second, and else 503
-// with the reason.
+// with the reason: it is closed, or a call holds the lock on the data.
 func Handler(s *server.Server) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(Collector(s), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
