@@ -86,7 +86,8 @@ var aclRow = Command{
 			Summary: "Makes a user, or changes one by rules.",
 			Since:   "6.0.0", Group: "server", Complexity: "O(N), N being the rules",
 			Arity: -3, Flags: Admin | NoScript | Loading | Stale,
-			Run: aclSetUser,
+			Secrets: allFrom(2),
+			Run:     aclSetUser,
 		},
 		{
 			Name: "users", Syntax: "",
@@ -132,12 +133,8 @@ func aclCat(c *Context) error {
 	return nil
 }
 
-// aclSetUser works on a copy, so that after an error nothing has changed. That
-// nobody may see what it says of passwords, it conceals everything.
+// aclSetUser works on a copy, so that after an error nothing has changed.
 func aclSetUser(c *Context) error {
-	for i := range c.Args[2:] {
-		c.Conceal(2 + i)
-	}
 	name := c.Args[2]
 	if hasSpaces(name) {
 		return Errorf("ERR Usernames can't contain spaces or null characters")

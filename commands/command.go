@@ -9,7 +9,8 @@
 // The contract, on which all rest, is in command.go, key.go, syntax.go,
 // standard.go (the table), context.go, args.go, errors.go, events.go, floats.go,
 // deadline.go, due.go, sample.go (what handlers work with), client.go, channels.go,
-// users.go, selectors.go, permissions.go (who may do what), tracking.go,
+// users.go, selectors.go, permissions.go (who may do what), redact.go (what nobody may
+// be shown), tracking.go,
 // invalidations.go, config.go and stats.go (what they share). The other files are the families:
 // each holds the rows of some commands, or what these rows run.
 package commands
@@ -41,6 +42,7 @@ type Command struct {
 	Deprecated string   // the version since which ReplacedBy is preferred, or ""
 	ReplacedBy string
 	Subs       []Command
+	Secrets    func(args [][]byte) []int // the places of words that nobody may be shown; nil: none. See Redact
 	Run        func(*Context) error
 
 	id     int // place among all rows and sub-rows of a table

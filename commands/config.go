@@ -83,6 +83,8 @@ type Guesses struct {
 	Most  int64 // on one connection, one after the other; 0: any number
 	Rate  int64 // a second from one address; 0: any number
 	Burst int64 // at once from there, after a time without
+
+	Loopback bool // Delay, Rate and Burst hold for loopback addresses and unix sockets, too
 }
 
 // DefaultConfig is Redis's, where Redis has one.

@@ -17,7 +17,8 @@ var connectionRows = []Command{
 		Summary: "Proves who the client is.",
 		Since:   "1.0.0", Group: "connection", Complexity: "O(N), N being the passwords of the user",
 		Arity: -2, Flags: NoScript | Loading | Stale | Fast | NoAuth | AllowBusy | OfConnection | GivesPassword,
-		Run: auth,
+		Secrets: allFrom(1),
+		Run:     auth,
 	},
 	clientRow,
 	{
@@ -32,7 +33,8 @@ var connectionRows = []Command{
 		Summary: "Introduces the client, chooses the protocol and tells about the server.",
 		Since:   "6.0.0", Group: "connection", Complexity: "O(1)",
 		Arity: -1, Flags: NoScript | Loading | Stale | Fast | NoAuth | AllowBusy | OfConnection | GivesPassword,
-		Run: hello,
+		Secrets: helloSecrets,
+		Run:     hello,
 	},
 	{
 		Name: "ping", Syntax: "[message]",
@@ -147,10 +149,8 @@ func auth(c *Context) error {
 	case len(c.Args) > 3:
 		return ErrSyntax
 	case len(c.Args) == 3:
-		c.Conceal(1, 2)
 		user, password = c.Args[1], c.Args[2]
 	default:
-		c.Conceal(1)
 		if c.Users.standard.AnyPassword() {
 			return errNoPassword
 		}
@@ -192,8 +192,6 @@ func helloOptions(c *Context, options [][]byte) error {
 		var err error
 		switch {
 		case Is(options[0], "AUTH") && len(options) > 2:
-			at := len(c.Args) - len(options)
-			c.Conceal(at+1, at+2)
 			err = c.Authenticate(options[1], options[2])
 			options = options[3:]
 		case Is(options[0], "SETNAME") && len(options) > 1:

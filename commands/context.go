@@ -56,9 +56,8 @@ type call struct {
 	changes int
 	logged  bool // it told its effects itself
 	wait    *Wait
-	secrets []int // places of words that nobody is to be shown
-	unit    int   // how many effects there were before
-	over    bool  // it has come to its end
+	unit    int  // how many effects there were before
+	over    bool // it has come to its end
 }
 
 // State is what all calls of a server share. The engine's lock guards it.
@@ -102,10 +101,10 @@ type State struct {
 	// its time is up, or with an error. It reports whether there was one.
 	Unblock func(l *Client, failure error) bool
 
-	// MayGuess reports whether a password that a client gives may be looked at;
-	// Guessed is told when it was wrong. nil: all may, and nobody wants to know.
-	MayGuess func(l *Client) bool
-	Guessed  func(l *Client)
+	// MayGuess reports whether a password that a client gives for a user may be looked
+	// at; Guessed is told when it was wrong. nil: all may, and nobody wants to know.
+	MayGuess func(l *Client, user, password []byte) bool
+	Guessed  func(l *Client, user, password []byte)
 
 	// Copies tells how many times a client gets a message published to a channel.
 	// nil: once.
@@ -218,9 +217,7 @@ type Outcome struct {
 	Err  error // the error that was the reply, if it was one
 	Wait *Wait // not nil: nothing was replied, the call is to be made again
 
-	Failed bool // the handler has panicked: nobody knows which words it would have concealed
-
-	secrets []int // see Conceal
+	Failed bool // the handler has panicked
 }
 
 // Perform runs the row's handler on args. It is the part of the door that the
@@ -251,7 +248,7 @@ func (c *Context) Perform(m *Command, args [][]byte) (o Outcome) {
 		err = c.breakOff()
 	}
 	c.call.over = true
-	return Outcome{Err: err, Wait: c.call.wait, secrets: c.call.secrets}
+	return Outcome{Err: err, Wait: c.call.wait}
 }
 
 // breakOff ends the connection of a client that has asked for more than a reply

@@ -65,7 +65,7 @@ func (c *Context) Show(m *Command, args [][]byte) {
 	if len(c.Monitors.list) == 0 || m.Flags&(SkipMonitor|Admin) != 0 {
 		return
 	}
-	line := c.monitorLine(args)
+	line := c.monitorLine(m.Redact(args))
 	message := NewMessage(func(w *resp.Writer) { w.Status(line) })
 	for _, l := range c.Monitors.list {
 		if l.Muted() {

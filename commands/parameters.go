@@ -50,8 +50,9 @@ var configRows = []Command{
 				Summary: "Changes parameters, all of them or none.",
 				Since:   "2.0.0", Group: "server", Complexity: "O(N), N being the number of parameters given",
 				Arity: -4, Flags: Admin | NoScript | Loading | Stale,
-				Tips: []string{"request_policy:all_nodes", "response_policy:all_succeeded"},
-				Run:  configSet,
+				Tips:    []string{"request_policy:all_nodes", "response_policy:all_succeeded"},
+				Secrets: configSetSecrets,
+				Run:     configSet,
 			},
 		},
 	},
@@ -75,6 +76,7 @@ var parameters = []parameter{
 	constant("appendonly", "no"),
 	integer("auth-failure-burst", 1, math.MaxInt32, func(c *Config) *int64 { return &c.Guesses.Burst }),
 	integer("auth-failure-delay", 0, 60_000, func(c *Config) *int64 { return &c.Guesses.Delay }),
+	yesNo("auth-failure-loopback", func(c *Config) *bool { return &c.Guesses.Loopback }),
 	integer("auth-failure-rate", 0, math.MaxInt32, func(c *Config) *int64 { return &c.Guesses.Rate }),
 	integer("auth-max-failures", 0, math.MaxInt32, func(c *Config) *int64 { return &c.Guesses.Most }),
 	seconds("auth-timeout", func(c *Config) *int64 { return &c.Patience.Auth }),
@@ -162,7 +164,7 @@ func (c *Config) Set(name, value string) error {
 	}
 	draft := *c
 	if err := parameters[at].set(&draft, value); err != nil {
-		return fmt.Errorf("%s %q: %w", name, value, err)
+		return fmt.Errorf("%s %q: %w", name, shown(&parameters[at], []byte(value)), err)
 	}
 	c.apply(draft)
 	return nil
@@ -209,7 +211,6 @@ func configGet(c *Context) error {
 // configSet works on a draft, so that after an error nothing has changed.
 func configSet(c *Context) error {
 	pairs := c.Args[2:]
-	concealPasswords(c)
 	if len(pairs)%2 != 0 {
 		return ErrSyntax
 	}
@@ -239,19 +240,9 @@ func configSet(c *Context) error {
 // shown is a value as others may see it.
 func shown(p *parameter, value []byte) []byte {
 	if p.secret {
-		return concealment
+		return redacted
 	}
 	return value
-}
-
-// concealPasswords keeps them out of the slow log, also those of a call that
-// goes wrong.
-func concealPasswords(c *Context) {
-	for i := 3; i < len(c.Args); i += 2 {
-		if at := parameterNamed(c.Args[i-1]); at >= 0 && parameters[at].secret {
-			c.Conceal(i)
-		}
-	}
 }
 
 // chooseParameters finds what is to be set; each may be named once.

@@ -1,9 +1,6 @@
 package commands
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Report tells those who look on of a call that has run: the counters of INFO,
 // the slow log, monitors. The engine calls it for each, those within EXEC
@@ -22,7 +19,7 @@ func (c *Context) Report(m *Command, args [][]byte, o Outcome, took time.Duratio
 		c.ReportLatency(latencyCommand, took)
 	}
 	if len(c.Monitors.list) > 0 {
-		c.Show(m, concealed(args, o.secrets))
+		c.Show(m, args)
 	}
 }
 
@@ -39,26 +36,6 @@ func (c *Context) reportTime(m *Command, args [][]byte, o Outcome, took time.Dur
 		c.Stats.Of(m).addTime(took)
 	}
 	if least := c.Config.SlowlogLeast; least >= 0 && took.Microseconds() >= least && !m.Has(SkipSlowlog) {
-		c.SlowLog.add(c, concealed(args, o.secrets), took.Microseconds())
+		c.SlowLog.add(c, m.Redact(args), took.Microseconds())
 	}
-}
-
-// Conceal keeps words of the call, by their places, from the slow log and from
-// monitors.
-func (c *Context) Conceal(places ...int) {
-	c.call.secrets = append(c.call.secrets, places...)
-}
-
-var concealment = []byte("(redacted)")
-
-// concealed returns the words to show.
-func concealed(args [][]byte, secrets []int) [][]byte {
-	if len(secrets) == 0 {
-		return args
-	}
-	args = slices.Clone(args)
-	for _, i := range secrets {
-		args[i] = concealment
-	}
-	return args
 }

@@ -43,6 +43,7 @@ func TestSlowLogIsThatOfRedis(t *testing.T) {
 			{"CONFIG", "SET", "requirepass", "", "maxclients", "10000"},
 			{"config", "set", "maxclients", "x", "REQUIREPASS", "secret"},
 			{"CONFIG", "SET", "nosuch", "x", "requirepass", "secret"},
+			{"CONFIG", "SET", "nosuch", "x", "masterauth", "secret", "MASTERUSER", "secret"},
 			{"SLOWLOG", "GET", "x"}, {"CLIENT", "LIST"}, {"BZPOPMIN", "z", "0.01"},
 		} {
 			a.send(call...)

@@ -154,12 +154,12 @@ func (s *State) UsePassword() {
 // Authenticate makes the client a user if the password is one of that user's.
 // Otherwise the client stays who it is. AUTH and HELLO come by here.
 func (c *Context) Authenticate(name, password []byte) error {
-	if c.MayGuess != nil && !c.MayGuess(c.Client) {
+	if c.MayGuess != nil && !c.MayGuess(c.Client, name, password) {
 		return errGuesses
 	}
 	u := c.Users.find(name)
 	if !u.accepts(password) {
-		return c.wrongPassword(name)
+		return c.wrongPassword(name, password)
 	}
 	c.Client.User, c.Client.Authed, c.Client.Failures = u, true, 0
 	return nil
@@ -167,10 +167,10 @@ func (c *Context) Authenticate(name, password []byte) error {
 
 // wrongPassword is where each failed authentication is known: it returns what
 // to tell the client.
-func (c *Context) wrongPassword(name []byte) error {
+func (c *Context) wrongPassword(name, password []byte) error {
 	c.Client.Failures++
 	if c.Guessed != nil {
-		c.Guessed(c.Client)
+		c.Guessed(c.Client, name, password)
 	}
 	c.TellOperator(AuthFailed, "user", name)
 	c.logDenial(deniedAuth, string(c.Args[0]), string(name))

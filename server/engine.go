@@ -72,6 +72,7 @@ type caller struct {
 	limits atomic.Pointer[callerLimits] // set under the lock, also while a call of this caller waits
 
 	inside   bool        // it is code of this process
+	loopback bool        // see origin
 	shared   bool        // the call under way shares the lock
 	finished atomic.Bool // no further command of this caller may run
 	parked   atomic.Bool // a call of this caller waits

@@ -3,7 +3,10 @@ package server
 import (
 	"bytes"
 	"container/list"
+	"crypto/sha256"
+	"encoding/binary"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/parley-chat/parley/commands"
@@ -18,8 +21,19 @@ import (
 // While a bucket is empty no password from there is looked at, the right one
 // neither: that would tell it from the wrong ones. Such calls wait in order of
 // arrival, so that each has its turn, after as many guesses as were waiting
-// before it; a right password takes nothing out of the bucket.
+// before it; a right password takes nothing out of the bucket. No order would be
+// better: to put connections first that have not failed yet only makes who guesses
+// open a new connection for each guess.
 //
+// A wrong password that is given again is no new guess: it does not wait, and takes
+// nothing out of the bucket. So hundreds of clients with the same old password do not
+// hold up the others behind their address. A bucket remembers the last few, by their
+// digests. It does not remember the outcome: the password is looked at again, and
+// may have become right. All that is told before its turn is what was told already.
+//
+// Loopback addresses and unix sockets are exempt unless auth-failure-loopback is on: as
+// with redis-server, the answer comes at once. Where a connection comes from whose
+// remote address is no IP address, nobody knows: these are limited, as one address.
 // Connections in memory are the process's own code, which nobody need protect
 // the process from, and under a clock that stands still a delay would not end.
 type guesses struct {
@@ -33,16 +47,56 @@ const maxBuckets = 10_000
 
 // A bucket is what one address may still try. It is only kept while it is not full.
 type bucket struct {
-	left  float64
-	asOf  int64       // Unix µs
-	queue list.List   // of *waiter
-	stop  func() bool // the alarm for the first of those; nil: it is not set
+	left   float64
+	asOf   int64            // Unix µs
+	failed []failedPassword // the last different ones, the latest first
+	queue  list.List        // of *waiter
+	stop   func() bool      // the alarm for the first of those; nil: it is not set
+}
+
+// A failedPassword is the digest of a user and a password that was wrong.
+type failedPassword [sha256.Size]byte
+
+// maxFailed is how many of them a bucket remembers.
+const maxFailed = 8
+
+func digestOf(user, password []byte) failedPassword {
+	h := sha256.New()
+	h.Write(binary.AppendUvarint(nil, uint64(len(user))))
+	h.Write(user)
+	h.Write(password)
+	return failedPassword(h.Sum(nil))
+}
+
+// hasFailed reports whether this was wrong already. b may be nil.
+func (b *bucket) hasFailed(user, password []byte) bool {
+	return b != nil && len(b.failed) > 0 && slices.Contains(b.failed, digestOf(user, password))
+}
+
+// remember makes a wrong password the latest, and reports whether it is a new one.
+func (b *bucket) remember(user, password []byte) (isNew bool) {
+	d := digestOf(user, password)
+	at := slices.Index(b.failed, d)
+	if isNew = at < 0; isNew {
+		if len(b.failed) < maxFailed {
+			b.failed = append(b.failed, d)
+		}
+		at = len(b.failed) - 1
+	}
+	copy(b.failed[1:], b.failed[:at])
+	b.failed[0] = d
+	return isNew
 }
 
 // site is what counts as one address: of IPv6, what one customer gets. Unix
-// sockets are all one.
-func site(ip netip.Addr) netip.Prefix {
-	if !ip.IsValid() {
+// sockets are all one; so are connections whose remote address is no IP address.
+func site(c *caller) netip.Prefix {
+	ip := c.from
+	switch {
+	case ip.IsValid():
+	case c.loopback:
+		return unixSockets
+	default:
 		return netip.Prefix{}
 	}
 	bits := ip.BitLen()
@@ -53,12 +107,16 @@ func site(ip netip.Addr) netip.Prefix {
 	return p
 }
 
-// overflow is the bucket of addresses for which there is no room.
-var overflow = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+var (
+	// overflow is the bucket of addresses for which there is no room.
+	overflow = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+
+	unixSockets = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+)
 
 // bucket returns that of a caller, or nil if it is full.
 func (e *engine) bucket(c *caller) *bucket {
-	if b := e.guesses.buckets[site(c.from)]; b != nil {
+	if b := e.guesses.buckets[site(c)]; b != nil {
 		return b
 	}
 	if len(e.guesses.buckets) >= maxBuckets {
@@ -81,7 +139,7 @@ func (e *engine) openBucket(c *caller) *bucket {
 		}
 		g.sweepAt = min(max(64, 2*len(g.buckets)), maxBuckets)
 	}
-	at := site(c.from)
+	at := site(c)
 	if len(g.buckets) >= maxBuckets {
 		at = overflow
 	}
@@ -103,25 +161,31 @@ func (e *engine) refill(b *bucket) float64 {
 	return b.left
 }
 
+// exempt reports whether a caller's wrong passwords are answered at once, at any rate.
+func (e *engine) exempt(c *caller) bool {
+	return c.inside || c.loopback && !e.state.Config.Guesses.Loopback
+}
+
 // limited reports whether a caller's guesses are held to a rate.
-func (e *engine) limited(c *caller) bool { return !c.inside && e.state.Config.Guesses.Rate > 0 }
+func (e *engine) limited(c *caller) bool { return !e.exempt(c) && e.state.Config.Guesses.Rate > 0 }
 
 // mayGuess tells commands whether a password of the client may be looked at.
-func (e *engine) mayGuess(l *commands.Client) bool {
+func (e *engine) mayGuess(l *commands.Client, user, password []byte) bool {
 	c := callerOf(l)
 	if c == nil || !e.limited(c) {
 		return true
 	}
 	b := e.bucket(c)
-	return b == nil || e.refill(b) >= 1
+	return b == nil || e.refill(b) >= 1 || b.hasFailed(user, password)
 }
 
 // guessed is told of each wrong password.
-func (e *engine) guessed(l *commands.Client) {
+func (e *engine) guessed(l *commands.Client, user, password []byte) {
 	if c := callerOf(l); c != nil && e.limited(c) {
 		b := e.openBucket(c)
-		e.refill(b)
-		b.left--
+		if e.refill(b); b.remember(user, password) {
+			b.left--
+		}
 	}
 }
 
@@ -139,7 +203,11 @@ func (e *engine) mustQueue(c *caller, r request) bool {
 		return false
 	}
 	b := e.bucket(c)
-	return b != nil && (b.queue.Len() > 0 && !e.guesses.serving || e.refill(b) < 1)
+	if b == nil || (b.queue.Len() == 0 || e.guesses.serving) && e.refill(b) >= 1 {
+		return false
+	}
+	user, password, ok := r.command.Credentials(r.args)
+	return ok && !b.hasFailed(user, password)
 }
 
 // queueGuess makes a call wait for its turn. Then it is made as if it had just come.
@@ -169,7 +237,7 @@ func (e *engine) takeTurns(b *bucket) {
 	}
 	b.stop = nil
 	e.guesses.serving = true
-	for b.queue.Len() > 0 && (e.refill(b) >= 1 || e.state.Config.Guesses.Rate == 0) {
+	for n := 0; n < maxBatch && b.queue.Len() > 0 && (e.refill(b) >= 1 || e.state.Config.Guesses.Rate == 0); n++ {
 		e.again(b.queue.Front().Value.(*waiter))
 	}
 	e.guesses.serving = false
@@ -200,7 +268,7 @@ func (e *engine) punish(c *caller, r request, mark int) {
 	if last {
 		e.log.tell(guessedOften, who(c.client), "failures", c.client.Failures)
 	}
-	if config.Delay == 0 {
+	if config.Delay == 0 || e.exempt(c) {
 		c.finished.Store(c.finished.Load() || last)
 		return
 	}

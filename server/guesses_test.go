@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -103,6 +104,15 @@ func TestConnectionEndsAfterFiveWrongPasswords(t *testing.T) {
 	}
 }
 
+// guesses100 are 100 different wrong passwords, others for each n.
+func guesses100(n int) string {
+	var b strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&b, "AUTH wrong%d-%d\r\n", n, i)
+	}
+	return b.String()
+}
+
 // What one address may guess does not depend on how many connections it has and
 // what it sends ahead.
 func TestGuessesFromOneAddress(t *testing.T) {
@@ -123,7 +133,7 @@ func TestGuessesFromOneAddress(t *testing.T) {
 		var peers []*peer
 		for _, addr := range site {
 			p := dialFrom(t, s, addr)
-			p.send(strings.Repeat("AUTH wrong\r\n", 100))
+			p.send(guesses100(len(peers)))
 			go io.Copy(io.Discard, p.conn)
 			peers = append(peers, p)
 		}
@@ -165,8 +175,8 @@ func TestGuessesWithinATransaction(t *testing.T) {
 	p := dialFrom(t, s, "192.0.2.7:4711")
 	p.ask("AUTH secret")
 	p.ask("MULTI")
-	for range 10 {
-		require.Equal(t, "QUEUED", p.ask("AUTH wrong"))
+	for i := range 10 {
+		require.Equal(t, "QUEUED", p.ask(fmt.Sprint("AUTH wrong", i)))
 	}
 	require.Equal(t, "QUEUED", p.ask("AUTH secret"))
 	require.Equal(t, "QUEUED", p.ask("SET k v"))
@@ -183,7 +193,7 @@ func TestGuessesWithinATransaction(t *testing.T) {
 func TestLeavingWhileWaitingForATurn(t *testing.T) {
 	s, clock := guarded(t, "auth-max-failures", "0", "auth-failure-delay", "0")
 	first, second := dialFrom(t, s, "192.0.2.7:4711"), dialFrom(t, s, "192.0.2.7:4712")
-	first.send(strings.Repeat("AUTH wrong\r\n", 6))
+	first.send(guesses100(1))
 	waits(t, s, 1)
 	second.send("AUTH secret")
 	waits(t, s, 2)
@@ -192,7 +202,7 @@ func TestLeavingWhileWaitingForATurn(t *testing.T) {
 	clock.Advance(200 * time.Millisecond)
 	require.Equal(t, "OK", second.read())
 	third := dialFrom(t, s, "192.0.2.7:4713")
-	third.send(strings.Repeat("AUTH wrong\r\n", 6))
+	third.send(guesses100(3))
 	waits(t, s, 1) // and Close waits for nobody
 }
 
@@ -216,16 +226,18 @@ func TestWrongPasswordsInMemory(t *testing.T) {
 	})
 }
 
-// Unix sockets are one address.
+// Unix sockets are one address, if they are limited at all.
 func TestGuessesThroughTheUnixSocket(t *testing.T) {
 	clock := server.NewManualClock(time.UnixMilli(1615480369000))
-	s, socket := startOnSocket(t, server.Options{Clock: clock, Password: "secret", Config: map[string]string{"auth-failure-delay": "0", "auth-max-failures": "0"}})
+	s, socket := startOnSocket(t, server.Options{Clock: clock, Password: "secret", Config: map[string]string{
+		"auth-failure-delay": "0", "auth-max-failures": "0", "auth-failure-loopback": "yes",
+	}})
 	var all sync.WaitGroup
-	for range 3 {
+	for i := range 3 {
 		conn, err := net.Dial("unix", socket)
 		require.NoError(t, err)
 		defer conn.Close()
-		_, err = io.WriteString(conn, strings.Repeat("AUTH wrong\r\n", 100))
+		_, err = io.WriteString(conn, guesses100(i))
 		require.NoError(t, err)
 		all.Go(func() { io.Copy(io.Discard, conn) })
 	}
@@ -258,4 +270,166 @@ func TestClientThatNeverAuthenticates(t *testing.T) {
 	require.Contains(t, honest.ask("PING"), "NOAUTH")
 	clock.Advance(time.Second)
 	honest.ended()
+}
+
+// dialMany connects so many clients, as if all came from one address.
+func dialMany(t *testing.T, s *server.Server, addr net.Addr, n int) []*peer {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(fromAddr{l, addr}) }()
+	var peers []*peer
+	t.Cleanup(func() {
+		for _, p := range peers {
+			p.conn.Close()
+		}
+		l.Close()
+		<-served
+	})
+	for range n {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		require.NoError(t, err)
+		peers = append(peers, &peer{t, conn, resp.NewReader(conn)})
+	}
+	return peers
+}
+
+// fromAddr is from with an address of any kind.
+type fromAddr struct {
+	net.Listener
+	addr net.Addr
+}
+
+func (f fromAddr) Accept() (net.Conn, error) {
+	conn, err := f.Listener.Accept()
+	return fromConn{conn, f.addr}, err
+}
+
+// noAddr is the address of a connection that has none, as that of net.Pipe.
+type noAddr struct{}
+
+func (noAddr) Network() string { return "pipe" }
+func (noAddr) String() string  { return "pipe" }
+
+func tcpAddr(addr string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr)) }
+
+// As with redis-server, on the machine itself the answer to a wrong password comes at
+// once, however many came before it. The clock stands still: who had to wait would wait
+// for ever.
+func TestLoopbackIsExempt(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1:4711", "127.1.2.3:4711", "[::1]:4711", "[::1%lo]:4711", "[::ffff:127.0.0.1]:4711"} {
+		s, _ := guarded(t, "auth-max-failures", "0")
+		p := dialMany(t, s, tcpAddr(addr), 1)[0]
+		p.send(guesses100(0) + "AUTH secret")
+		for range 100 {
+			require.Equal(t, wrongPassword, p.read(), addr)
+		}
+		require.Equal(t, "OK", p.read(), addr)
+
+		do(t, s, "CONFIG", "SET", "auth-failure-loopback", "yes") // holds for those who are there
+		p.send("AUTH wrong")
+		waits(t, s, 1)
+	}
+	clock := server.NewManualClock(time.UnixMilli(1615480369000))
+	s, socket := startOnSocket(t, server.Options{Clock: clock, Password: "secret", Config: map[string]string{"auth-max-failures": "0"}})
+	conn, err := net.Dial("unix", socket)
+	require.NoError(t, err)
+	defer conn.Close()
+	p := &peer{t, conn, resp.NewReader(conn)}
+	p.send(guesses100(0) + "AUTH secret")
+	for range 100 {
+		require.Equal(t, wrongPassword, p.read())
+	}
+	require.Equal(t, "OK", p.read())
+	require.NoError(t, s.Close())
+}
+
+// Everybody else is limited, also those of whom nobody knows where they come from, who
+// are one.
+func TestWhoIsNotExempt(t *testing.T) {
+	for _, addr := range []net.Addr{
+		tcpAddr("192.0.2.7:1"), tcpAddr("10.0.0.1:1"), tcpAddr("0.0.0.0:1"), tcpAddr("[::]:1"), tcpAddr("[fe80::1%eth0]:1"), tcpAddr("[::ffff:10.0.0.1]:1"), noAddr{},
+	} {
+		s, _ := guarded(t, "auth-failure-delay", "0")
+		first, second := dialMany(t, s, addr, 1)[0], dialMany(t, s, addr, 1)[0]
+		for i := range 5 {
+			p := first
+			if i > 3 {
+				p = second
+			}
+			require.Equal(t, wrongPassword, p.ask(fmt.Sprint("AUTH wrong", i)), addr)
+		}
+		first.send("AUTH wrong5")
+		second.send("AUTH wrong6")
+		waits(t, s, 2)
+		// Those on the machine are not among them.
+		require.Equal(t, "OK", dialMany(t, s, tcpAddr("127.0.0.1:1"), 1)[0].ask("AUTH secret"))
+	}
+}
+
+// Clients with an old password, however many, do not hold up who has the right one:
+// neither on the machine itself nor behind one address of a network. The clock stands
+// still, so that who has to wait waits for ever.
+func TestMisconfiguredClientsHoldUpNobody(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1:4711", "192.0.2.7:4711"} {
+		for _, n := range []int{50, 900} {
+			s, clock := guarded(t)
+			many := dialMany(t, s, tcpAddr(addr), n)
+			calls := []string{"AUTH old", "AUTH default old", "HELLO 3 AUTH default old", "HELLO 2 AUTH default old SETNAME app"}
+			for round := range 2 {
+				for i, p := range many {
+					p.send(calls[i%len(calls)])
+				}
+				until(t, "each has failed: none waits for its turn", func() bool { return s.Metrics().Events["auth_failed"] == int64(n*(round+1)) })
+				if addr != "127.0.0.1:4711" {
+					waits(t, s, n) // their replies are held back
+				}
+				honest := dialMany(t, s, tcpAddr(addr), 2)
+				require.Equal(t, "OK", honest[0].ask("AUTH secret"))
+				require.Contains(t, honest[1].ask("HELLO 2 AUTH default secret"), "7.0.15")
+				if addr != "127.0.0.1:4711" {
+					clock.Advance(100 * time.Millisecond)
+				}
+				for _, p := range many {
+					require.Equal(t, wrongPassword, p.read())
+				}
+			}
+		}
+	}
+}
+
+// A wrong password that is given again is no guess. All others are, and the right one
+// waits for its turn among them: also one that was wrong before.
+func TestWrongPasswordGivenAgain(t *testing.T) {
+	s, clock := guarded(t, "auth-failure-delay", "0", "auth-max-failures", "0")
+	p, other := dialFrom(t, s, "192.0.2.7:1"), dialFrom(t, s, "192.0.2.7:2")
+	for i := range 5 {
+		require.Equal(t, wrongPassword, p.ask(fmt.Sprint("AUTH wrong", i)))
+	}
+	for i := range 5 {
+		require.Equal(t, wrongPassword, other.ask(fmt.Sprint("AUTH wrong", i)))
+		require.Equal(t, wrongPassword, p.ask(fmt.Sprint("AUTH default wrong", i)))
+	}
+	require.Contains(t, p.ask("HELLO 3"), "NOAUTH", "it gives no password")
+	other.send("AUTH ann wrong1") // another user's
+	waits(t, s, 1)
+	p.send("AUTH secret")
+	waits(t, s, 2)
+	clock.Advance(200 * time.Millisecond)
+	require.Equal(t, wrongPassword, other.read())
+	waits(t, s, 1)
+	clock.Advance(200 * time.Millisecond)
+	require.Equal(t, "OK", p.read())
+
+	do(t, s, "CONFIG", "SET", "requirepass", "wrong1")
+	require.Equal(t, "OK", other.ask("AUTH wrong1"), "it is looked at, and is right by now")
+
+	// Only the last few are remembered.
+	for i := range 8 {
+		clock.Advance(200 * time.Millisecond)
+		require.Equal(t, wrongPassword, p.ask(fmt.Sprint("AUTH next", i)))
+	}
+	require.Equal(t, wrongPassword, p.ask("AUTH last")) // what the right password did not use up
+	p.send("AUTH wrong0")
+	waits(t, s, 1)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/server"
 )
 
@@ -175,3 +176,25 @@ func TestClientsMayNotShutAnEmbeddedServerDown(t *testing.T) {
 		require.Equal(t, "PONG", dial().ask("PING"))
 	})
 }
+
+// The stack of a handler that panics shows where its words are, and not what they say.
+func TestPanicShowsNoPassword(t *testing.T) {
+	log := newBareLog()
+	login := commands.Command{
+		Name: "login", Arity: 2, Flags: commands.Fast, Secrets: func([][]byte) []int { return []int{1} },
+		Run: func(c *commands.Context) error { return useOf(string(c.Args[1]), c.Args[1], c.Args[len(c.Args)-1:][1]) },
+	}
+	s := newServer(t, server.Options{Logger: slog.New(log), Commands: []commands.Command{login}, Config: map[string]string{"slowlog-log-slower-than": "0"}})
+	p := dial(t, s)
+	require.Contains(t, p.ask("LOGIN hunter2"), "internal error")
+	require.Contains(t, p.ask("MULTI"), "OK")
+	require.Contains(t, p.ask("LOGIN hunter2"), "QUEUED")
+	require.Contains(t, p.ask("EXEC"), "internal error")
+	shown := strings.Join(*log.lines, "\n") + p.ask("SLOWLOG GET -1")
+	require.Contains(t, shown, "a command panicked")
+	require.Contains(t, shown, "goroutine ")
+	require.NotContains(t, shown, "hunter2")
+}
+
+//go:noinline
+func useOf(text string, word, more []byte) error { return fmt.Errorf("%s %s %s", text, word, more) }

@@ -10,17 +10,20 @@ type origin struct {
 	addr, local string     // as CLIENT LIST shows them
 	ip          netip.Addr // of the other side; the zero Addr: it has none
 	inside      bool       // it is code of this process
+	loopback    bool       // it is on this machine: the address is a loopback address, or it came by a unix socket
 }
 
 // originOf names both ends of a unix socket by its path. A connection of the
-// caller's own making (see Serve) is taken at its word.
+// caller's own making (see Serve) is taken at its word. If its remote address is no
+// IP address (a pipe, a tunnel), nobody knows where it comes from: it is not loopback.
 func originOf(conn net.Conn) origin {
 	if unix, ok := conn.LocalAddr().(*net.UnixAddr); ok {
-		return origin{addr: unix.Name + ":0", local: unix.Name + ":0"}
+		return origin{addr: unix.Name + ":0", local: unix.Name + ":0", loopback: true}
 	}
 	o := origin{addr: conn.RemoteAddr().String(), local: conn.LocalAddr().String()}
 	if at, err := netip.ParseAddrPort(o.addr); err == nil {
 		o.ip = at.Addr().Unmap()
+		o.loopback = o.ip.IsLoopback()
 	}
 	return o
 }

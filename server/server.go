@@ -202,8 +202,8 @@ func addrText(l net.Listener) string {
 }
 
 // URL is Addr in the form that clients parse, "redis://127.0.0.1:41234", or
-// TLSAddr, "rediss://127.0.0.1:41234", if there is no other, with the password
-// if there is one; "" without a network.
+// TLSAddr, "rediss://127.0.0.1:41234", if there is no other; "" without a network.
+// It contains Options.Password if there is one: it is for clients, and not for logs.
 func (s *Server) URL() string {
 	u := url.URL{Scheme: "redis", Host: s.Addr()}
 	if u.Host == "" {

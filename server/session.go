@@ -85,7 +85,7 @@ func newSession(e *engine, o origin, attach func(*session)) (*session, error) {
 	s.out.holds.sum, s.holds.sum = &e.state.Held, &e.state.Held
 	s.reminder.init(s)
 	s.caller.init(e, &commands.Client{Addr: o.addr, LocalAddr: o.local, Peer: s})
-	s.caller.from, s.caller.inside = o.ip, o.inside
+	s.caller.from, s.caller.inside, s.caller.loopback = o.ip, o.inside, o.loopback
 	s.caller.answered, s.caller.resume = s.deliver, func() { s.proceed() }
 	attach(s)
 	if err := e.enter(&s.caller); err != nil {

@@ -24,7 +24,7 @@ import (
 func main() {
 	ctx, stop := context.WithCancel(context.Background())
 	go obeySignals(stop)
-	if err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr); err != nil {
+	if err := run(ctx, takeArguments(), os.Stdin, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "parley:", err)
 		os.Exit(1)
 	}
@@ -63,8 +63,12 @@ A chat server that speaks the Redis protocol. Options, with one dash or two:
   --unixsocket path    unix socket to listen on as well
   --unixsocketperm 700 who may connect to it, in octal (default: what the umask leaves)
   --databases n        number of databases (default 16)
-  --requirepass text   password that clients must present
-  --aclfile path       file of users, which must exist; instead of requirepass
+  --requirepass-file path
+                       file that holds the password that clients must present, in
+                       one line. Or set PARLEY_REQUIREPASS in the environment
+  --requirepass text   the password itself. Others on this machine can read a command
+                       line, and a shell keeps it: rather use one of the two above
+  --aclfile path       file of users, which must exist; instead of a password
   --loglevel level     debug, verbose, notice or warning (default notice)
   --logformat form     text or json (default text)
   --http address       where operators find /metrics, /healthz and /debug/pprof/, as
@@ -79,6 +83,12 @@ A chat server that speaks the Redis protocol. Options, with one dash or two:
     --maxmemory-policy allkeys-lru
                          what goes when that is full (default noeviction: nothing,
                          and writes are refused)
+    --auth-failure-rate 5
+                         wrong passwords a second from one address (default 5). All
+                         clients behind a NAT or a proxy are one address: they wait
+                         for each other to log in; docs/OPERATIONS.md says what to
+                         do. This machine is exempt, unless auth-failure-loopback
+                         is yes
     --timeout 300        seconds after which idle clients are closed (default: never)
     --protected-mode no  let in who comes over a network without a password
                          (default yes: do not)
@@ -112,6 +122,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		_, err = fmt.Fprintf(stdout, "parley %s (Redis %s)\n", server.Version, server.RedisVersion)
 		return err
 	}
+	os.Unsetenv(passwordVariable) // what the process starts is not to inherit it
 	return serve(ctx, o, stdin, stdout, stderr)
 }
 
@@ -120,6 +131,7 @@ func serve(ctx context.Context, o options, stdin io.Reader, stdout, stderr io.Wr
 	defer shutdown()
 	o.server.Shutdown, o.server.MaxMemory = shutdown, limitHeap
 	o.server.Logger = newLogger(stderr, o.json, o.server.LogLevel)
+	o.logWarnings(o.server.Logger)
 	start := server.Start
 	if o.test {
 		start = startForTests
@@ -171,11 +183,13 @@ type options struct {
 	json    bool   // form of the log
 	test    bool
 	version bool
+
+	warnings []warning
 }
 
 func parse(args []string) (options, error) {
 	o := options{server: server.Options{LogLevel: new(slog.LevelVar), Config: make(map[string]string)}}
-	port, tlsPort, bind, level, debug, form := 6379, 0, "127.0.0.1", "notice", "no", "text"
+	port, tlsPort, bind, level, debug, form, passwordFile := 6379, 0, "127.0.0.1", "notice", "no", "text", ""
 	f := flag.NewFlagSet("parley", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.IntVar(&port, "port", port, "")
@@ -192,6 +206,7 @@ func parse(args []string) (options, error) {
 	})
 	f.IntVar(&o.server.Databases, "databases", 16, "")
 	f.StringVar(&o.server.Password, "requirepass", "", "")
+	f.StringVar(&passwordFile, "requirepass-file", "", "")
 	f.StringVar(&o.server.ACLFile, "aclfile", "", "")
 	f.StringVar(&level, "loglevel", level, "")
 	f.StringVar(&form, "logformat", form, "")
@@ -213,12 +228,21 @@ func parse(args []string) (options, error) {
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
+	given := make(map[string]bool)
+	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	if f.NArg() > 0 {
-		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+		return o, unexpected(f, given)
 	}
-	if err := o.forTests(f, bind, &port, &debug, &level); err != nil {
+	if o.version {
+		return o, nil
+	}
+	if err := o.forTests(given, bind, &port, &debug, &level); err != nil {
 		return o, err
 	}
+	if err := o.choosePassword(given, passwordFile); err != nil {
+		return o, err
+	}
+	o.warnOfOpenFiles()
 	if port < 0 || port > 65535 {
 		return o, fmt.Errorf("port %d: want 0 to 65535", port)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -33,9 +32,7 @@ func untilEOF(stdin io.Reader, end func()) {
 
 // forTests sees to what goes with --test: what else the command line may say, and
 // what holds where it says nothing.
-func (o *options) forTests(f *flag.FlagSet, bind string, port *int, debug, level *string) error {
-	given := make(map[string]bool)
-	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
+func (o *options) forTests(given map[string]bool, bind string, port *int, debug, level *string) error {
 	switch {
 	case given["seed"] && !o.test:
 		return errors.New("seed: only with --test")

@@ -33,22 +33,44 @@ const (
 //
 // /metrics has those of Collector, and of the Go runtime and the process. It is
 // answered within ten seconds: with an error where the server does not let go of its lock.
+// Four are answered at a time.
 //
 // /healthz is 200 when the server answers PING within a second, and else 503
-// with the reason.
+// with the reason: it is closed, or a call holds the lock on the data.
 func Handler(s *server.Server) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(Collector(s), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", index)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
-		Timeout:             metricsPatience,
-		MaxRequestsInFlight: maxScrapes,
-	}))
+	mux.Handle("GET /metrics", metrics(registry))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { health(w, r, s) })
 	addProfiles(mux)
 	return mux
+}
+
+// metrics serves a registry. Some requests are answered at a time, and others wait: those
+// that are answered may have to wait for the lock on the data. What is answered is
+// gathered whole before it is sent, so that who does not read it is in nobody's way.
+func metrics(registry *prometheus.Registry) http.Handler {
+	gather := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	slots := make(chan struct{}, maxScrapes)
+	return http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case slots <- struct{}{}:
+		default:
+			resume := pauseServing(r)
+			select {
+			case slots <- struct{}{}:
+				resume()
+			case <-r.Context().Done():
+				resume()
+				return
+			}
+		}
+		defer func() { <-slots }()
+		gather.ServeHTTP(w, r)
+	}), metricsPatience, fmt.Sprintf("no metrics within %v: a call or a client holds the lock on the data\n", metricsPatience))
 }
 
 func index(w http.ResponseWriter, _ *http.Request) {

@@ -399,7 +399,7 @@ func TestProfiles(t *testing.T) {
 		"/debug/pprof/heap":               http.StatusOK,
 		"/debug/pprof/heap?gc=1&debug=1":  http.StatusOK,
 		"/debug/pprof/goroutine?debug=2":  http.StatusOK,
-		"/debug/pprof/cmdline":            http.StatusOK,
+		"/debug/pprof/cmdline":            http.StatusNotFound, // it may hold passwords
 		"/debug/pprof/profile?seconds=0":  http.StatusOK,
 		"/debug/pprof/trace?seconds=0":    http.StatusOK,
 		"/debug/pprof/profile?seconds=61": http.StatusBadRequest,

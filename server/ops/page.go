@@ -57,7 +57,8 @@ func Start(s *server.Server, addr string, logger *slog.Logger) (*Page, error) {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	p.http = &http.Server{
-		Handler:           p.counted(p.guarded(Handler(s))),
+		Handler:           markServing(p.counted(p.guarded(Handler(s)))),
+		ConnContext:       withConn,
 		ReadHeaderTimeout: headerPatience,
 		ReadTimeout:       readPatience,
 		WriteTimeout:      writePatience,
@@ -65,7 +66,7 @@ func Start(s *server.Server, addr string, logger *slog.Logger) (*Page, error) {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
-	go func() { p.ended <- p.http.Serve(newBounded(l, maxConnections)) }()
+	go func() { p.ended <- p.http.Serve(newLimitListener(l, maxConnections)) }()
 	return p, nil
 }
 

@@ -6,19 +6,19 @@ import (
 	"html"
 	"io"
 	"net/http"
-	"os"
 	"runtime"
 	"runtime/pprof"
 	"runtime/trace"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
 // Profiles of the process, in the places where `go tool pprof` looks for them.
 // net/http/pprof has them too, but to import it puts them on
-// http.DefaultServeMux, which the program around may serve to everyone.
+// http.DefaultServeMux, which the program around may serve to everyone. It also has
+// /debug/pprof/cmdline, which is left out here: a command line may hold passwords, of the
+// program around, too, and go tool pprof does not need it.
 
 const (
 	usualProfile = 30 * time.Second
@@ -28,14 +28,13 @@ const (
 func addProfiles(mux *http.ServeMux) {
 	mux.HandleFunc("GET /debug/pprof/{$}", profiles)
 	mux.HandleFunc("GET /debug/pprof/{name}", profile)
-	mux.HandleFunc("GET /debug/pprof/cmdline", commandLine)
 	mux.HandleFunc("GET /debug/pprof/profile", whileRunning(usualProfile, pprof.StartCPUProfile, pprof.StopCPUProfile))
 	mux.HandleFunc("GET /debug/pprof/trace", whileRunning(time.Second, trace.Start, trace.Stop))
 }
 
 // profiles lists what there is.
 func profiles(w http.ResponseWriter, _ *http.Request) {
-	names := []string{"profile?seconds=30", "trace?seconds=1", "cmdline"}
+	names := []string{"profile?seconds=30", "trace?seconds=1"}
 	for _, p := range pprof.Profiles() {
 		names = append(names, p.Name()+"?debug=1")
 	}
@@ -78,11 +77,6 @@ func profile(w http.ResponseWriter, r *http.Request) {
 func attach(w http.ResponseWriter, name string) {
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
-}
-
-func commandLine(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	io.WriteString(w, strings.Join(os.Args, "\x00"))
 }
 
 // whileRunning gives what is gathered between start and stop, of which there is one

@@ -118,6 +118,25 @@ func (c *loggedCall) call() Call {
 	if c.command != nil {
 		name = c.command.FullName()
 	}
-	return Call{c.client, c.name, c.db, name, words, time.UnixMilli(c.at), c.queued, c.direct, c.failure,
-		c.command != nil && c.command.Has(commands.GivesPassword)}
+	return Call{c.client, c.name, c.db, name, words, time.UnixMilli(c.at), c.queued, c.direct, c.failure, c.redacted(words)}
+}
+
+// redacted is the call's words without its passwords; nil: it has none.
+func (c *loggedCall) redacted(words []string) []string {
+	if c.command == nil || c.command.Secrets == nil {
+		return nil
+	}
+	args := make([][]byte, len(words))
+	for i, w := range words {
+		args[i] = []byte(w)
+	}
+	return toStrings(c.command.Redact(args))
+}
+
+func toStrings(args [][]byte) []string {
+	words := make([]string, len(args))
+	for i, a := range args {
+		words[i] = string(a)
+	}
+	return words
 }

@@ -16,17 +16,17 @@ type Call struct {
 	Name    string    // the client's name at the time; "" where it had none
 	DB      int       // the number of its database
 	Command string    // in lower case, "client|list" for one of several words
-	Words   []string  // all, as they were sent
+	Words   []string  // all, as they were sent: passwords, too
 	At      time.Time // by the server's clock, to the millisecond
 	Queued  bool      // for EXEC
 	Direct  bool      // from Do: of no connection
 	Err     string    // the error that was the reply, "" if it was none; those within EXEC are not told
 
-	secret bool // it may give a password
+	shown []string // Words with passwords redacted; nil: there is none
 }
 
 // String is the call as "client 3 name=app: SET k v", with its error if it had one.
-// What AUTH and HELLO give is not shown.
+// Passwords are not shown.
 func (c Call) String() string {
 	text := clientText(&commands.Client{ID: c.Client, Name: c.Name, Direct: c.Direct})
 	if c.DB != 0 {
@@ -35,15 +35,31 @@ func (c Call) String() string {
 	if c.Queued {
 		text += " in MULTI"
 	}
-	words := c.Words
-	if c.secret && len(words) > 1 {
-		words = []string{words[0], "(redacted)"}
-	}
-	text += ": " + quoteWords(words)
+	text += ": " + quoteWords(c.Redacted())
 	if c.Err != "" {
-		text += " -> " + c.Err
+		text += " -> " + c.redactedErr()
 	}
 	return text
+}
+
+// Redacted is Words as it may be shown to people: in the place of each password
+// is "(redacted)".
+func (c Call) Redacted() []string {
+	if c.shown != nil {
+		return c.shown
+	}
+	return c.Words
+}
+
+// redactedErr is Err, or its code where it quotes one of the words that are not shown.
+func (c Call) redactedErr() string {
+	for i := range c.shown {
+		if c.shown[i] != c.Words[i] && strings.Contains(c.Err, c.Words[i]) {
+			code, _, _ := strings.Cut(c.Err, " ")
+			return code + " (redacted)"
+		}
+	}
+	return c.Err
 }
 
 // quoteWords is a call as one would type it in redis-cli.

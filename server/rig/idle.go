@@ -37,7 +37,7 @@ func (r *Rig) underWay(s *commands.State, first bool) (list []string) {
 	waiting := map[*commands.Client]bool{}
 	for _, c := range r.WaitingCalls() {
 		if waiting[c.Client] = true; c.Held {
-			list = append(list, clientText(c.Client)+" is held back in "+quoteWords(c.Args))
+			list = append(list, clientText(c.Client)+" is held back in "+quoteWords(c.Command.Redact(c.Args)))
 		}
 	}
 	for _, l := range s.Clients.All() {

@@ -69,7 +69,7 @@ type Finding struct {
 	Count int
 	Fail  bool // as Lint.Fail says
 
-	// The first time: who, and the words of the call.
+	// The first time: who, and the words of the call, its passwords redacted.
 	Client int64
 	Name   string
 	Words  []string
@@ -154,20 +154,20 @@ func (r *Rig) Findings() (list []Finding) {
 }
 
 // add counts a finding.
-func (t *linter) add(rule Rule, what string, l *commands.Client, args [][]byte) {
+func (t *linter) add(rule Rule, what string, l *commands.Client, m *commands.Command, args [][]byte) {
 	at := [2]string{string(rule), what}
 	f := t.found[at]
 	if f == nil {
-		f = t.finding(rule, what, l, args)
+		f = t.finding(rule, what, l, m, args)
 		t.found[at] = f
 	}
 	f.Count++
 }
 
-func (t *linter) finding(rule Rule, what string, l *commands.Client, args [][]byte) *Finding {
+func (t *linter) finding(rule Rule, what string, l *commands.Client, m *commands.Command, args [][]byte) *Finding {
 	f := &Finding{Rule: rule, What: what, Client: l.ID, Name: l.Name, who: clientText(l), Fail: slices.Contains(t.Fail, rule)}
-	for _, a := range args {
-		f.Words = append(f.Words, string(a))
+	if len(args) > 0 {
+		f.Words = toStrings(m.Redact(args))
 	}
 	return f
 }
@@ -181,7 +181,7 @@ func (t *linter) call(l *commands.Client, m *commands.Command, args [][]byte) {
 		t.lookAtVersion(l, m, args)
 	}
 	if t.Keys && m.Name == "keys" {
-		t.add(RuleKeys, "KEYS walks through all keys while everybody waits: SCAN does not", l, args)
+		t.add(RuleKeys, "KEYS walks through all keys while everybody waits: SCAN does not", l, m, args)
 	}
 	if t.CrossSlot {
 		t.lookAtSlots(l, m, args)
@@ -194,7 +194,7 @@ func (t *linter) call(l *commands.Client, m *commands.Command, args [][]byte) {
 // extended is told of calls that Redis would have refused.
 func (t *linter) extended(l *commands.Client, m *commands.Command, args [][]byte) {
 	if !t.closed {
-		t.add(RuleSInter, strings.ToUpper(m.Name)+" over a sorted set: Redis answers WRONGTYPE", l, args)
+		t.add(RuleSInter, strings.ToUpper(m.Name)+" over a sorted set: Redis answers WRONGTYPE", l, m, args)
 	}
 }
 
@@ -204,7 +204,7 @@ func (t *linter) follow(l *commands.Client, m *commands.Command, args [][]byte) 
 	for _, u := range uses {
 		key := writtenKey{l.DB, string(u.Key)}
 		if t.prefix(key.key) != "" && len(t.written) < maxWritten {
-			t.written[key] = t.finding(RuleTTL, "", l, args)
+			t.written[key] = t.finding(RuleTTL, "", l, m, args)
 		}
 	}
 }
@@ -224,7 +224,7 @@ func (t *linter) left(s *commands.Channels, l *commands.Client) {
 	delete(t.slots, l.ID)
 	if t.Abandoned && !t.closed {
 		for _, what := range subscriptions(s, l) {
-			t.add(RuleSubscriptions, "a client has left, subscribed to "+what, l, nil)
+			t.add(RuleSubscriptions, "a client has left, subscribed to "+what, l, nil, nil)
 		}
 	}
 }
@@ -266,7 +266,7 @@ func (t *linter) standing(s *commands.State) []*Finding {
 	if t.Subscriptions {
 		for _, l := range s.Clients.All() {
 			for _, what := range subscriptions(&s.Channels, l) {
-				now.add(RuleSubscriptions, "still subscribed to "+what, l, nil)
+				now.add(RuleSubscriptions, "still subscribed to "+what, l, nil, nil)
 			}
 		}
 	}

@@ -24,7 +24,7 @@ func (t *linter) lookAtSlots(l *commands.Client, m *commands.Command, args [][]b
 		slot = at
 	}
 	if !together {
-		t.add(RuleCrossSlot, strings.ToUpper(m.FullName())+" with keys in several slots: a cluster answers CROSSSLOT", l, args)
+		t.add(RuleCrossSlot, strings.ToUpper(m.FullName())+" with keys in several slots: a cluster answers CROSSSLOT", l, m, args)
 	}
 	if l.Multi == nil || m.Has(commands.Immediate) {
 		delete(t.slots, l.ID)
@@ -34,7 +34,7 @@ func (t *linter) lookAtSlots(l *commands.Client, m *commands.Command, args [][]b
 		return
 	}
 	if before, some := t.slots[l.ID]; some && before != slot && together {
-		t.add(RuleCrossSlot, fmt.Sprintf("MULTI with keys in several slots, at %s: a cluster answers CROSSSLOT", strings.ToUpper(m.FullName())), l, args)
+		t.add(RuleCrossSlot, fmt.Sprintf("MULTI with keys in several slots, at %s: a cluster answers CROSSSLOT", strings.ToUpper(m.FullName())), l, m, args)
 	}
 	t.slots[l.ID] = slot
 }

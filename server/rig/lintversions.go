@@ -95,7 +95,7 @@ func (t *linter) lookAtVersion(l *commands.Client, m *commands.Command, args [][
 	name := m.FullName()
 	shown := strings.ToUpper(strings.ReplaceAll(name, "|", " "))
 	if t.version.lacks(m.Since) {
-		t.add(RuleVersion, shown+" needs Redis "+m.Since, l, args)
+		t.add(RuleVersion, shown+" needs Redis "+m.Since, l, m, args)
 		return
 	}
 	for i := range newerForms {
@@ -104,11 +104,11 @@ func (t *linter) lookAtVersion(l *commands.Client, m *commands.Command, args [][
 			continue
 		}
 		for _, what := range n.in(args) {
-			t.add(RuleVersion, fmt.Sprintf("%s with %s needs Redis %s", shown, what, n.since), l, args)
+			t.add(RuleVersion, fmt.Sprintf("%s with %s needs Redis %s", shown, what, n.since), l, m, args)
 		}
 	}
 	if name == "set" && t.version.lacks("7.0.0") && setsAndGets(args) {
-		t.add(RuleVersion, "SET with NX and GET together needs Redis 7.0.0", l, args)
+		t.add(RuleVersion, "SET with NX and GET together needs Redis 7.0.0", l, m, args)
 	}
 }
 

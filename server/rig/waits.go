@@ -163,7 +163,7 @@ func (r *Rig) WaitBlocked(ctx context.Context, n int) error {
 		tell: func(*commands.State) string {
 			var list []string
 			for _, c := range r.blocked() {
-				list = append(list, clientText(c.Client)+" in "+quoteWords(c.Args))
+				list = append(list, clientText(c.Client)+" in "+quoteWords(c.Command.Redact(c.Args)))
 			}
 			return insteadOf(list, n, "blocked calls")
 		},

@@ -21,7 +21,7 @@ func (w *wire) waitRows() []commands.Command {
 		sub("precord", "name pattern [pattern ...]", "Keeps under this name what is published to channels of these patterns from now on.", -4, w.precord),
 		sub("next", "name timeout", "Takes out the oldest message kept under a name, and waits for it: its channel and payload.", 4, w.next),
 		sub("recorded", "name", "Lists the messages kept under a name that were not taken out, each as channel and payload.", 3, w.recorded),
-		sub("calls", "[CLIENT name] [LIKE line]", "Lists the calls received so far, each as its words, of a client, or like a line in which a word * is any.", -2, w.calls),
+		sub("calls", "[CLIENT name] [LIKE line]", "Lists the calls received so far, each as its words (passwords redacted), of a client, or like a line in which a word * is any.", -2, w.calls),
 		sub("forget", "", "Forgets the calls received so far.", 2, w.forget),
 	}
 }
@@ -165,7 +165,8 @@ func writeWords(w *resp.Writer, words []string) {
 	}
 }
 
-// calls lists words, passwords too: they are those of the test.
+// calls lists words without passwords, which would end up in the logs of tests. LIKE
+// finds those as they were sent.
 func (w *wire) calls(_ context.Context, words []string) (answer, error) {
 	calls := w.rig.Calls()
 	for ; len(words) > 0; words = words[2:] {
@@ -190,7 +191,7 @@ func (w *wire) calls(_ context.Context, words []string) (answer, error) {
 	return func(w *resp.Writer) {
 		w.Array(calls.Len())
 		for _, c := range calls.All() {
-			writeWords(w, c.Words)
+			writeWords(w, c.Redacted())
 		}
 	}, nil
 }

@@ -127,6 +127,24 @@ func TestPasswordsAreNotShown(t *testing.T) {
 	require.ErrorContains(t, err, "AUTH (redacted)")
 	require.NotContains(t, err.Error(), "secret")
 	s.Calls().RequireCalled("AUTH secret")
+
+	c.call("CONFIG SET requirepass secret")
+	c.call("ACL SETUSER ann on >secret")
+	c.call("ACL SETUSER ann on secret") // the error repeats the rule
+	c.call("HELLO 9 AUTH ann secret SETNAME app")
+	c.call("CLIENT PAUSE 100000 ALL")
+	c.send("AUTH ann secret")
+	err = s.Calls().Called("PING")
+	require.ErrorContains(t, err, "CONFIG SET requirepass (redacted)")
+	require.ErrorContains(t, err, "-> ERR (redacted)")
+	require.ErrorContains(t, err, "HELLO 9 AUTH (redacted) (redacted) SETNAME app")
+	require.NotContains(t, err.Error(), "secret")
+	err = s.Rig.WaitIdle(soon(t))
+	require.ErrorContains(t, err, "is held back in AUTH (redacted) (redacted)")
+	require.NotContains(t, err.Error(), "secret")
+	for _, call := range s.Calls().All() {
+		require.NotContains(t, call.String()+strings.Join(call.Redacted(), " "), "secret")
+	}
 }
 
 func TestCallThatAPauseHeldBackIsToldOnce(t *testing.T) {

@@ -47,7 +47,7 @@ func (s *Server) leftOpen() (open []string) {
 				waiting[c.Client] = "held back in " + nameOf(c)
 			}
 			if c.Client.Direct {
-				direct = append(direct, fmt.Sprintf("a call of Do waits: %s %q", nameOf(c), c.Args[1:]))
+				direct = append(direct, fmt.Sprintf("a call of Do waits: %s %q", nameOf(c), c.Command.Redact(c.Args)[1:]))
 			}
 		}
 		for _, l := range state.Clients.All() {
