@@ -141,7 +141,7 @@ func sameParameters(j judged) bool {
 
 // own are parameters that Redis does not have.
 var own = []string{
-	"auth-failure-burst", "auth-failure-delay", "auth-failure-rate", "auth-max-failures", "auth-timeout",
+	"auth-failure-burst", "auth-failure-delay", "auth-failure-loopback", "auth-failure-rate", "auth-max-failures", "auth-timeout",
 	"client-output-min-rate", "client-output-timeout", "client-query-min-rate", "client-query-timeout",
 	"unauthenticated-clients-percent",
 }
