@@ -98,6 +98,10 @@ type State struct {
 	// Awaited lists the keys of a database that somebody waits for.
 	Awaited func(db int) [][]byte
 
+	// WaitingCalls lists the calls that wait, those of callers without a connection
+	// among them, in the order in which their clients came. nil: none ever does.
+	WaitingCalls func() []WaitingCall
+
 	// Unblock ends the call that a client waits in: with what it is answered when
 	// its time is up, or with an error. It reports whether there was one.
 	Unblock func(l *Client, failure error) bool
@@ -132,7 +136,8 @@ type State struct {
 	changes    int64 // of keys, since the server started
 	memoryPeak int   // the most that Used was
 
-	watchers      map[watchedKey]map[*Client]struct{}
+	watchers      map[int]*registry // of keys, by database; those of which keys are watched
+	unwatching    endings
 	sinterWarning sync.Once // that SINTER met a sorted set, which Redis refuses
 }
 
@@ -464,13 +469,8 @@ func (c *Context) Swap(a, b int) {
 	if a == b || x.Len()+y.Len() == 0 {
 		return
 	}
-	for k := range c.watchers {
-		if k.db == a || k.db == b {
-			if key := []byte(k.key); x.Peek(key, c.Now) != nil || y.Peek(key, c.Now) != nil {
-				c.spoil(k)
-			}
-		}
-	}
+	c.touchAll(a, x, y)
+	c.touchAll(b, x, y)
 	c.Databases[a], c.Databases[b] = y, x
 	c.Select(c.index)
 	c.call.changes += x.Len() + y.Len()
@@ -509,8 +509,8 @@ func (c *Context) touch(key []byte) {
 // changed tells all who want to know that a key was changed, and by whom: nil
 // where no client did it.
 func (c *Context) changed(key []byte, by *Client) {
-	if len(c.watchers) > 0 {
-		c.spoil(watchedKey{c.index, string(key)})
+	if watched := c.watchers[c.index]; watched != nil {
+		watched.find(key).spoil()
 	}
 	if c.Tracking.any() {
 		c.invalidate(key, by)

@@ -164,7 +164,9 @@ func newEngine(o Options) (*engine, error) {
 	s.Evicting.Rand = rand.New(rand.NewPCG(e.seed, evictionStream))
 	s.Stats.Reset(s.Table)
 	s.Run = e.run
+	e.waiting.bytes = &s.Held
 	s.Ready, s.Awaited = e.waiting.changed, e.waiting.awaited
+	s.WaitingCalls = e.waitingCalls
 	s.Copies = e.taps.Copies
 	s.Unblock = e.unblock
 	s.MayGuess, s.Guessed = e.mayGuess, e.guessed
@@ -227,6 +229,7 @@ func (e *engine) enter(c *caller) error {
 // whether those are forgotten, too, is what it returns. A call of it that waits
 // takes nothing any more.
 func (e *engine) leave(c *caller) (all bool) {
+	defer e.endRest()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.state.Clients.Get(c.client.ID) == c.client {
@@ -259,6 +262,16 @@ func (e *engine) forgetReads(l *commands.Client) {
 	}
 }
 
+// endRest ends, in stays under the lock that hold up nobody, what the last one has
+// left to end: see State.EndSome. Whoever has caused it does it.
+func (e *engine) endRest() {
+	for done := !e.state.Ending(); !done; {
+		e.mu.Lock()
+		done = e.state.EndSome()
+		e.mu.Unlock()
+	}
+}
+
 // request finds the row of a call. It needs no lock.
 func (e *engine) request(args [][]byte) request {
 	r := request{args: args}
@@ -274,6 +287,7 @@ func (e *engine) request(args [][]byte) request {
 // enough. It calls done before others are served and before it lets go, and
 // returns how many were used up.
 func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
+	defer e.endRest()
 	shared := c.shares(batch) && e.rlock()
 	c.shared = shared
 	if shared {
@@ -323,6 +337,9 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 	}
 	e.copyLimits(c)
 	done()
+	if c.waiter != nil && c.w.Len() == 0 {
+		recycleReply(c.w.Take(nil)) // it may wait for long
+	}
 	if e.tapped {
 		e.followLine(c) // it may have another name
 	}

@@ -49,7 +49,7 @@ func (s *Server) Metrics() Metrics {
 	}
 	e.mu.RLock()
 	m.Metrics = e.state.Metrics(now)
-	m.Blocked = len(e.waiting.of)
+	m.Blocked = e.waiting.all.Len()
 	e.mu.RUnlock()
 
 	e.state.Complete(m.Metrics)

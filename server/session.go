@@ -238,6 +238,7 @@ func (s *session) keepRest() {
 		return
 	}
 	s.kept = true
+	clear(s.batch[:s.next]) // the words of what is done
 	rest := s.batch[s.next:]
 	for i := range rest {
 		rest[i].args = commands.CloneArgs(rest[i].args)
