@@ -19,7 +19,7 @@ func (s *State) Check(allLeft bool) error {
 			return fmt.Errorf("database %d: %w", i, err)
 		}
 	}
-	for _, check := range []func() error{s.checkClients, s.checkChannels, s.checkWatchers, s.checkMonitors, s.Tracking.checkKeys, s.checkPrefixes} {
+	for _, check := range []func() error{s.checkClients, s.checkChannels, s.checkWatchers, s.checkMonitors, s.checkKeys, s.checkPrefixes} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -32,7 +32,7 @@ func (s *State) Check(allLeft bool) error {
 
 // remembered counts all that is known of clients.
 func (s *State) remembered() int {
-	n := s.Clients.Len() + len(s.watchers) + s.Monitors.Len() + len(s.Tracking.clients) + len(s.Tracking.keys) + len(s.Tracking.prefixes)
+	n := s.Clients.Len() + len(s.watchers) + s.Monitors.Len() + len(s.Tracking.clients) + s.Tracking.Keys() + len(s.Tracking.prefixes)
 	for kind := range s.Channels.kinds {
 		n += s.Channels.kinds[kind].names.Len()
 	}
@@ -72,9 +72,6 @@ func (l *Client) sizeOfNames() (size int) {
 		for prefix := range l.tracking.prefixes {
 			size += len(prefix)
 		}
-		for k := range l.tracking.read {
-			size += len(k.name)
-		}
 	}
 	return size
 }
@@ -112,7 +109,7 @@ func (s *State) checkWatchers() error {
 // is there. of is what a client knows of its own registrations, may is whether it
 // may have any.
 func (r *registry) check(of func(*Client) *registrations, may func(*Client) bool) error {
-	crowds, places := 0, 0
+	crowds, places, count := 0, 0, 0
 	for name, n := range r.names.All() {
 		if n.name != name || n.registry != r || (n.one == nil) == (n.more == nil) || n.more != nil && len(n.more.of) < 2 {
 			return fmt.Errorf("%q is entered as %q, one client: %t, several: %t", name, n.name, n.one != nil, n.more != nil)
@@ -122,6 +119,7 @@ func (r *registry) check(of func(*Client) *registrations, may func(*Client) bool
 			crowds += n.more.bytes()
 			list = slices.Collect(maps.Values(n.more.of))
 		}
+		count += len(list)
 		for _, g := range list {
 			l := g.of.client
 			if g.name != n || n.of(g.of) != g || g.place >= len(g.of.list) || g.of.list[g.place] != g {
@@ -135,8 +133,8 @@ func (r *registry) check(of func(*Client) *registrations, may func(*Client) bool
 			places++
 		}
 	}
-	if crowds != r.crowds {
-		return fmt.Errorf("crowds of %d bytes, %d counted", crowds, r.crowds)
+	if crowds != r.crowds || count != r.count {
+		return fmt.Errorf("%d registrations with crowds of %d bytes, %d and %d counted", count, crowds, r.count, r.crowds)
 	}
 	if r.order == nil {
 		return nil
@@ -197,23 +195,18 @@ func (s *State) checkMonitors() error {
 	return nil
 }
 
-func (t *Tracking) checkKeys() error {
-	items := 0
-	for name, k := range t.keys {
-		if k.name != name || k.place >= len(t.places) || t.places[k.place] != k || k.unread() {
-			return fmt.Errorf("tracked key %q: its place %d of %d, unread: %t", name, k.place, len(t.places), k.unread())
-		}
-		for l := range k.all() {
-			items++
-			if _, known := l.tracking.read[k]; !known {
-				return fmt.Errorf("tracked key %q has client %d, which has not read it", name, l.ID)
-			}
+func (s *State) checkKeys() error {
+	t := &s.Tracking
+	of := func(l *Client) *registrations { return l.tracked().read }
+	if err := t.keys.check(of, func(l *Client) bool { _, read := t.readers[l]; return read }); err != nil {
+		return fmt.Errorf("tracked keys: %w", err)
+	}
+	for l := range t.readers {
+		if err := of(l).check(l, func(r *registry) bool { return r == &t.keys }); err != nil {
+			return fmt.Errorf("tracked keys: %w", err)
 		}
 	}
-	if items != t.items || len(t.places) != len(t.keys) {
-		return fmt.Errorf("%d readers of %d tracked keys, %d in %d counted", items, len(t.keys), t.items, len(t.places))
-	}
-	return nil
+	return t.ending.check()
 }
 
 func (s *State) checkPrefixes() error {
@@ -262,10 +255,8 @@ func (t *Tracking) checkReader(l *Client) error {
 			return fmt.Errorf("client %d has the prefix %q, which is not in the table", l.ID, prefix)
 		}
 	}
-	for k := range now.read {
-		if t.keys[k.name] != k {
-			return fmt.Errorf("client %d has read %q, which is not in the table", l.ID, k.name)
-		}
+	if _, read := t.readers[l]; read != (now.read != nil) {
+		return fmt.Errorf("client %d has read: %t, in the table: %t", l.ID, now.read != nil, read)
 	}
 	return nil
 }

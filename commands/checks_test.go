@@ -32,18 +32,14 @@ func TestStateChecksFindDamage(t *testing.T) {
 		"watched keys that are lost":          func(s *State, l *Client) { delete(s.watchers, 0) },
 		"a monitor that is gone":              func(s *State, l *Client) { s.Monitors.list.PushBack(&Client{ID: 9}) },
 		"a monitor that is not listed":        func(s *State, l *Client) { l.monitor = new(list.Element) },
-		"a tracked key with a reader too few": func(s *State, l *Client) { s.Tracking.items++ },
-		"a tracked key in another place":      func(s *State, l *Client) { s.Tracking.places[0].place = 1 },
-		"a tracked key that is forgotten": func(s *State, l *Client) {
-			delete(s.Tracking.keys, "read")
-			s.Tracking.places = nil
-			s.Tracking.items = 0
-		},
-		"a reader that does not know":       func(s *State, l *Client) { l.tracking.read, l.namesSize = nil, l.namesSize-len("read") },
-		"a client that does not track":      func(s *State, l *Client) { l.tracking.on = false },
-		"a prefix that is lost":             func(s *State, l *Client) { delete(s.Tracking.prefixes, "p:") },
-		"a length of prefixes that is lost": func(s *State, l *Client) { s.Tracking.lengths = nil },
-		"an empty value":                    func(s *State, l *Client) { s.Databases[1].Put([]byte("k"), new(datastructs.Set), 0) },
+		"a tracked key with a reader too few": func(s *State, l *Client) { s.Tracking.keys.count++ },
+		"a tracked key that is forgotten":     func(s *State, l *Client) { s.Tracking.keys.names.Delete("read") },
+		"a reader that does not know":         func(s *State, l *Client) { l.tracking.read = nil },
+		"a reader that nobody knows":          func(s *State, l *Client) { clear(s.Tracking.readers) },
+		"a client that does not track":        func(s *State, l *Client) { l.tracking.on = false },
+		"a prefix that is lost":               func(s *State, l *Client) { delete(s.Tracking.prefixes, "p:") },
+		"a length of prefixes that is lost":   func(s *State, l *Client) { s.Tracking.lengths = nil },
+		"an empty value":                      func(s *State, l *Client) { s.Databases[1].Put([]byte("k"), new(datastructs.Set), 0) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &State{Databases: []*datastructs.Keyspace{new(datastructs.Keyspace), new(datastructs.Keyspace)}}

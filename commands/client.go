@@ -47,7 +47,7 @@ type Client struct {
 
 	subscriptions [subscriptionKinds]*registrations
 	watching      *registrations
-	namesSize     int             // bytes in the names of keys and prefixes that it tracks
+	namesSize     int             // bytes in the prefixes that it tracks
 	counted       int64           // of what bytes tells, in State.Held
 	closing       int64           // of what its connection holds, in State.closing
 	spoilt        bool            // a watched key was changed: EXEC answers null

@@ -35,7 +35,8 @@ func (l *Client) bytes() int {
 		size += names.len() * registrationBytes
 	}
 	if t := l.tracking; t != nil {
-		entries += len(t.prefixes) + len(t.read)
+		entries += len(t.prefixes)
+		size += t.read.len() * registrationBytes
 	}
 	size += entries * entryBytes
 	if l.Multi != nil {
@@ -81,5 +82,5 @@ func (s *State) watchersBytes() (size int) {
 }
 
 func (t *Tracking) bytes() int {
-	return len(t.keys)*(int(unsafe.Sizeof(trackedKey{}))+entryBytes+8) + t.items*entryBytes
+	return t.keys.bytes() + t.ending.bytes() + len(t.readers)*entryBytes
 }

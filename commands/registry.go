@@ -18,6 +18,7 @@ import (
 type registry struct {
 	names  datastructs.Map[*registered]
 	order  *list.List // of *registered, in the order in which the names came; nil: there is none
+	count  int        // registrations
 	crowds int        // bytes of the crowds of all names
 }
 
@@ -176,6 +177,7 @@ func (n *registered) of(s *registrations) *registration {
 }
 
 func (n *registered) add(g *registration) {
+	n.registry.count++
 	switch {
 	case n.more != nil:
 		n.count(func(c *crowd) { c.of[g.of] = g })
@@ -190,6 +192,7 @@ func (n *registered) add(g *registration) {
 
 // remove takes out a client, and the name with the last one.
 func (n *registered) remove(g *registration) {
+	n.registry.count--
 	if n.more == nil {
 		n.registry.names.Delete(n.name)
 		if n.place != nil {
@@ -213,6 +216,17 @@ func (n *registered) remove(g *registration) {
 		}
 		n.more = nil
 	}
+}
+
+// drop ends all registrations for the name.
+func (n *registered) drop() {
+	for n.more != nil {
+		for _, g := range n.more.of {
+			g.of.drop(g)
+			break
+		}
+	}
+	n.one.of.drop(n.one)
 }
 
 // count changes the crowd, and what is known of its size.

@@ -231,14 +231,20 @@ func (c *Context) touchAll(index int, databases ...*datastructs.Keyspace) {
 	}
 }
 
-// EndSome goes on with ending what clients had of subscriptions and watched keys,
-// of which a client may have so many that others would have to wait for all. To all
-// who ask they are gone already. It reports whether nothing is left.
+// EndSome goes on with ending what clients had of subscriptions and of watched and
+// tracked keys, of which a client may have so many that others would have to wait for
+// all. To all who ask they are gone already, but for the numbers of tracked keys, as
+// in Redis. It reports whether nothing is left.
 func (s *State) EndSome() (done bool) {
-	s.Channels.ending.takeOut(s.unwatching.takeOut(endAtOnce))
+	left := endAtOnce
+	for _, e := range []*endings{&s.unwatching, &s.Channels.ending, &s.Tracking.ending} {
+		left = e.takeOut(left)
+	}
 	s.dropUnwatched()
 	return !s.Ending()
 }
 
 // Ending reports whether there is something for EndSome to do. It needs no lock.
-func (s *State) Ending() bool { return s.unwatching.any() || s.Channels.ending.any() }
+func (s *State) Ending() bool {
+	return s.unwatching.any() || s.Channels.ending.any() || s.Tracking.ending.any()
+}

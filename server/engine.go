@@ -172,6 +172,7 @@ func newEngine(o Options) (*engine, error) {
 	s.MayGuess, s.Guessed = e.mayGuess, e.guessed
 	s.Published = o.Taps.Published
 	e.reminders.init(e.clock, &e.tasks)
+	e.reminders.panicked = e.lookPanicked
 	e.house.init(e, nil)
 	e.publish()
 	e.limitMemory(func() {})
@@ -225,10 +226,9 @@ func (e *engine) enter(c *caller) error {
 	return nil
 }
 
-// leave forgets a client with all that it held, but for keys that it has read:
-// whether those are forgotten, too, is what it returns. A call of it that waits
-// takes nothing any more.
-func (e *engine) leave(c *caller) (all bool) {
+// leave forgets a client with all that it held. A call of it that waits takes
+// nothing any more.
+func (e *engine) leave(c *caller) {
 	defer e.endRest()
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -243,23 +243,9 @@ func (e *engine) leave(c *caller) (all bool) {
 	e.state.Monitors.Remove(c.client)
 	e.state.Clients.Remove(c.client)
 	e.state.Tracking.Leave(c.client)
+	e.state.Tracking.Forget(c.client)
 	e.state.Left(c.client)
 	e.settled()
-	return e.state.Tracking.Forget(c.client, forgetAtOnce)
-}
-
-// forgetAtOnce bounds how many keys that a client has read one stay under the
-// lock forgets.
-const forgetAtOnce = 1000
-
-// forgetReads takes the rest of what a client that has left was tracking out of
-// the table.
-func (e *engine) forgetReads(l *commands.Client) {
-	for done := false; !done; {
-		e.mu.Lock()
-		done = e.state.Tracking.Forget(l, forgetAtOnce)
-		e.mu.Unlock()
-	}
 }
 
 // endRest ends, in stays under the lock that hold up nobody, what the last one has
@@ -522,7 +508,7 @@ func (e *engine) copyLimits(c *caller) {
 // close lets no further client in and stops what would act by itself.
 func (e *engine) close() {
 	e.mu.Lock()
-	e.tapClosed()
+	e.guard("(tap)", e.tapClosed)
 	e.closed = true
 	close(e.ended)
 	e.clearAlarm()

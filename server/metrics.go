@@ -118,7 +118,8 @@ func (s *Server) joinProbe() *probe {
 		p := &probe{done: make(chan struct{})}
 		s.probe = p
 		s.spawn(func() {
-			p.err = s.engine.ping()
+			p.err = errPanicked // should it
+			s.engine.guard("(Ping)", func() { p.err = s.engine.ping() })
 			s.mu.Lock()
 			s.probe = nil
 			s.mu.Unlock()

@@ -12,8 +12,9 @@ import (
 // clock serves them all, so that a connection which might be late some day costs
 // nothing until then.
 type reminders struct {
-	clock Clock
-	tasks *sync.WaitGroup // alarms that have been set and have not run
+	clock    Clock
+	tasks    *sync.WaitGroup  // alarms that have been set and have not run
+	panicked func(looker, any) // is told of a look that has panicked; no lock is held
 
 	mu     sync.Mutex // guards all below, and places; may be taken under any other lock
 	looked sync.Cond  // on mu: a look is over
@@ -115,16 +116,22 @@ func (r *reminders) clearAlarm() {
 // goOff calls all whose time has come.
 func (r *reminders) goOff() {
 	defer r.tasks.Done()
+	defer func() {
+		if p := recover(); p != nil {
+			r.panicked(nil, p)
+		}
+	}()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stop = nil
+	defer r.setAlarm() // should something panic even
 	now := r.clock.Now()
 	for len(r.queue) > 0 && r.queue[0].at.Load() <= now.UnixNano() {
 		m := heap.Pop(&r.queue).(*reminder)
 		m.at.Store(none)
 		m.looking = true
 		r.mu.Unlock()
-		next := m.whose.look(now)
+		next := r.look(m.whose, now)
 		r.mu.Lock()
 		m.looking = false
 		r.looked.Broadcast()
@@ -137,7 +144,17 @@ func (r *reminders) goOff() {
 			r.set(m, at)
 		}
 	}
-	r.setAlarm()
+}
+
+// look calls one whose time has come. That it panics ends nothing else.
+func (r *reminders) look(whose looker, now time.Time) (next time.Time) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.panicked(whose, p)
+			next = time.Time{}
+		}
+	}()
+	return whose.look(now)
 }
 
 // close calls nobody any more.

@@ -344,9 +344,7 @@ func (s *session) leave() {
 	s.over = true
 	s.holds.forget()
 	s.turn.give()
-	if !s.engine.leave(&s.caller) {
-		s.engine.forgetReads(s.client)
-	}
+	s.engine.leave(&s.caller)
 	s.out.finish()
 }
 

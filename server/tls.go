@@ -93,10 +93,10 @@ func (s *Server) shakeHands(conn net.Conn) (done func(), ok bool) {
 	}
 	done = func() { s.untrack(h) }
 	if seconds := now.patience.Auth; seconds > 0 {
-		stop := s.engine.clock.AfterFunc(time.Duration(seconds)*time.Second, h.kill)
+		stop := s.engine.clock.AfterFunc(time.Duration(seconds)*time.Second, func() { s.engine.guard("(connection)", h.kill) })
 		defer stop()
 	}
-	if err := secured.Handshake(); err != nil {
+	if err := s.handshake(secured); err != nil {
 		s.engine.log.tell(handshakeFailed, "addr", quoted(conn.RemoteAddr().String()), "error", quoted(err.Error()))
 		done()
 		return nil, false

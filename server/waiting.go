@@ -240,6 +240,7 @@ func (e *engine) serve(micros int64) {
 // handler has panicked is an answer.
 func (e *engine) retry(p *waiter, micros int64, key []byte) {
 	c := p.caller
+	defer e.rescue(c)
 	if c.finished.Load() {
 		return // killed, and about to leave
 	}
@@ -277,6 +278,7 @@ func (e *engine) timeOut(p *waiter) {
 		return
 	}
 	p.stop = nil
+	defer e.rescue(c)
 	p.over(&c.w)
 	e.release(p)
 	e.settled()
@@ -293,6 +295,7 @@ func (e *engine) unblock(l *commands.Client, failure error) bool {
 	if p.held != nil || p.place != nil || p.struck != nil || p.punished || c.finished.Load() { // as in retry
 		return false
 	}
+	defer e.rescue(c)
 	if failure != nil {
 		p.caller.w.Error(failure)
 		e.state.Stats.CountError(failure)
