@@ -191,6 +191,8 @@ func (c *Context) Send(to *Client, m *Message) {
 		c.Message(m.In(to.Protocol))
 		if first {
 			c.call.mark = c.Len() // it stays, should the reply be an error
+		} else if c.Command != nil && c.Command.added {
+			c.call.messages = append(c.call.messages, m)
 		}
 	case to.Peer != nil:
 		to.Peer.Push(m)

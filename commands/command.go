@@ -43,7 +43,8 @@ type Command struct {
 	Subs       []Command
 	Run        func(*Context) error
 
-	id     int // place among all rows and sub-rows of a table
+	added  bool // a program has added it: it is not known to reply as it should
+	id     int  // place among all rows and sub-rows of a table
 	parent *Command
 	subs   map[string]*Command
 

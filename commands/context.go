@@ -59,6 +59,8 @@ type call struct {
 	secrets []int // places of words that nobody is to be shown
 	unit    int   // how many effects there were before
 	over    bool  // it has come to its end
+
+	messages []*Message // to the caller, behind the first of the reply; of rows that a program has added
 }
 
 // State is what all calls of a server share. The engine's lock guards it.
@@ -138,6 +140,7 @@ type State struct {
 
 	watchers      map[int]*registry // of keys, by database; those of which keys are watched
 	unwatching    endings
+	misreplied    sync.Map  // *Command: those of which it was told
 	sinterWarning sync.Once // that SINTER met a sorted set, which Redis refuses
 }
 
@@ -223,7 +226,7 @@ type Outcome struct {
 	Err  error // the error that was the reply, if it was one
 	Wait *Wait // not nil: nothing was replied, the call is to be made again
 
-	Failed bool // the handler has panicked: nobody knows which words it would have concealed
+	Failed bool // the handler has panicked, when nobody knows which words it would have concealed, or has not replied as it must
 
 	secrets []int // see Conceal
 }
@@ -236,6 +239,9 @@ func (c *Context) Perform(m *Command, args [][]byte) (o Outcome) {
 		c.settleKeys(m, args)
 	}
 	err := m.Run(c)
+	if m.added && c.call.wait != nil && !errors.Is(err, errWaits) {
+		c.call.wait = nil // it has replied after all
+	}
 	if m.Has(ReadOnly) && c.Client.Remembers() {
 		c.remember(m, args)
 	}
@@ -254,9 +260,11 @@ func (c *Context) Perform(m *Command, args [][]byte) (o Outcome) {
 	}
 	if c.Full() {
 		err = c.breakOff()
+	} else if m.added {
+		err = c.checkReply(err)
 	}
 	c.call.over = true
-	return Outcome{Err: err, Wait: c.call.wait, secrets: c.call.secrets}
+	return Outcome{Err: err, Wait: c.call.wait, Failed: err == errWrongReply, secrets: c.call.secrets}
 }
 
 // breakOff ends the connection of a client that has asked for more than a reply

@@ -13,7 +13,7 @@ import (
 // nothing until then.
 type reminders struct {
 	clock    Clock
-	tasks    *sync.WaitGroup  // alarms that have been set and have not run
+	tasks    *sync.WaitGroup   // alarms that have been set and have not run
 	panicked func(looker, any) // is told of a look that has panicked; no lock is held
 
 	mu     sync.Mutex // guards all below, and places; may be taken under any other lock
