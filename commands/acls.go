@@ -234,7 +234,7 @@ func (r *rules) loses(next *selector) bool {
 // letsKeep reports whether all that a client is subscribed to is allowed.
 func (s *selector) letsKeep(l *Client) bool {
 	for kind, names := range l.subscriptions {
-		for name := range names {
+		for name := range names.names() {
 			if !s.letsHear([]byte(name), SubscriptionKind(kind) == ToPattern) {
 				return false
 			}

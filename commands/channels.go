@@ -3,7 +3,6 @@ package commands
 import (
 	"cmp"
 	"container/list"
-	"maps"
 	"slices"
 
 	"github.com/parley-chat/parley/commands/resp"
@@ -21,91 +20,89 @@ const (
 	subscriptionKinds = iota
 )
 
-// Channels knows who is subscribed to what. The zero value is ready.
+// Channels knows who is subscribed to what. The zero value is ready. Names are
+// kept in the order in which they were first subscribed to where that can be seen,
+// which is for patterns.
 type Channels struct {
-	subscribers [subscriptionKinds]map[string]map[*Client]struct{}
-	patterns    list.List                // of string, in the order in which they were first subscribed to
-	places      map[string]*list.Element // of the patterns
+	kinds  [subscriptionKinds]registry
+	ending endings
 }
 
 // Subscribe enters a subscription and reports whether it is new.
-func (s *Channels) Subscribe(l *Client, kind SubscriptionKind, name string) bool {
-	if _, held := l.subscriptions[kind][name]; held {
-		return false
+func (s *Channels) Subscribe(l *Client, kind SubscriptionKind, name []byte) bool {
+	r := &s.kinds[kind]
+	if kind == ToPattern && r.order == nil {
+		r.order = list.New()
 	}
 	if l.subscriptions[kind] == nil {
-		l.subscriptions[kind] = make(map[string]struct{})
+		l.subscriptions[kind] = &registrations{client: l}
 	}
-	if s.subscribers[kind] == nil {
-		s.subscribers[kind] = make(map[string]map[*Client]struct{})
-	}
-	if s.subscribers[kind][name] == nil {
-		s.subscribers[kind][name] = make(map[*Client]struct{})
-		if kind == ToPattern {
-			if s.places == nil {
-				s.places = make(map[string]*list.Element)
-			}
-			s.places[name] = s.patterns.PushBack(name)
-		}
-	}
-	l.subscriptions[kind][name] = struct{}{}
-	l.namesSize += len(name)
-	s.subscribers[kind][name][l] = struct{}{}
-	return true
+	_, added := l.subscriptions[kind].add(r, name)
+	return added
 }
 
 // Unsubscribe ends a subscription and reports whether there was one.
-func (s *Channels) Unsubscribe(l *Client, kind SubscriptionKind, name string) bool {
-	if _, held := l.subscriptions[kind][name]; !held {
-		return false
-	}
-	delete(l.subscriptions[kind], name)
-	l.namesSize -= len(name)
-	delete(s.subscribers[kind][name], l)
-	if len(s.subscribers[kind][name]) == 0 {
-		delete(s.subscribers[kind], name)
-		if kind == ToPattern {
-			s.patterns.Remove(s.places[name])
-			delete(s.places, name)
-		}
-	}
-	return true
+func (s *Channels) Unsubscribe(l *Client, kind SubscriptionKind, name []byte) bool {
+	return l.subscriptions[kind].remove(&s.kinds[kind], name)
 }
 
 // UnsubscribeAll ends all of a client's subscriptions without a word, as when
 // it leaves.
 func (s *Channels) UnsubscribeAll(l *Client) {
-	for kind := range SubscriptionKind(subscriptionKinds) {
-		for name := range l.subscriptions[kind] {
-			s.Unsubscribe(l, kind, name)
-		}
+	for kind := range l.subscriptions {
+		s.ending.end(l.subscriptions[kind])
+		l.subscriptions[kind] = nil
 	}
 }
 
 // Of lists what a client is subscribed to, sorted.
 func (s *Channels) Of(l *Client, kind SubscriptionKind) []string {
-	return slices.Sorted(maps.Keys(l.subscriptions[kind]))
+	return slices.Sorted(l.subscriptions[kind].names())
 }
 
 // Names lists what anyone is subscribed to, sorted.
 func (s *Channels) Names(kind SubscriptionKind) []string {
-	return slices.Sorted(maps.Keys(s.subscribers[kind]))
+	list := make([]string, 0, s.kinds[kind].names.Len())
+	for name, n := range s.kinds[kind].names.All() {
+		if n.any() {
+			list = append(list, name)
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 // Len counts the names that anyone is subscribed to.
-func (s *Channels) Len(kind SubscriptionKind) int { return len(s.subscribers[kind]) }
+func (s *Channels) Len(kind SubscriptionKind) (n int) {
+	if !s.ending.any() {
+		return s.kinds[kind].names.Len()
+	}
+	for _, name := range s.kinds[kind].names.All() {
+		if name.any() {
+			n++
+		}
+	}
+	return n
+}
 
 // Subscribers counts the clients subscribed to a name.
-func (s *Channels) Subscribers(kind SubscriptionKind, name []byte) int {
-	return len(s.subscribers[kind][string(name)])
+func (s *Channels) Subscribers(kind SubscriptionKind, name []byte) (n int) {
+	subscribed := s.kinds[kind].find(name)
+	if !s.ending.any() {
+		return subscribed.len()
+	}
+	for range subscribed.clients() {
+		n++
+	}
+	return n
 }
 
 // Publish sends a message to all who are subscribed to its channel, and once
 // more for each pattern that matches it; it returns how many it was sent to.
 // The caller's own subscription receives it among its replies.
 func (c *Context) Publish(channel, payload []byte) (receivers int) {
-	s := &c.Channels
-	if to := s.subscribers[ToChannel][string(channel)]; len(to) > 0 {
+	kinds := &c.Channels.kinds
+	if to := kinds[ToChannel].find(channel); to != nil {
 		receivers += c.sendAll(to, NewMessage(func(w *resp.Writer) {
 			w.Push(3)
 			w.BulkString("message")
@@ -113,15 +110,14 @@ func (c *Context) Publish(channel, payload []byte) (receivers int) {
 			w.Bulk(payload)
 		}), channel)
 	}
-	for e := s.patterns.Front(); e != nil; e = e.Next() {
-		pattern := e.Value.(string)
-		if !datastructs.Match([]byte(pattern), channel, false) {
+	for pattern := range kinds[ToPattern].inOrder() {
+		if !datastructs.Match([]byte(pattern.name), channel, false) {
 			continue
 		}
-		receivers += c.sendAll(s.subscribers[ToPattern][pattern], NewMessage(func(w *resp.Writer) {
+		receivers += c.sendAll(pattern, NewMessage(func(w *resp.Writer) {
 			w.Push(4)
 			w.BulkString("pmessage")
-			w.BulkString(pattern)
+			w.BulkString(pattern.name)
 			w.Bulk(channel)
 			w.Bulk(payload)
 		}), channel)
@@ -148,7 +144,7 @@ func (c *Context) published(p Publication) {
 // PublishToShard is Publish for those who are subscribed with SSUBSCRIBE: no
 // pattern ever matches.
 func (c *Context) PublishToShard(channel, payload []byte) (receivers int) {
-	if to := c.Channels.subscribers[ToShard][string(channel)]; len(to) > 0 {
+	if to := c.Channels.kinds[ToShard].find(channel); to != nil {
 		receivers = c.sendAll(to, NewMessage(func(w *resp.Writer) {
 			w.Push(3)
 			w.BulkString("smessage")
@@ -161,26 +157,28 @@ func (c *Context) PublishToShard(channel, payload []byte) (receivers int) {
 }
 
 // sendAll counts those whom the message was sent to, whether or not it arrives.
-func (c *Context) sendAll(to map[*Client]struct{}, m *Message, channel []byte) int {
+func (c *Context) sendAll(to *registered, m *Message, channel []byte) (receivers int) {
 	if c.Copies != nil {
 		return c.sendInOrder(to, m, channel)
 	}
-	for l := range to {
+	for l := range to.clients() {
 		c.Send(l, m)
+		receivers++
 	}
-	return len(to)
+	return receivers
 }
 
 // sendInOrder is sendAll where it is asked of each client how often it gets the
 // message: in the order in which they came, so that an answer by chance is the same
 // with the same seed.
-func (c *Context) sendInOrder(to map[*Client]struct{}, m *Message, channel []byte) int {
-	for _, l := range slices.SortedFunc(maps.Keys(to), func(a, b *Client) int { return cmp.Compare(a.ID, b.ID) }) {
+func (c *Context) sendInOrder(to *registered, m *Message, channel []byte) int {
+	list := slices.SortedFunc(to.clients(), func(a, b *Client) int { return cmp.Compare(a.ID, b.ID) })
+	for _, l := range list {
 		for range c.Copies(l, channel) {
 			c.Send(l, m)
 		}
 	}
-	return len(to)
+	return len(list)
 }
 
 // Send gives a client a message. The caller itself gets it in the order of its
@@ -193,6 +191,8 @@ func (c *Context) Send(to *Client, m *Message) {
 		c.Message(m.In(to.Protocol))
 		if first {
 			c.call.mark = c.Len() // it stays, should the reply be an error
+		} else if c.Command != nil && c.Command.added {
+			c.call.messages = append(c.call.messages, m)
 		}
 	case to.Peer != nil:
 		to.Peer.Push(m)

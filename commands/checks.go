@@ -2,6 +2,7 @@ package commands
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -18,7 +19,7 @@ func (s *State) Check(allLeft bool) error {
 			return fmt.Errorf("database %d: %w", i, err)
 		}
 	}
-	for _, check := range []func() error{s.checkClients, s.checkChannels, s.checkWatchers, s.checkMonitors, s.Tracking.checkKeys, s.checkPrefixes} {
+	for _, check := range []func() error{s.checkClients, s.checkChannels, s.checkWatchers, s.checkMonitors, s.checkKeys, s.checkPrefixes} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -31,11 +32,11 @@ func (s *State) Check(allLeft bool) error {
 
 // remembered counts all that is known of clients.
 func (s *State) remembered() int {
-	n := s.Clients.Len() + len(s.watchers) + s.Monitors.Len() + len(s.Tracking.clients) + len(s.Tracking.keys) + len(s.Tracking.prefixes)
-	for _, names := range s.Channels.subscribers {
-		n += len(names)
+	n := s.Clients.Len() + len(s.watchers) + s.Monitors.Len() + len(s.Tracking.clients) + s.Tracking.Keys() + len(s.Tracking.prefixes)
+	for kind := range s.Channels.kinds {
+		n += s.Channels.kinds[kind].names.Len()
 	}
-	return n
+	return n + len(s.unwatching.list) + len(s.Channels.ending.list)
 }
 
 // is reports whether a client is connected, or is just answering a call that
@@ -43,9 +44,12 @@ func (s *State) remembered() int {
 func (s *State) is(l *Client) bool { return s.Clients.Get(l.ID) == l || l.replies.ended }
 
 func (s *State) checkClients() error {
+	if s.Clients.list.Len() != len(s.Clients.byID) {
+		return fmt.Errorf("%d clients, %d in order", len(s.Clients.byID), s.Clients.list.Len())
+	}
 	for id, l := range s.Clients.byID {
-		if l.ID != id || l.Direct {
-			return fmt.Errorf("client %d is entered as %d", l.ID, id)
+		if l.ID != id || l.Direct || l.place == nil || l.place.Value != any(l) {
+			return fmt.Errorf("client %d is entered as %d, or not in order", l.ID, id)
 		}
 		if l.User != nil && s.Users.byName[l.User.Name] != l.User {
 			return fmt.Errorf("client %d is user %q, whom nobody knows", id, l.User.Name)
@@ -56,7 +60,7 @@ func (s *State) checkClients() error {
 		if names := l.sizeOfNames(); l.namesSize != names {
 			return fmt.Errorf("client %d has names of %d bytes, and %d are counted", id, names, l.namesSize)
 		}
-		if l.spoilt && len(l.watching) == 0 {
+		if l.spoilt && l.watching.len() == 0 {
 			return fmt.Errorf("client %d watches nothing, and yet a key that it watches was changed", id)
 		}
 	}
@@ -64,113 +68,145 @@ func (s *State) checkClients() error {
 }
 
 func (l *Client) sizeOfNames() (size int) {
-	for _, names := range l.subscriptions {
-		for name := range names {
-			size += len(name)
-		}
-	}
-	for k := range l.watching {
-		size += len(k.key)
-	}
 	if l.tracking != nil {
 		for prefix := range l.tracking.prefixes {
 			size += len(prefix)
-		}
-		for k := range l.tracking.read {
-			size += len(k.name)
 		}
 	}
 	return size
 }
 
 func (s *State) checkChannels() error {
-	for kind := range SubscriptionKind(subscriptionKinds) {
-		for name, subscribers := range s.Channels.subscribers[kind] {
-			if len(subscribers) == 0 {
-				return fmt.Errorf("channel %q has nobody left", name)
-			}
-			for l := range subscribers {
-				if _, held := l.subscriptions[kind][name]; !held || !s.is(l) {
-					return fmt.Errorf("channel %q has client %d, connected: %t, subscribed: %t", name, l.ID, s.is(l), held)
-				}
-			}
+	for kind := range s.Channels.kinds {
+		if err := s.Channels.kinds[kind].check(func(l *Client) *registrations { return l.subscriptions[kind] }, s.is); err != nil {
+			return fmt.Errorf("subscriptions: %w", err)
 		}
 		for _, l := range s.Clients.byID {
-			for name := range l.subscriptions[kind] {
-				if _, entered := s.Channels.subscribers[kind][name][l]; !entered {
-					return fmt.Errorf("client %d is subscribed to %q, which does not know it", l.ID, name)
-				}
+			if err := l.subscriptions[kind].check(l, func(r *registry) bool { return r == &s.Channels.kinds[kind] }); err != nil {
+				return fmt.Errorf("subscriptions: %w", err)
 			}
 		}
 	}
-	return s.Channels.checkPatterns()
+	return s.Channels.ending.check()
 }
 
-func (s *Channels) checkPatterns() error {
-	if s.patterns.Len() != len(s.places) || len(s.places) != len(s.subscribers[ToPattern]) {
-		return fmt.Errorf("%d patterns in order, %d places of them, %d with subscribers", s.patterns.Len(), len(s.places), len(s.subscribers[ToPattern]))
+func (s *State) checkWatchers() error {
+	for db, r := range s.watchers {
+		if err := r.check(func(l *Client) *registrations { return l.watching }, func(*Client) bool { return true }); err != nil {
+			return fmt.Errorf("watched keys of database %d: %w", db, err)
+		}
 	}
-	for e := s.patterns.Front(); e != nil; e = e.Next() {
-		name := e.Value.(string)
-		if s.places[name] != e || s.subscribers[ToPattern][name] == nil {
-			return fmt.Errorf("pattern %q is in order and not elsewhere", name)
+	registries := slices.Collect(maps.Values(s.watchers))
+	for _, l := range s.Clients.byID {
+		if err := l.watching.check(l, func(r *registry) bool { return slices.Contains(registries, r) }); err != nil {
+			return fmt.Errorf("watched keys: %w", err)
+		}
+	}
+	return s.unwatching.check()
+}
+
+// check holds the names against their clients, and what is counted against what
+// is there. of is what a client knows of its own registrations, may is whether it
+// may have any.
+func (r *registry) check(of func(*Client) *registrations, may func(*Client) bool) error {
+	crowds, places, count := 0, 0, 0
+	for name, n := range r.names.All() {
+		if n.name != name || n.registry != r || (n.one == nil) == (n.more == nil) || n.more != nil && len(n.more.of) < 2 {
+			return fmt.Errorf("%q is entered as %q, one client: %t, several: %t", name, n.name, n.one != nil, n.more != nil)
+		}
+		list := []*registration{n.one}
+		if n.more != nil {
+			crowds += n.more.bytes()
+			list = slices.Collect(maps.Values(n.more.of))
+		}
+		count += len(list)
+		for _, g := range list {
+			l := g.of.client
+			if g.name != n || n.of(g.of) != g || g.place >= len(g.of.list) || g.of.list[g.place] != g {
+				return fmt.Errorf("%q has client %d, which does not know it", name, l.ID)
+			}
+			if !g.of.ended && (of(l) != g.of || !may(l)) {
+				return fmt.Errorf("%q has client %d, its own registrations: %t, connected: %t", name, l.ID, of(l) == g.of, may(l))
+			}
+		}
+		if n.place != nil {
+			places++
+		}
+	}
+	if crowds != r.crowds || count != r.count {
+		return fmt.Errorf("%d registrations with crowds of %d bytes, %d and %d counted", count, crowds, r.count, r.crowds)
+	}
+	if r.order == nil {
+		return nil
+	}
+	for n := range r.inOrder() {
+		if places--; r.find([]byte(n.name)) != n || n.place.Value.(*registered) != n {
+			return fmt.Errorf("%q is in order and not elsewhere", n.name)
+		}
+	}
+	if places != 0 || r.order.Len() != r.names.Len() {
+		return fmt.Errorf("%d names, %d in order", r.names.Len(), r.order.Len())
+	}
+	return nil
+}
+
+// check holds what a client knows against the registries, which are those that in
+// reports.
+func (s *registrations) check(l *Client, in func(*registry) bool) error {
+	if s != nil && (s.client != l || s.ended) {
+		return fmt.Errorf("client %d has registrations of client %d, ended: %t", l.ID, s.client.ID, s.ended)
+	}
+	for i := range s.len() {
+		g := s.list[i]
+		if g.of != s || g.place != i || !in(g.name.registry) || g.name.registry.find([]byte(g.name.name)) != g.name || g.name.of(s) != g {
+			return fmt.Errorf("client %d is registered for %q, which does not know it", l.ID, g.name.name)
 		}
 	}
 	return nil
 }
 
-func (s *State) checkWatchers() error {
-	for k, watchers := range s.watchers {
-		if len(watchers) == 0 {
-			return fmt.Errorf("key %q is watched by nobody", k.key)
-		}
-		for l := range watchers {
-			if _, watching := l.watching[k]; !watching {
-				return fmt.Errorf("key %q has client %d, which does not watch it", k.key, l.ID)
-			}
+func (e *endings) check() error {
+	for _, s := range e.list {
+		if !s.ended || len(s.list) == 0 {
+			return fmt.Errorf("%d registrations are about to end, ended: %t", len(s.list), s.ended)
 		}
 	}
-	for _, l := range s.Clients.byID {
-		for k := range l.watching {
-			if _, entered := s.watchers[k][l]; !entered {
-				return fmt.Errorf("client %d watches %q, which does not know it", l.ID, k.key)
-			}
-		}
+	if left := e.left.Load(); left != int64(len(e.list)) {
+		return fmt.Errorf("%d clients have ended registrations, %d counted", len(e.list), left)
 	}
 	return nil
 }
 
 func (s *State) checkMonitors() error {
-	for i, l := range s.Monitors.list {
-		if !l.monitor || !s.is(l) || slices.Contains(s.Monitors.list[:i], l) {
-			return fmt.Errorf("client %d is in the list of monitors: a monitor: %t, connected: %t", l.ID, l.monitor, s.is(l))
+	for at := s.Monitors.list.Front(); at != nil; at = at.Next() {
+		if l := at.Value.(*Client); l.monitor != at || !s.is(l) {
+			return fmt.Errorf("client %d is in the list of monitors: there: %t, connected: %t", l.ID, l.monitor == at, s.is(l))
 		}
 	}
+	monitors := 0
 	for _, l := range s.Clients.byID {
-		if l.monitor && !slices.Contains(s.Monitors.list, l) {
-			return fmt.Errorf("client %d is a monitor, and not in the list", l.ID)
+		if l.Monitors() {
+			monitors++
 		}
+	}
+	if monitors > s.Monitors.Len() {
+		return fmt.Errorf("%d clients are monitors, and %d in the list", monitors, s.Monitors.Len())
 	}
 	return nil
 }
 
-func (t *Tracking) checkKeys() error {
-	items := 0
-	for name, k := range t.keys {
-		if k.name != name || k.place >= len(t.places) || t.places[k.place] != k || k.unread() {
-			return fmt.Errorf("tracked key %q: its place %d of %d, unread: %t", name, k.place, len(t.places), k.unread())
-		}
-		for l := range k.all() {
-			items++
-			if _, known := l.tracking.read[k]; !known {
-				return fmt.Errorf("tracked key %q has client %d, which has not read it", name, l.ID)
-			}
+func (s *State) checkKeys() error {
+	t := &s.Tracking
+	of := func(l *Client) *registrations { return l.tracked().read }
+	if err := t.keys.check(of, func(l *Client) bool { _, read := t.readers[l]; return read }); err != nil {
+		return fmt.Errorf("tracked keys: %w", err)
+	}
+	for l := range t.readers {
+		if err := of(l).check(l, func(r *registry) bool { return r == &t.keys }); err != nil {
+			return fmt.Errorf("tracked keys: %w", err)
 		}
 	}
-	if items != t.items || len(t.places) != len(t.keys) {
-		return fmt.Errorf("%d readers of %d tracked keys, %d in %d counted", items, len(t.keys), t.items, len(t.places))
-	}
-	return nil
+	return t.ending.check()
 }
 
 func (s *State) checkPrefixes() error {
@@ -219,10 +255,8 @@ func (t *Tracking) checkReader(l *Client) error {
 			return fmt.Errorf("client %d has the prefix %q, which is not in the table", l.ID, prefix)
 		}
 	}
-	for k := range now.read {
-		if t.keys[k.name] != k {
-			return fmt.Errorf("client %d has read %q, which is not in the table", l.ID, k.name)
-		}
+	if _, read := t.readers[l]; read != (now.read != nil) {
+		return fmt.Errorf("client %d has read: %t, in the table: %t", l.ID, now.read != nil, read)
 	}
 	return nil
 }

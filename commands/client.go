@@ -1,8 +1,7 @@
 package commands
 
 import (
-	"cmp"
-	"slices"
+	"container/list"
 
 	"github.com/parley-chat/parley/commands/resp"
 )
@@ -34,6 +33,11 @@ type Client struct {
 	Away       bool   // waiting for its Errand, and not blocked
 	NoEvict    bool   // asked not to be closed for what it takes of the memory
 
+	// Waiting is the call of this client that waits, for whatever; nil: none does.
+	// WaitingBytes is what it takes in memory, which is in State.Held.
+	Waiting      [][]byte
+	WaitingBytes int
+
 	NoTouch bool // its calls do not count as use of keys, but for TOUCH
 	Unseen  bool // its reads are neither hits nor misses
 
@@ -41,13 +45,14 @@ type Client struct {
 	// reach it, so it cannot subscribe.
 	Direct bool
 
-	subscriptions [subscriptionKinds]map[string]struct{}
-	watching      map[watchedKey]struct{}
-	namesSize     int             // bytes in the names of all
+	subscriptions [subscriptionKinds]*registrations
+	watching      *registrations
+	namesSize     int             // bytes in the prefixes that it tracks
 	counted       int64           // of what bytes tells, in State.Held
 	closing       int64           // of what its connection holds, in State.closing
 	spoilt        bool            // a watched key was changed: EXEC answers null
-	monitor       bool            // is shown all calls
+	place         *list.Element   // among the clients; nil: it is not connected
+	monitor       *list.Element   // its place among those who are shown all calls; nil: it is not
 	tracking      *clientTracking // nil: never asked for
 	replies       replies
 }
@@ -67,6 +72,9 @@ type Peer interface {
 
 	// Usage tells what the connection holds in memory.
 	Usage() Usage
+
+	// UnderWay tells what the connection has not come to the end of.
+	UnderWay() UnderWay
 }
 
 // Usage is the memory of a connection, in the terms of CLIENT LIST; bytes if
@@ -94,18 +102,20 @@ func (nobody) Finish()       {}
 func (nobody) Kill()         {}
 func (nobody) Usage() Usage  { return Usage{} }
 
+func (nobody) UnderWay() UnderWay { return UnderWay{} }
+
 // Subscribed is the number of subscriptions that keep a RESP2 client from
 // other commands.
 func (l *Client) Subscribed() int {
 	n := 0
 	for _, s := range l.subscriptions {
-		n += len(s)
+		n += s.len()
 	}
 	return n
 }
 
 // Subscriptions counts the client's subscriptions of one kind.
-func (l *Client) Subscriptions(kind SubscriptionKind) int { return len(l.subscriptions[kind]) }
+func (l *Client) Subscriptions(kind SubscriptionKind) int { return l.subscriptions[kind].len() }
 
 // A Message is a push in both encodings, each made when the first receiver
 // needs it and shared by all. It is made and handed out under the engine's lock.
@@ -132,9 +142,10 @@ func (m *Message) In(protocol int) []byte {
 	return m.encoded[i]
 }
 
-// Clients finds the connected clients of a server.
+// Clients finds the connected clients of a server. The zero value is ready.
 type Clients struct {
 	byID map[int64]*Client
+	list list.List // of *Client, in the order in which they connected
 }
 
 // Add enters a client that has connected.
@@ -143,10 +154,17 @@ func (s *Clients) Add(l *Client) {
 		s.byID = make(map[int64]*Client)
 	}
 	s.byID[l.ID] = l
+	l.place = s.list.PushBack(l)
 }
 
 // Remove forgets a client that is gone.
-func (s *Clients) Remove(l *Client) { delete(s.byID, l.ID) }
+func (s *Clients) Remove(l *Client) {
+	if l.place != nil {
+		delete(s.byID, l.ID)
+		s.list.Remove(l.place)
+		l.place = nil
+	}
+}
 
 // Get returns the client of that id, or nil.
 func (s *Clients) Get(id int64) *Client { return s.byID[id] }
@@ -156,10 +174,9 @@ func (s *Clients) Len() int { return len(s.byID) }
 
 // All lists the clients in the order in which they connected.
 func (s *Clients) All() []*Client {
-	list := make([]*Client, 0, len(s.byID))
-	for _, l := range s.byID {
-		list = append(list, l)
+	list := make([]*Client, 0, s.list.Len())
+	for at := s.list.Front(); at != nil; at = at.Next() {
+		list = append(list, at.Value.(*Client))
 	}
-	slices.SortFunc(list, func(a, b *Client) int { return cmp.Compare(a.ID, b.ID) })
 	return list
 }

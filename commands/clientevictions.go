@@ -23,7 +23,7 @@ func (c *Context) EvictClients(limit int64) {
 	for _, l := range c.Clients.All() {
 		c.Weigh(l)
 		if !l.NoEvict && l.Peer != nil {
-			list = append(list, taken{l, l.bytes() + l.Peer.Usage().Held})
+			list = append(list, taken{l, l.bytes() + l.WaitingBytes + l.Peer.Usage().Held})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b taken) int { return cmp.Compare(b.bytes, a.bytes) })
@@ -35,7 +35,7 @@ func (c *Context) EvictClients(limit int64) {
 	}
 }
 
-// evictClient closes a client. What its connection holds is gone once that has
+// evictClient closes a client. What its connection holds, and its call that waits, is gone once that has
 // ended, but is no reason to close others until then.
 func (c *Context) evictClient(l *Client, bytes int) {
 	if c.Host.TellOperator != nil {
@@ -43,7 +43,7 @@ func (c *Context) evictClient(l *Client, bytes int) {
 	}
 	kill(c, l)
 	c.Weigh(l)
-	l.closing = int64(l.Peer.Usage().Held)
+	l.closing = int64(l.Peer.Usage().Held + l.WaitingBytes)
 	c.closing.Add(l.closing)
 	c.Stats.EvictedClients.Add(1)
 }

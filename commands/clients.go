@@ -409,7 +409,7 @@ func kill(c *Context, l *Client) {
 // loop waits for.
 func appendClient(c *Context, text []byte, l *Client) []byte {
 	use := l.peer().Usage()
-	arguments, replies := 0, 0 // of the call under way
+	arguments, replies := SizeOf(l.Waiting), 0 // of the call under way, or that waits
 	if l == c.Client {
 		arguments, replies = SizeOf(c.Args), c.Len()
 	}
@@ -439,7 +439,7 @@ func clientFlags(c *Context, l *Client) string {
 		letter byte
 		holds  bool
 	}{
-		{'O', l.monitor},
+		{'O', l.Monitors()},
 		{'P', l.Subscribed() > 0},
 		{'x', l.Multi != nil},
 		{'b', l.Blocked},

@@ -45,7 +45,8 @@ type Command struct {
 	Secrets    func(args [][]byte) []int // the places of words that nobody may be shown; nil: none. See Redact
 	Run        func(*Context) error
 
-	id     int // place among all rows and sub-rows of a table
+	added  bool // a program has added it: it is not known to reply as it should
+	id     int  // place among all rows and sub-rows of a table
 	parent *Command
 	subs   map[string]*Command
 

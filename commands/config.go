@@ -128,13 +128,13 @@ func (l *Client) OutputClass() OutputClass {
 
 // Idles reports whether the client can be idle too long: it does not wait for
 // anything, neither a key nor messages.
-func (l *Client) Idles() bool { return !l.Blocked && !l.Away && !l.monitor && l.Subscribed() == 0 }
+func (l *Client) Idles() bool { return !l.Blocked && !l.Away && !l.Monitors() && l.Subscribed() == 0 }
 
 // LimitClass tells which limits a client's output is under. A monitor is under
 // those of a replica: under Redis's for normal clients, which are none, one that
 // does not read would take all memory.
 func (l *Client) LimitClass() OutputClass {
-	if l.monitor {
+	if l.Monitors() {
 		return OutputReplica
 	}
 	return l.OutputClass()

@@ -58,6 +58,8 @@ type call struct {
 	wait    *Wait
 	unit    int  // how many effects there were before
 	over    bool // it has come to its end
+
+	messages []*Message // to the caller, behind the first of the reply; of rows that a program has added
 }
 
 // State is what all calls of a server share. The engine's lock guards it.
@@ -97,6 +99,10 @@ type State struct {
 	// Awaited lists the keys of a database that somebody waits for.
 	Awaited func(db int) [][]byte
 
+	// WaitingCalls lists the calls that wait, those of callers without a connection
+	// among them, in the order in which their clients came. nil: none ever does.
+	WaitingCalls func() []WaitingCall
+
 	// Unblock ends the call that a client waits in: with what it is answered when
 	// its time is up, or with an error. It reports whether there was one.
 	Unblock func(l *Client, failure error) bool
@@ -131,7 +137,9 @@ type State struct {
 	changes    int64 // of keys, since the server started
 	memoryPeak int   // the most that Used was
 
-	watchers      map[watchedKey]map[*Client]struct{}
+	watchers      map[int]*registry // of keys, by database; those of which keys are watched
+	unwatching    endings
+	misreplied    sync.Map  // *Command: those of which it was told
 	sinterWarning sync.Once // that SINTER met a sorted set, which Redis refuses
 }
 
@@ -217,7 +225,7 @@ type Outcome struct {
 	Err  error // the error that was the reply, if it was one
 	Wait *Wait // not nil: nothing was replied, the call is to be made again
 
-	Failed bool // the handler has panicked
+	Failed bool // the handler has panicked, or has not replied as it must
 }
 
 // Perform runs the row's handler on args. It is the part of the door that the
@@ -228,6 +236,9 @@ func (c *Context) Perform(m *Command, args [][]byte) (o Outcome) {
 		c.settleKeys(m, args)
 	}
 	err := m.Run(c)
+	if m.added && c.call.wait != nil && !errors.Is(err, errWaits) {
+		c.call.wait = nil // it has replied after all
+	}
 	if m.Has(ReadOnly) && c.Client.Remembers() {
 		c.remember(m, args)
 	}
@@ -246,9 +257,11 @@ func (c *Context) Perform(m *Command, args [][]byte) (o Outcome) {
 	}
 	if c.Full() {
 		err = c.breakOff()
+	} else if m.added {
+		err = c.checkReply(err)
 	}
 	c.call.over = true
-	return Outcome{Err: err, Wait: c.call.wait}
+	return Outcome{Err: err, Wait: c.call.wait, Failed: err == errWrongReply}
 }
 
 // breakOff ends the connection of a client that has asked for more than a reply
@@ -461,13 +474,8 @@ func (c *Context) Swap(a, b int) {
 	if a == b || x.Len()+y.Len() == 0 {
 		return
 	}
-	for k := range c.watchers {
-		if k.db == a || k.db == b {
-			if key := []byte(k.key); x.Peek(key, c.Now) != nil || y.Peek(key, c.Now) != nil {
-				c.spoil(k)
-			}
-		}
-	}
+	c.touchAll(a, x, y)
+	c.touchAll(b, x, y)
 	c.Databases[a], c.Databases[b] = y, x
 	c.Select(c.index)
 	c.call.changes += x.Len() + y.Len()
@@ -506,8 +514,8 @@ func (c *Context) touch(key []byte) {
 // changed tells all who want to know that a key was changed, and by whom: nil
 // where no client did it.
 func (c *Context) changed(key []byte, by *Client) {
-	if len(c.watchers) > 0 {
-		c.spoil(watchedKey{c.index, string(key)})
+	if watched := c.watchers[c.index]; watched != nil {
+		watched.find(key).spoil()
 	}
 	if c.Tracking.any() {
 		c.invalidate(key, by)

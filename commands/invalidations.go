@@ -31,17 +31,16 @@ func (c *Context) remember(m *Command, args [][]byte) {
 // where no client did it, as when a key expires.
 func (c *Context) invalidate(key []byte, by *Client) {
 	c.Tracking.change(key, by)
-	if k := c.Tracking.keys[string(key)]; k != nil {
+	if k := c.Tracking.keys.find(key); k != nil {
 		c.invalidateRead(k, by)
 	}
 }
 
 // invalidateRead tells the readers of a key, once: they are not told again
 // before they have read it again.
-func (c *Context) invalidateRead(k *trackedKey, by *Client) {
-	c.Tracking.forget(k)
+func (c *Context) invalidateRead(k *registered, by *Client) {
 	m := invalidation([]string{k.name})
-	for l := range k.all() {
+	for _, l := range c.Tracking.forget(k) {
 		if c.Tracking.byKey(l) && !(l.tracking.noLoop && l == by) {
 			c.tellInvalid(l, m)
 		}
@@ -176,11 +175,12 @@ func (c *Context) broadcast(p *trackedPrefix) {
 func (c *Context) limitTracked() {
 	t, most := &c.Tracking, c.Config.TrackedKeys
 	t.overruns++
-	for effort := 100 * t.overruns; most > 0 && int64(len(t.places)) > most; effort-- {
+	for effort := 100 * t.overruns; most > 0 && int64(t.Keys()) > most; effort-- {
 		if effort == 0 {
 			return
 		}
-		c.invalidateRead(t.places[c.Rand.IntN(len(t.places))], nil)
+		_, k := t.keys.names.At(c.Rand.IntN(t.Keys()))
+		c.invalidateRead(k, nil)
 	}
 	t.overruns = 0
 }

@@ -9,8 +9,7 @@ import "unsafe"
 // Used is what the server takes, in bytes: its data, its clients, what is
 // remembered for them, and what it has had from the start.
 func (s *State) Used() int {
-	return s.Account.Bytes() + int(s.Held.Load()) + s.startup() + s.Channels.bytes() + s.Tracking.bytes() +
-		len(s.watchers)*(indexedBytes+watchedBytes)
+	return s.Account.Bytes() + int(s.Held.Load()) + s.startup() + s.Channels.bytes() + s.Tracking.bytes() + s.watchersBytes()
 }
 
 // startup is what the server takes before it has any data or client.
@@ -24,20 +23,20 @@ const (
 	wordBytes     = int(unsafe.Sizeof([]byte(nil)))
 	queuedBytes   = int(unsafe.Sizeof(queued{}))*5/4 + 16 // with room in the queue, and between blocks
 	clientBytes   = int(unsafe.Sizeof(Client{}))
-	entryBytes    = 36                    // of a map of names, without those
-	indexedBytes  = entryBytes + 16 + 144 // of a map of names to maps, where these have one or few entries
-	watchedBytes  = 32                    // that an entry of a watched key takes more than of a name
+	entryBytes    = 36 // of a map of names, without those
 )
 
-// bytes is what a client takes beside what its connection does: the names that it
-// is subscribed to, watches or has read, and the calls that it has queued.
+// bytes is what a client takes beside what its connection does: that it is
+// subscribed to names and watches keys, the names that it tracks, and the calls
+// that it has queued.
 func (l *Client) bytes() int {
-	entries, size := len(l.watching), clientBytes+l.namesSize+len(l.watching)*watchedBytes
+	entries, size := 0, clientBytes+l.namesSize+l.watching.len()*registrationBytes
 	for _, names := range l.subscriptions {
-		entries += len(names)
+		size += names.len() * registrationBytes
 	}
 	if t := l.tracking; t != nil {
-		entries += len(t.prefixes) + len(t.read)
+		entries += len(t.prefixes)
+		size += t.read.len() * registrationBytes
 	}
 	size += entries * entryBytes
 	if l.Multi != nil {
@@ -61,7 +60,7 @@ func (s *State) Weigh(l *Client) {
 // clientMemory is what a client takes with its connection; the caller's arguments
 // and reply are counted too.
 func (c *Context) clientMemory(l *Client, use Usage) int {
-	total := l.bytes() + use.Held
+	total := l.bytes() + l.WaitingBytes + use.Held
 	if l == c.Client {
 		total += SizeOf(c.Args) + c.Len()
 	}
@@ -69,12 +68,19 @@ func (c *Context) clientMemory(l *Client, use Usage) int {
 }
 
 func (s *Channels) bytes() (size int) {
-	for _, names := range s.subscribers {
-		size += len(names) * indexedBytes
+	for kind := range s.kinds {
+		size += s.kinds[kind].bytes()
 	}
-	return size
+	return size + s.ending.bytes()
+}
+
+func (s *State) watchersBytes() (size int) {
+	for _, r := range s.watchers {
+		size += r.bytes()
+	}
+	return size + s.unwatching.bytes()
 }
 
 func (t *Tracking) bytes() int {
-	return len(t.keys)*(int(unsafe.Sizeof(trackedKey{}))+entryBytes+8) + t.items*entryBytes
+	return t.keys.bytes() + t.ending.bytes() + len(t.readers)*entryBytes
 }

@@ -1,8 +1,8 @@
 package commands
 
 import (
+	"container/list"
 	"fmt"
-	"slices"
 
 	"github.com/parley-chat/parley/commands/resp"
 )
@@ -19,27 +19,27 @@ const errMonitorKeyspace = resp.Error("ERR Replica can't interact with the keysp
 
 // Monitors are the clients that are shown all calls. The zero value is ready.
 type Monitors struct {
-	list []*Client // in the order in which they came
+	list list.List // of *Client, in the order in which they came
 }
 
 // Len counts the monitors.
-func (s *Monitors) Len() int { return len(s.list) }
+func (s *Monitors) Len() int { return s.list.Len() }
 
 // Remove lets a client be an ordinary one again.
 func (s *Monitors) Remove(l *Client) {
-	if l.monitor {
-		l.monitor = false
-		s.list = slices.DeleteFunc(s.list, func(m *Client) bool { return m == l })
+	if l.monitor != nil {
+		s.list.Remove(l.monitor)
+		l.monitor = nil
 	}
 }
 
 // Monitors reports whether the client is shown all calls.
-func (l *Client) Monitors() bool { return l.monitor }
+func (l *Client) Monitors() bool { return l.monitor != nil }
 
 // MonitorRefusal is why a monitor may not make a call, or nil. To Redis it is a
 // kind of replica, which is not to touch data.
 func (l *Client) MonitorRefusal(m *Command) error {
-	if l.monitor && m.Flags&(ReadOnly|Write|MayReplicate) != 0 {
+	if l.Monitors() && m.Flags&(ReadOnly|Write|MayReplicate) != 0 {
 		return errMonitorKeyspace
 	}
 	return nil
@@ -51,23 +51,23 @@ func monitor(c *Context) error {
 	switch {
 	case c.Final:
 		return Errorf("ERR MONITOR isn't allowed for DENY BLOCKING client")
-	case c.Client.monitor:
+	case c.Client.Monitors():
 		return nil
 	}
-	c.Client.monitor = true
-	c.Monitors.list = append(c.Monitors.list, c.Client)
+	c.Client.monitor = c.Monitors.list.PushBack(c.Client)
 	c.OK()
 	return nil
 }
 
 // Show sends a call to all monitors, but for those that are only for operators.
 func (c *Context) Show(m *Command, args [][]byte) {
-	if len(c.Monitors.list) == 0 || m.Flags&(SkipMonitor|Admin) != 0 {
+	if c.Monitors.Len() == 0 || m.Flags&(SkipMonitor|Admin) != 0 {
 		return
 	}
 	line := c.monitorLine(m.Redact(args))
 	message := NewMessage(func(w *resp.Writer) { w.Status(line) })
-	for _, l := range c.Monitors.list {
+	for at := c.Monitors.list.Front(); at != nil; at = at.Next() {
+		l := at.Value.(*Client)
 		if l.Muted() {
 			continue // to Redis these are no messages
 		}

@@ -13,6 +13,7 @@ const (
 	SaveRefused                        //
 	SortedSetIntersected               // key
 	UsersNotSaved                      // error
+	WrongReply                         // command, replies
 	Notices              = iota
 )
 

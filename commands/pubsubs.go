@@ -136,7 +136,7 @@ func ssubscribe(c *Context) error {
 func subscribing(kind SubscriptionKind) func(*Context) error {
 	return func(c *Context) error {
 		for _, name := range c.Args[1:] {
-			c.Channels.Subscribe(c.Client, kind, string(name))
+			c.Channels.Subscribe(c.Client, kind, name)
 			tellSubscription(c, kind, name, true)
 		}
 		return nil
@@ -148,7 +148,7 @@ func subscribing(kind SubscriptionKind) func(*Context) error {
 func unsubscribing(kind SubscriptionKind) func(*Context) error {
 	return func(c *Context) error {
 		for _, name := range c.Args[1:] {
-			c.Channels.Unsubscribe(c.Client, kind, string(name))
+			c.Channels.Unsubscribe(c.Client, kind, name)
 			tellSubscription(c, kind, name, true)
 		}
 		if len(c.Args) > 1 {
@@ -156,7 +156,7 @@ func unsubscribing(kind SubscriptionKind) func(*Context) error {
 		}
 		held := c.Channels.Of(c.Client, kind)
 		for _, name := range held {
-			c.Channels.Unsubscribe(c.Client, kind, name)
+			c.Channels.Unsubscribe(c.Client, kind, []byte(name))
 			tellSubscription(c, kind, []byte(name), true)
 		}
 		if len(held) == 0 {

@@ -18,7 +18,7 @@ func (c *Context) Report(m *Command, args [][]byte, o Outcome, took time.Duratio
 	} else {
 		c.ReportLatency(latencyCommand, took)
 	}
-	if len(c.Monitors.list) > 0 {
+	if c.Monitors.Len() > 0 {
 		c.Show(m, args)
 	}
 }

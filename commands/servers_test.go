@@ -48,6 +48,8 @@ func (f *finished) Finish()                { *f = true }
 func (f *finished) Kill()                  {}
 func (f *finished) Usage() commands.Usage  { return commands.Usage{} }
 
+func (f *finished) UnderWay() commands.UnderWay { return commands.UnderWay{} }
+
 func TestInfoSections(t *testing.T) {
 	usual := []string{
 		"Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU", "Modules", "Errorstats",

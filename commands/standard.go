@@ -6,8 +6,20 @@ import "sync"
 var Standard = sync.OnceValue(func() *Table { return Extended(nil) })
 
 // Extended returns a table of all commands and more: rows that stand behind the
-// others. See NewTable for rows that cannot be.
+// others. See NewTable for rows that cannot be. That each call of theirs gets one
+// whole reply is seen to: see Context.checkReply.
 func Extended(more []Command) *Table {
-	return NewTable(stringRows, hashRows, hashExpiryRows, hashSetexRows, setRows, sortedSetRows, keyRows, scanRows, sortRows, dumpRows,
+	t := NewTable(stringRows, hashRows, hashExpiryRows, hashSetexRows, setRows, sortedSetRows, keyRows, scanRows, sortRows, dumpRows,
 		transactionRows, pubsubRows, connectionRows, serverRows, more)
+	for i := range more {
+		t.byName[more[i].Name].markAdded()
+	}
+	return t
+}
+
+func (m *Command) markAdded() {
+	m.added = true
+	for _, sub := range m.subs {
+		sub.markAdded()
+	}
 }

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"cmp"
-	"iter"
 	"slices"
 )
 
@@ -16,9 +15,9 @@ import (
 // with one, read or not.
 type Tracking struct {
 	clients map[*Client]struct{} // that track now
-	keys    map[string]*trackedKey
-	places  []*trackedKey // the same keys, so that one can be picked at random
-	items   int           // readers of keys, summed over the keys
+	keys    registry             // that are remembered, and for whom
+	readers map[*Client]struct{} // for whom keys are remembered, or have been
+	ending  endings              // of those
 
 	prefixes map[string]*trackedPrefix
 	lengths  []prefixLength   // of the prefixes, shortest first
@@ -41,15 +40,7 @@ type clientTracking struct {
 	redirect  int64
 
 	prefixes map[string]struct{}
-	read     map[*trackedKey]struct{}
-}
-
-// A trackedKey is a key that somebody has read. Most have one reader.
-type trackedKey struct {
-	name    string
-	place   int
-	reader  *Client              // where there is one
-	readers map[*Client]struct{} // where there are, or have been, several
+	read     *registrations
 }
 
 type trackedPrefix struct {
@@ -64,14 +55,14 @@ type prefixLength struct{ length, prefixes int }
 func (t *Tracking) Clients() int { return len(t.clients) }
 
 // Keys counts the keys that are remembered, and Items their readers.
-func (t *Tracking) Keys() int  { return len(t.keys) }
-func (t *Tracking) Items() int { return t.items }
+func (t *Tracking) Keys() int  { return t.keys.names.Len() }
+func (t *Tracking) Items() int { return t.keys.count }
 
 // Prefixes counts the different prefixes that clients have.
 func (t *Tracking) Prefixes() int { return len(t.prefixes) }
 
 // any reports whether somebody may have to be told of a change.
-func (t *Tracking) any() bool { return len(t.places)+len(t.prefixes) > 0 }
+func (t *Tracking) any() bool { return t.Keys()+len(t.prefixes) > 0 }
 
 // of returns what a client has asked for, to be changed.
 func (t *Tracking) of(l *Client) *clientTracking {
@@ -125,112 +116,42 @@ func (t *Tracking) Leave(l *Client) {
 
 // remember notes that a client has read a key.
 func (t *Tracking) remember(l *Client, key []byte) {
-	k := t.keys[string(key)]
-	if k == nil {
-		k = &trackedKey{name: string(key), place: len(t.places)}
-		if t.keys == nil {
-			t.keys = make(map[string]*trackedKey)
-		}
-		t.keys[k.name] = k
-		t.places = append(t.places, k)
-	}
-	if _, known := l.tracking.read[k]; known {
-		return
-	}
 	if l.tracking.read == nil {
-		l.tracking.read = make(map[*trackedKey]struct{})
+		l.tracking.read = &registrations{client: l}
+		if t.readers == nil {
+			t.readers = make(map[*Client]struct{})
+		}
+		t.readers[l] = struct{}{}
 	}
-	l.tracking.read[k] = struct{}{}
-	l.namesSize += len(k.name)
-	k.add(l)
-	t.items++
+	l.tracking.read.add(&t.keys, key)
 }
 
-// forget takes a key out of the table, for all its readers.
-func (t *Tracking) forget(k *trackedKey) {
-	for l := range k.all() {
-		delete(l.tracking.read, k)
-		l.namesSize -= len(k.name)
-		t.items--
-	}
-	t.drop(k)
-}
-
-// drop takes out a key that nobody is remembered for.
-func (t *Tracking) drop(k *trackedKey) {
-	delete(t.keys, k.name)
-	last := t.places[len(t.places)-1]
-	t.places[k.place], last.place = last, k.place
-	t.places[len(t.places)-1] = nil
-	t.places = t.places[:len(t.places)-1]
+// forget takes a key out of the table, and returns the clients that have read it.
+func (t *Tracking) forget(k *registered) []*Client {
+	readers := slices.Collect(k.clients())
+	k.drop()
+	return readers
 }
 
 // forgetAll empties the table of keys.
 func (t *Tracking) forgetAll() {
-	for _, k := range t.places {
-		for l := range k.all() {
-			l.tracking.read = nil
-			l.namesSize -= len(k.name)
-		}
+	for l := range t.readers {
+		l.tracking.read = nil
 	}
-	t.keys, t.places, t.items = nil, nil, 0
+	clear(t.readers)
+	t.keys, t.ending.list = registry{}, nil
+	t.ending.left.Store(0)
 }
 
-// Forget takes out of the table what is remembered for a client that is gone,
-// at most so many keys at once: there can be very many. It reports whether
-// nothing is left.
-func (t *Tracking) Forget(l *Client, limit int) (done bool) {
+// Forget takes out of the table what is remembered for a client that is gone; if
+// that is much, in pieces: see State.EndSome.
+func (t *Tracking) Forget(l *Client) {
 	if l.tracking == nil {
-		return true
+		return
 	}
-	for k := range l.tracking.read {
-		if limit == 0 {
-			return false
-		}
-		limit--
-		delete(l.tracking.read, k)
-		l.namesSize -= len(k.name)
-		t.items--
-		if k.remove(l); k.unread() {
-			t.drop(k)
-		}
-	}
-	return true
-}
-
-// add enters a reader that is not there yet.
-func (k *trackedKey) add(l *Client) {
-	switch {
-	case k.readers != nil:
-		k.readers[l] = struct{}{}
-	case k.reader == nil:
-		k.reader = l
-	default:
-		k.readers = map[*Client]struct{}{k.reader: {}, l: {}}
-		k.reader = nil
-	}
-}
-
-func (k *trackedKey) remove(l *Client) {
-	if k.reader == l {
-		k.reader = nil
-	}
-	delete(k.readers, l)
-}
-
-func (k *trackedKey) unread() bool { return k.reader == nil && len(k.readers) == 0 }
-
-func (k *trackedKey) all() iter.Seq[*Client] {
-	return func(yield func(*Client) bool) {
-		if k.reader != nil && !yield(k.reader) {
-			return
-		}
-		for l := range k.readers {
-			if !yield(l) {
-				return
-			}
-		}
-	}
+	t.ending.end(l.tracking.read)
+	l.tracking.read = nil
+	delete(t.readers, l)
 }
 
 // addPrefix enters a prefix for a client, unless it has it already.

@@ -157,7 +157,7 @@ func watch(c *Context) error {
 	}
 	if !c.Client.spoilt {
 		for _, key := range c.Args[1:] {
-			c.watchKey(c.Client, watchedKey{c.index, string(key)})
+			c.watch(c.Client, c.index, key)
 		}
 	}
 	c.OK()
@@ -176,52 +176,75 @@ func (s *State) EndMulti(l *Client) {
 	s.Unwatch(l)
 }
 
-type watchedKey struct {
-	db  int
-	key string
-}
-
-func (s *State) watchKey(l *Client, k watchedKey) {
+// watch makes a client's next EXEC depend on a key.
+func (s *State) watch(l *Client, db int, key []byte) {
 	if s.watchers == nil {
-		s.watchers = make(map[watchedKey]map[*Client]struct{})
+		s.watchers = make(map[int]*registry)
 	}
-	if s.watchers[k] == nil {
-		s.watchers[k] = make(map[*Client]struct{})
+	if s.watchers[db] == nil {
+		s.watchers[db] = new(registry)
 	}
 	if l.watching == nil {
-		l.watching = make(map[watchedKey]struct{})
+		l.watching = &registrations{client: l}
 	}
-	if _, watched := l.watching[k]; !watched {
-		s.watchers[k][l] = struct{}{}
-		l.watching[k] = struct{}{}
-		l.namesSize += len(k.key)
-	}
+	l.watching.add(s.watchers[db], key)
 }
 
 // Unwatch forgets a client's watched keys.
 func (s *State) Unwatch(l *Client) {
-	for k := range l.watching {
-		l.namesSize -= len(k.key)
-		delete(s.watchers[k], l)
-		if len(s.watchers[k]) == 0 {
-			delete(s.watchers, k)
-		}
+	if l.watching != nil {
+		s.unwatching.end(l.watching)
+		s.dropUnwatched()
 	}
 	l.watching, l.spoilt = nil, false
 }
 
+// dropUnwatched drops the registries of databases of which no key is watched any more.
+func (s *State) dropUnwatched() {
+	for db, r := range s.watchers {
+		if r.names.Len() == 0 {
+			delete(s.watchers, db)
+		}
+	}
+}
+
 // spoil makes the transactions fail that depend on a key.
-func (s *State) spoil(k watchedKey) {
-	for l := range s.watchers[k] {
+func (n *registered) spoil() {
+	for l := range n.clients() {
 		l.spoilt = true
 	}
 }
 
-// touchAll spoils what is watched in a database before it is emptied.
-func (c *Context) touchAll(index int, db *datastructs.Keyspace) {
-	for k := range c.watchers {
-		if k.db == index && db.Peek([]byte(k.key), c.Now) != nil {
-			c.spoil(k)
+// touchAll spoils what is watched in a database before it is emptied, or in one
+// that is swapped with another: those keys that are in one of them.
+func (c *Context) touchAll(index int, databases ...*datastructs.Keyspace) {
+	watched := c.watchers[index]
+	if watched == nil {
+		return
+	}
+	for key, n := range watched.names.All() {
+		for _, db := range databases {
+			if db.Peek([]byte(key), c.Now) != nil {
+				n.spoil()
+			}
 		}
 	}
+}
+
+// EndSome goes on with ending what clients had of subscriptions and of watched and
+// tracked keys, of which a client may have so many that others would have to wait for
+// all. To all who ask they are gone already, but for the numbers of tracked keys, as
+// in Redis. It reports whether nothing is left.
+func (s *State) EndSome() (done bool) {
+	left := endAtOnce
+	for _, e := range []*endings{&s.unwatching, &s.Channels.ending, &s.Tracking.ending} {
+		left = e.takeOut(left)
+	}
+	s.dropUnwatched()
+	return !s.Ending()
+}
+
+// Ending reports whether there is something for EndSome to do. It needs no lock.
+func (s *State) Ending() bool {
+	return s.unwatching.any() || s.Channels.ending.any() || s.Tracking.ending.any()
 }

@@ -78,9 +78,13 @@ func (c *Context) Conclude(m *Command, reply func(*resp.Writer), err error) {
 		reply(c.Writer)
 	}
 	if err == nil && !c.Full() {
-		return
-	}
-	if err == nil {
+		outer := c.Command
+		c.Command = m
+		err = c.checkReply(nil)
+		if c.Command = outer; err == nil {
+			return
+		}
+	} else if err == nil {
 		err = c.breakOff()
 	} else {
 		if _, whole := err.(resp.Error); !whole { // one that is wrapped is but a part of what there is to tell

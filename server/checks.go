@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"slices"
 )
 
 // Check looks at everything that the server holds and reports the first thing
@@ -26,8 +25,8 @@ func (e *engine) check(closed bool) error {
 			return fmt.Errorf("server: %w", err)
 		}
 	}
-	if closed && len(e.waiting.of) > 0 {
-		return fmt.Errorf("server: closed, and %d calls wait", len(e.waiting.of))
+	if n := e.waiting.all.Len(); closed && n > 0 {
+		return fmt.Errorf("server: closed, and %d calls wait", n)
 	}
 	return nil
 }
@@ -35,36 +34,48 @@ func (e *engine) check(closed bool) error {
 // checkWaiting holds the calls that wait against their queues, and against what
 // their clients know of them.
 func (e *engine) checkWaiting() error {
-	w, places := &e.waiting, 0
-	for l, p := range w.of {
-		c := p.caller
-		if c.client != l || c.waiter != p || l.Blocked == l.Away || l.Away != (p.cancel != nil) || !c.parked.Load() {
+	w, places := &e.waiting, make(map[*queuePlace]bool)
+	for at := w.all.Front(); at != nil; at = at.Next() {
+		p := at.Value.(*waiter)
+		c, l := p.caller, p.caller.client
+		if p.element != at || c.waiter != p || l.Blocked == l.Away || l.Away != (p.cancel != nil) || !c.parked.Load() {
 			return fmt.Errorf("client %d waits, blocked: %t, parked: %t, for this: %t", l.ID, l.Blocked, c.parked.Load(), c.waiter == p)
 		}
-		for i, k := range p.keys {
-			places++
-			if !slices.Contains(w.byKey[k], p) || slices.Contains(p.keys[:i], k) {
-				return fmt.Errorf("client %d waits for %q, which does not know it, or twice", l.ID, k.key)
+		if l.Waiting == nil || l.WaitingBytes != p.bytes {
+			return fmt.Errorf("client %d waits with %d bytes, and %d are counted", l.ID, p.bytes, l.WaitingBytes)
+		}
+		keys := make(map[string]bool)
+		for i := range p.places {
+			at := &p.places[i]
+			if places[at] = true; at.waiter != p || keys[at.queue.key] || w.queue(at.queue.db, []byte(at.queue.key)) != at.queue {
+				return fmt.Errorf("client %d waits for %q, which does not know it, or twice", l.ID, at.queue.key)
+			}
+			keys[at.queue.key] = true
+		}
+	}
+	for db, queues := range w.keys {
+		for key, q := range queues.All() {
+			if q.db != db || q.key != key || q.first == nil {
+				return fmt.Errorf("key %q is waited for by nobody", key)
+			}
+			var before *queuePlace
+			for at := q.first; at != nil; before, at = at, at.behind {
+				if !places[at] || at.queue != q || at.before != before {
+					return fmt.Errorf("key %q has client %d, which does not wait, or elsewhere", key, at.waiter.caller.client.ID)
+				}
+				delete(places, at)
+			}
+			if q.last != before {
+				return fmt.Errorf("the queue of key %q does not end with its last", key)
 			}
 		}
 	}
-	for k, queue := range w.byKey {
-		places -= len(queue)
-		for _, p := range queue {
-			if w.of[p.caller.client] != p {
-				return fmt.Errorf("key %q has client %d, which does not wait", k.key, p.caller.client.ID)
-			}
-		}
-		if len(queue) == 0 {
-			return fmt.Errorf("key %q is waited for by nobody", k.key)
-		}
-	}
-	if places != 0 || len(w.ready)+len(w.isReady) > 0 {
-		return fmt.Errorf("%d places in queues too few; %d keys are ready, %d noted, and nobody was served", places, len(w.ready), len(w.isReady))
+	if len(places) != 0 || len(w.ready) > 0 || w.next != nil {
+		return fmt.Errorf("%d places are in no queue; %d keys are ready, and nobody was served", len(places), len(w.ready))
 	}
 	for _, l := range e.state.Clients.All() {
-		if (l.Blocked || l.Away) && w.of[l] == nil {
-			return fmt.Errorf("client %d is blocked or away, and does not wait", l.ID)
+		if waits := l.Waiting != nil; waits != (l.Blocked || l.Away) || waits != (callerOf(l) != nil && callerOf(l).waiter != nil) {
+			return fmt.Errorf("client %d is blocked: %t, away: %t, and waits: %t", l.ID, l.Blocked, l.Away, waits)
 		}
 	}
 	return nil
@@ -72,13 +83,13 @@ func (e *engine) checkWaiting() error {
 
 func (e *engine) checkPausing() error {
 	held := 0
-	for _, p := range e.waiting.of {
-		if p.held != nil {
+	for at := e.waiting.all.Front(); at != nil; at = at.Next() {
+		if at.Value.(*waiter).held != nil {
 			held++
 		}
 	}
 	for at := e.pausing.held.Front(); at != nil; at = at.Next() {
-		if p := at.Value.(*waiter); p.held != at || e.waiting.of[p.caller.client] != p {
+		if p := at.Value.(*waiter); p.held != at || p.caller.waiter != p {
 			return fmt.Errorf("a call of client %d is held back, and does not wait", p.caller.client.ID)
 		}
 	}

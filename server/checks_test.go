@@ -16,11 +16,13 @@ func TestChecksFindDamage(t *testing.T) {
 		"a caller that is not parked":       func(e *engine, p *waiter) { p.caller.parked.Store(false) },
 		"a client that is not blocked":      func(e *engine, p *waiter) { p.caller.client.Blocked = false },
 		"a call that its caller has ended":  func(e *engine, p *waiter) { p.caller.waiter = nil },
-		"a key that does not know":          func(e *engine, p *waiter) { delete(e.waiting.byKey, p.keys[0]) },
-		"a queue with one too many":         func(e *engine, p *waiter) { k := p.keys[0]; e.waiting.byKey[k] = append(e.waiting.byKey[k], p) },
-		"a queue that is empty":             func(e *engine, p *waiter) { e.waiting.byKey[waitKey{0, "x"}] = nil },
-		"a client that waits no more":       func(e *engine, p *waiter) { delete(e.waiting.of, p.caller.client) },
-		"a key that nobody was served from": func(e *engine, p *waiter) { e.waiting.ready = []waitKey{{0, "x"}} },
+		"a key that does not know":          func(e *engine, p *waiter) { e.waiting.keys[0].Delete("a") },
+		"a queue with one too many":         func(e *engine, p *waiter) { p.places[0].queue.push(&queuePlace{queue: p.places[0].queue, waiter: p}) },
+		"a queue that is empty":             func(e *engine, p *waiter) { e.waiting.keys[0].Add([]byte("x"), &keyQueue{key: "x"}) },
+		"a queue with another end":          func(e *engine, p *waiter) { p.places[0].queue.last = &p.places[1] },
+		"a client that waits no more":       func(e *engine, p *waiter) { e.waiting.all.Remove(p.element) },
+		"a client that waits with nothing":  func(e *engine, p *waiter) { p.caller.client.WaitingBytes = 0 },
+		"a key that nobody was served from": func(e *engine, p *waiter) { e.waiting.ready = []*keyQueue{{key: "x"}} },
 		"a pause that was not followed":     func(e *engine, p *waiter) { e.state.Pause.Kind = commands.PauseAll },
 		"a call that no pause holds back":   func(e *engine, p *waiter) { e.pausing.held.PushBack(p) },
 		"an alarm that comes late":          func(e *engine, p *waiter) { e.alarm.at++ },
@@ -42,7 +44,7 @@ func TestChecksFindDamage(t *testing.T) {
 			_, err = io.WriteString(conn, "PSETEX k 1000 v\r\nBZPOPMIN a b 0\r\n")
 			require.NoError(t, err)
 			require.NoError(t, s.Check())
-			p := s.engine.waiting.of[s.engine.state.Clients.Get(1)]
+			p := callerOf(s.engine.state.Clients.Get(1)).waiter
 			require.NotNil(t, p)
 			damage(s.engine, p)
 			require.Error(t, s.Check())

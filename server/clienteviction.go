@@ -12,6 +12,7 @@ func (e *engine) relieve() {
 	if !e.tooLarge() {
 		return
 	}
+	defer e.endRest()
 	e.lock()
 	defer e.mu.Unlock()
 	e.evictClients()

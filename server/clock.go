@@ -1,7 +1,7 @@
 package server
 
 import (
-	"slices"
+	"container/heap"
 	"sync"
 	"time"
 )
@@ -147,8 +147,8 @@ func (r *RunningClock) wind() {
 		r.timer.Stop()
 		r.timer = nil
 	}
-	if len(r.agenda) > 0 {
-		r.timer = time.AfterFunc(r.agenda[0].at.Sub(r.now()), func() { r.Advance(0) })
+	if first := r.agenda.first(); first != nil {
+		r.timer = time.AfterFunc(first.at.Sub(r.now()), func() { r.Advance(0) })
 	}
 }
 
@@ -181,41 +181,79 @@ func (r *RunningClock) next(end time.Duration) func() {
 
 // An agenda is what a clock is to call, in order of the times; equal times in the
 // order in which they were asked for. Its owner's lock guards it.
-type agenda []*appointment
+type agenda struct {
+	queue appointments
+	asked int64 // how many there have been
+}
 
 type appointment struct {
-	at time.Time
-	f  func()
+	at     time.Time
+	f      func()
+	number int64 // the order in which they were asked for
+	place  int   // in the heap; -1: it is over
 }
 
 func (g *agenda) add(at time.Time, f func()) *appointment {
-	a := &appointment{at, f}
-	i, _ := slices.BinarySearchFunc(*g, a, func(x, y *appointment) int {
-		if x.at.After(y.at) {
-			return 1
-		}
-		return -1
-	})
-	*g = slices.Insert(*g, i, a)
+	g.asked++
+	a := &appointment{at: at, f: f, number: g.asked}
+	heap.Push(&g.queue, a)
 	return a
 }
 
 // remove reports whether it was still to come.
 func (g *agenda) remove(a *appointment) bool {
-	i := slices.Index(*g, a)
-	if i < 0 {
+	if a.place < 0 {
 		return false
 	}
-	*g = slices.Delete(*g, i, i+1)
+	heap.Remove(&g.queue, a.place)
 	return true
+}
+
+// first is what is due first, or nil.
+func (g *agenda) first() *appointment {
+	if len(g.queue) == 0 {
+		return nil
+	}
+	return g.queue[0]
 }
 
 // due takes out the first up to a time, or returns nil.
 func (g *agenda) due(end time.Time) *appointment {
-	if len(*g) == 0 || (*g)[0].at.After(end) {
+	a := g.first()
+	if a == nil || a.at.After(end) {
 		return nil
 	}
-	a := (*g)[0]
-	*g = slices.Delete(*g, 0, 1)
+	heap.Pop(&g.queue)
+	return a
+}
+
+// appointments are a heap, the first to come in front.
+type appointments []*appointment
+
+func (q appointments) Len() int { return len(q) }
+
+func (q appointments) Less(i, j int) bool {
+	if c := q[i].at.Compare(q[j].at); c != 0 {
+		return c < 0
+	}
+	return q[i].number < q[j].number
+}
+
+func (q appointments) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].place, q[j].place = i, j
+}
+
+func (q *appointments) Push(a any) {
+	a.(*appointment).place = len(*q)
+	*q = append(*q, a.(*appointment))
+}
+
+func (q *appointments) Pop() any {
+	last := len(*q) - 1
+	a := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
+	a.place = -1
 	return a
 }

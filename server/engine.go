@@ -165,12 +165,15 @@ func newEngine(o Options) (*engine, error) {
 	s.Evicting.Rand = rand.New(rand.NewPCG(e.seed, evictionStream))
 	s.Stats.Reset(s.Table)
 	s.Run = e.run
+	e.waiting.bytes = &s.Held
 	s.Ready, s.Awaited = e.waiting.changed, e.waiting.awaited
+	s.WaitingCalls = e.waitingCalls
 	s.Copies = e.taps.Copies
 	s.Unblock = e.unblock
 	s.MayGuess, s.Guessed = e.mayGuess, e.guessed
 	s.Published = o.Taps.Published
 	e.reminders.init(e.clock, &e.tasks, &e.aftermath)
+	e.reminders.panicked = e.lookPanicked
 	e.house.init(e, nil)
 	e.publish()
 	e.limitMemory(func() {})
@@ -224,10 +227,10 @@ func (e *engine) enter(c *caller) error {
 	return nil
 }
 
-// leave forgets a client with all that it held, but for keys that it has read:
-// whether those are forgotten, too, is what it returns. A call of it that waits
-// takes nothing any more.
-func (e *engine) leave(c *caller) (all bool) {
+// leave forgets a client with all that it held. A call of it that waits takes
+// nothing any more.
+func (e *engine) leave(c *caller) {
+	defer e.endRest()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.state.Clients.Get(c.client.ID) == c.client {
@@ -241,21 +244,17 @@ func (e *engine) leave(c *caller) (all bool) {
 	e.state.Monitors.Remove(c.client)
 	e.state.Clients.Remove(c.client)
 	e.state.Tracking.Leave(c.client)
+	e.state.Tracking.Forget(c.client)
 	e.state.Left(c.client)
 	e.settled()
-	return e.state.Tracking.Forget(c.client, forgetAtOnce)
 }
 
-// forgetAtOnce bounds how many keys that a client has read one stay under the
-// lock forgets.
-const forgetAtOnce = 1000
-
-// forgetReads takes the rest of what a client that has left was tracking out of
-// the table.
-func (e *engine) forgetReads(l *commands.Client) {
-	for done := false; !done; {
+// endRest ends, in stays under the lock that hold up nobody, what the last one has
+// left to end: see State.EndSome. Whoever has caused it does it.
+func (e *engine) endRest() {
+	for done := !e.state.Ending(); !done; {
 		e.mu.Lock()
-		done = e.state.Tracking.Forget(l, forgetAtOnce)
+		done = e.state.EndSome()
 		e.mu.Unlock()
 	}
 }
@@ -275,6 +274,7 @@ func (e *engine) request(args [][]byte) request {
 // enough. It calls done before others are served and before it lets go, and
 // returns how many were used up.
 func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
+	defer e.endRest()
 	shared := c.shares(batch) && e.rlock()
 	c.shared = shared
 	if shared {
@@ -324,6 +324,9 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 	}
 	e.copyLimits(c)
 	done()
+	if c.waiter != nil && c.w.Len() == 0 {
+		recycleReply(c.w.Take(nil)) // it may wait for long
+	}
 	if e.tapped {
 		e.followLine(c) // it may have another name
 	}
@@ -506,7 +509,7 @@ func (e *engine) copyLimits(c *caller) {
 // close lets no further client in and stops what would act by itself.
 func (e *engine) close() {
 	e.mu.Lock()
-	e.tapClosed()
+	e.guard("(tap)", e.tapClosed)
 	e.closed = true
 	close(e.ended)
 	e.clearAlarm()

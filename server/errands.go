@@ -41,6 +41,7 @@ func (e *engine) answer(p *waiter, reply func(*resp.Writer), err error) {
 	if c.waiter != p || e.closed || c.finished.Load() { // as in retry
 		return
 	}
+	defer e.rescue(c)
 	e.conclude(c, p.request.command, reply, err)
 	e.release(p)
 	e.settled()

@@ -79,6 +79,7 @@ func (e *engine) evictLater() {
 
 func (e *engine) evictMore() {
 	defer e.tasks.Done()
+	defer e.survive()
 	e.lock()
 	defer e.mu.Unlock()
 	e.evicting = nil

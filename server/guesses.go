@@ -230,6 +230,7 @@ func (e *engine) setTurn(b *bucket) {
 // takeTurns makes the calls whose turn it is.
 func (e *engine) takeTurns(b *bucket) {
 	defer e.tasks.Done()
+	defer e.survive()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
@@ -237,6 +238,7 @@ func (e *engine) takeTurns(b *bucket) {
 	}
 	b.stop = nil
 	e.guesses.serving = true
+	defer func() { e.guesses.serving = false; e.setTurn(b) }() // should one panic even
 	for n := 0; n < maxBatch && b.queue.Len() > 0 && (e.refill(b) >= 1 || e.state.Config.Guesses.Rate == 0); n++ {
 		e.again(b.queue.Front().Value.(*waiter))
 	}

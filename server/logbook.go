@@ -40,8 +40,15 @@ type spell struct {
 // sent must be quoted.
 func (b *logbook) tell(o occasion, args ...any) {
 	b.counts[o].Add(1)
+	b.write(o, true, args)
+}
+
+// write writes a line, if there may be one more where that is to be asked. A logger
+// that panics has nobody who could be told, and is no reason to end anything.
+func (b *logbook) write(o occasion, ask bool, args []any) {
 	row := &occasionRows[o]
-	if b.logger.Enabled(context.Background(), row.level) && b.lets(o) {
+	defer func() { recover() }()
+	if b.logger.Enabled(context.Background(), row.level) && (!ask || b.lets(o)) {
 		b.logger.Log(context.Background(), row.level, row.text, args...)
 	}
 }
@@ -81,7 +88,7 @@ func (b *logbook) end(o occasion) {
 	b.spells[o] = spell{}
 	b.mu.Unlock()
 	if row := &occasionRows[o]; held > 0 {
-		b.logger.Log(context.Background(), row.level, row.text, "suppressed", held, "within", row.within)
+		b.write(o, false, []any{"suppressed", held, "within", row.within})
 	}
 }
 

@@ -57,6 +57,14 @@ func TestUsedMemoryIsWhatTheHeapGrowsBy(t *testing.T) {
 		"trackers": func(c *crowd) {
 			c.send(200, "HELLO 3\r\nCLIENT TRACKING ON\r\n"+eachOf(200, "GET some:key:%d:#"))
 		},
+		"blocked calls": func(c *crowd) { c.send(200, "BZPOPMIN "+manyOf(200, "some:key:%d:#")+" 0\r\n") },
+		"blocked calls for the same": func(c *crowd) {
+			c.send(200, "BZPOPMIN "+manyOf(200, "some:key:#")+" 0\r\n")
+		},
+		"calls that a pause holds back": func(c *crowd) {
+			c.send(1, "CLIENT PAUSE 100000 WRITE\r\n")
+			c.send(200, "DEL "+manyOf(200, "some:key:#")+"\r\n")
+		},
 		"all of it": func(c *crowd) {
 			c.send(1, schemaOf(3000))
 			c.send(100, "PING\r\n")
@@ -76,7 +84,9 @@ func TestUsedMemoryIsWhatTheHeapGrowsBy(t *testing.T) {
 			for _, conn := range c.conns {
 				conn.Close()
 			}
-			_, err := s.Do(t.Context(), "FLUSHALL")
+			_, err := s.Do(t.Context(), "CLIENT", "UNPAUSE")
+			require.NoError(t, err)
+			_, err = s.Do(t.Context(), "FLUSHALL")
 			require.NoError(t, err)
 			require.Equal(t, used, s.engine.state.Used(), "nothing is left")
 		})
@@ -90,6 +100,11 @@ func eachOf(n int, call string) string {
 		b.WriteString(strings.ReplaceAll(call, "#", fmt.Sprint(i)) + "\r\n")
 	}
 	return b.String()
+}
+
+// manyOf repeats a word, # in it being its number.
+func manyOf(n int, word string) string {
+	return strings.ReplaceAll(strings.TrimSpace(eachOf(n, word)), "\r\n", " ")
 }
 
 // schemaOf is calls that make n messages with what belongs to them.

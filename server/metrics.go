@@ -49,7 +49,7 @@ func (s *Server) Metrics() Metrics {
 	}
 	e.mu.RLock()
 	m.Metrics = e.state.Metrics(now)
-	m.Blocked = len(e.waiting.of)
+	m.Blocked = e.waiting.all.Len()
 	e.mu.RUnlock()
 
 	e.state.Complete(m.Metrics)
@@ -118,7 +118,8 @@ func (s *Server) joinProbe() *probe {
 		p := &probe{done: make(chan struct{})}
 		s.probe = p
 		s.spawn(func() {
-			p.err = s.engine.ping()
+			p.err = errPanicked // should it
+			s.engine.guard("(Ping)", func() { p.err = s.engine.ping() })
 			s.mu.Lock()
 			s.probe = nil
 			s.mu.Unlock()

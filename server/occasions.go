@@ -39,6 +39,7 @@ const (
 	sortedSetIntersected
 	usersNotSaved
 	commandPanicked
+	wrongReply
 	maxMemoryExceeded
 	clientEvicted
 	occasions = iota
@@ -89,6 +90,7 @@ var occasionRows = [occasions]occasionRow{
 	usersNotSaved:        {"acl_save_failed", slog.LevelWarn, "the file of users could not be written", 10, 10 * time.Second},
 	maxMemoryExceeded:    {"maxmemory", slog.LevelWarn, "maxmemory is less than what is in use: keys go, or calls are refused, as maxmemory-policy says", 10, 10 * time.Second},
 	clientEvicted:        {"maxmemory_clients", slog.LevelWarn, "closing a client: clients take more than maxmemory-clients", 10, 10 * time.Second},
+	wrongReply:           {name: "wrong_reply", level: slog.LevelError, text: "a command that the program has added did not write one whole reply"},
 	commandPanicked:      {"panic", slog.LevelError, "a command panicked", 10, 10 * time.Second},
 }
 
@@ -101,4 +103,5 @@ var noticeOccasions = map[commands.Notice]occasion{
 	commands.SaveRefused:          saveRefused,
 	commands.SortedSetIntersected: sortedSetIntersected,
 	commands.UsersNotSaved:        usersNotSaved,
+	commands.WrongReply:           wrongReply,
 }

@@ -96,7 +96,9 @@ type Options struct {
 	MaxMemory func(bytes uint64)
 
 	// Commands are rows beside those of Redis: clients can send them, and COMMAND,
-	// ACL and HELP know of them. New panics if one has the name of another. Default: none.
+	// ACL and HELP know of them. New panics if one has the name of another. Each call
+	// must write one whole reply; for one that does not, the client gets the error
+	// "ERR internal error: ..." instead, and the log says so once. Default: none.
 	Commands []commands.Command
 
 	// Taps listen in on what passes through the server, for tests. Default: nobody does.

@@ -71,6 +71,7 @@ type keeper interface {
 	lateToRead()      // the client has had its time to read
 	room()            // crowded no more
 	stirred()         // some has been taken; called without mu
+	panicked(any)     // the connection has, as one of the program's own may; called without mu
 }
 
 // A piece is a part of what is to be sent. One that is own belongs to the
@@ -357,7 +358,7 @@ func (o *outbox) write(conn net.Conn) error {
 	for len(o.pieces) > 0 {
 		pieces := o.first(most)
 		o.mu.Unlock()
-		n, err := writeAll(conn, pieces)
+		n, err := o.writeAll(conn, pieces)
 		o.mu.Lock()
 		if o.killed {
 			return net.ErrClosed

@@ -30,6 +30,7 @@ func (*lenient) remind(time.Time)                         {}
 func (*lenient) overflowed()                              {}
 func (*lenient) room()                                    {}
 func (*lenient) stirred()                                 {}
+func (*lenient) panicked(any)                             {}
 func (l *lenient) lateToRead()                            { l.late() }
 
 // Limits count bytes, so what a client leaves unread must not take up much more

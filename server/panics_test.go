@@ -69,7 +69,7 @@ func (b *bomb) listen(s *commands.State) {
 		l = &commands.Client{ID: 1 << 40, Protocol: 3, Peer: b}
 		b.caller.client = l
 		s.Clients.Add(l)
-		s.Channels.Subscribe(l, commands.ToPattern, "*")
+		s.Channels.Subscribe(l, commands.ToPattern, []byte("*"))
 	}
 }
 
@@ -134,6 +134,8 @@ func (b *bomb) Push(*commands.Message) {
 func (*bomb) Finish()               {}
 func (*bomb) Kill()                 {}
 func (*bomb) Usage() commands.Usage { return commands.Usage{} }
+
+func (*bomb) UnderWay() commands.UnderWay { return commands.UnderWay{} }
 
 // Whichever handler panics, and wherever: its client gets an error, the server
 // goes on, everything in it agrees, and whoever follows its effects has the same

@@ -93,6 +93,7 @@ func (e *engine) again(p *waiter) {
 		e.unpark(p) // killed, and about to leave
 		return
 	}
+	defer e.rescue(c)
 	e.forget(p)
 	begun := e.clock.Now()
 	now := begun.UnixMicro()

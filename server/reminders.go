@@ -13,7 +13,8 @@ import (
 // nothing until then.
 type reminders struct {
 	clock     Clock
-	tasks     *sync.WaitGroup // alarms that have been set and have not run
+	tasks     *sync.WaitGroup   // alarms that have been set and have not run
+	panicked  func(looker, any) // is told of a look that has panicked; no lock is held
 	aftermath *aftermath
 
 	mu     sync.Mutex // guards all below, and places; may be taken under any other lock
@@ -130,18 +131,23 @@ func (r *reminders) clearAlarm() {
 // goOff calls all whose time has come.
 func (r *reminders) goOff(alarm int) {
 	defer r.tasks.Done()
+	defer func() {
+		if p := recover(); p != nil {
+			r.panicked(nil, p)
+		}
+	}()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if alarm == r.alarms {
 		r.stop = nil
 	}
+	defer r.setAlarm() // should something panic even
 	now := r.clock.Now()
 	for len(r.queue) > 0 && r.queue[0].at.Load() <= now.UnixNano() {
 		m := heap.Pop(&r.queue).(*reminder)
 		m.at.Store(none)
 		r.look(m, now)
 	}
-	r.setAlarm()
 }
 
 // look calls one, without mu.
@@ -154,7 +160,7 @@ func (r *reminders) look(m *reminder, now time.Time) {
 	}
 	m.looking = true
 	r.mu.Unlock()
-	next, soon := m.whose.look(now)
+	next, soon := r.ask(m.whose, now)
 	r.mu.Lock()
 	m.looking = false
 	r.looked.Broadcast()
@@ -225,6 +231,17 @@ func (r *reminders) goOffSoon() {
 		r.retry = nil
 		r.aftermath.end()
 	}
+}
+
+// ask calls one without locks. That it panics ends nothing else.
+func (r *reminders) ask(whose looker, now time.Time) (next time.Time, soon bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.panicked(whose, p)
+			next, soon = time.Time{}, false
+		}
+	}()
+	return whose.look(now)
 }
 
 // close calls nobody any more.

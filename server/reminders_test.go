@@ -61,7 +61,7 @@ func TestRemindersComeInTimeAndOnce(t *testing.T) {
 		}
 		require.Equal(t, []time.Time{begun.Add(wanted[i])}, l.seen)
 	}
-	require.Empty(t, clock.agenda)
+	require.Empty(t, clock.agenda.queue)
 	tasks.Wait()
 }
 

@@ -254,11 +254,11 @@ func (s *Server) close() error {
 	return errors.Join(append(errs, s.wait(func() {
 		s.engine.close()
 		for _, c := range open {
-			c.end()
+			s.engine.guard("(Close)", c.end)
 		}
 		cut := time.AfterFunc(closeGrace, func() {
 			for _, c := range open {
-				c.kill()
+				s.engine.guard("(Close)", c.kill)
 			}
 		})
 		defer cut.Stop()
@@ -272,8 +272,8 @@ func (s *Server) close() error {
 func (s *Server) wait(f func()) error {
 	ended := make(chan struct{})
 	go func() {
-		f()
-		close(ended)
+		defer close(ended)
+		s.engine.guard("(Close)", f)
 	}()
 	timer := time.NewTimer(closePatience)
 	defer timer.Stop()
@@ -329,7 +329,7 @@ func (s *Server) spawn(f func()) {
 	s.tasks.Add(1)
 	go func() {
 		defer s.tasks.Done()
-		f()
+		s.engine.guard("(connection)", f)
 	}()
 }
 

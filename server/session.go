@@ -244,6 +244,7 @@ func (s *session) keepRest() {
 		return
 	}
 	s.kept = true
+	clear(s.batch[:s.next]) // the words of what is done
 	rest := s.batch[s.next:]
 	for i := range rest {
 		rest[i].args = commands.CloneArgs(rest[i].args)
@@ -349,9 +350,7 @@ func (s *session) leave() {
 	s.over = true
 	s.holds.forget()
 	s.turn.give()
-	if !s.engine.leave(&s.caller) {
-		s.engine.forgetReads(s.client)
-	}
+	s.engine.leave(&s.caller)
 	s.out.finish()
 }
 

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"crypto/tls"
 	"fmt"
+	"io"
 	"runtime/debug"
 
 	"github.com/parley-chat/parley/commands"
@@ -28,12 +30,62 @@ func (e *engine) expire(c *commands.Context) (done bool) {
 	return c.Expire(expireAtOnce)
 }
 
-// survive ends an alarm, a timeout or the end of a pause that has panicked.
-// Deferred before the lock is taken, it runs when that is free again.
+// survive ends an alarm, a timeout or the end of a pause, and nothing else if it
+// has panicked. Deferred before the lock is taken, it runs when that is free again.
 func (e *engine) survive() {
 	if p := recover(); p != nil {
 		e.tellPanic("(timer)", p)
+		e.goOn()
 	}
+	e.endRest()
+}
+
+// guard runs f. A panic ends f and nothing else.
+func (e *engine) guard(what string, f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.tellPanic(what, p)
+		}
+	}()
+	f()
+}
+
+// goOn does what follows calls, for those who have panicked before they came to it:
+// callers are served, alarms are set.
+func (e *engine) goOn() {
+	e.guard("(after a panic)", func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if !e.closed {
+			e.serve(e.micros())
+			e.afterOthers()
+		}
+	})
+}
+
+// rescue is deferred by what ends, or makes again, a call that waits. If that
+// panics, nobody knows what has become of the call: a caller that would wait for
+// ever is answered the error, and its connection ends.
+func (e *engine) rescue(c *caller) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	e.tellPanic("(waiting call)", p)
+	if !c.parked.Load() {
+		return // it goes on already
+	}
+	if c.waiter != nil {
+		e.forget(c.waiter)
+	}
+	c.w.Truncate(0)
+	c.w.Error(errPanicked)
+	c.finished.Store(true)
+	if peer := c.client.Peer; peer != nil {
+		peer.Kill()
+	}
+	c.parked.Store(false)
+	c.resume()
 }
 
 // survive ends the session whose Feed or Proceed has panicked, and nothing else.
@@ -42,6 +94,18 @@ func (s *session) survive(open *bool) {
 		s.engine.tellPanic("(session)", p)
 		s.over, *open = true, false
 		s.Kill()
+		s.engine.goOn()
+	}
+}
+
+// lookPanicked ends the connection that was looked at: nobody would do so again.
+func (e *engine) lookPanicked(whose looker, panicked any) {
+	e.tellPanic("(timer)", panicked)
+	switch whose := whose.(type) {
+	case *session:
+		whose.Kill()
+	case *handshake:
+		e.guard("(connection)", whose.kill)
 	}
 }
 
@@ -50,5 +114,28 @@ func (d *direct) survive(e *engine, failure *error) {
 	if p := recover(); p != nil {
 		e.tellPanic("(Do)", p)
 		*failure = errPanicked
+		e.goOn()
 	}
 }
+
+// handshake is that of a connection with TLS. It runs code of the program: the
+// functions of a tls.Config.
+func (s *Server) handshake(conn *tls.Conn) (err error) {
+	err = errPanicked // should it
+	s.engine.guard("(TLS handshake)", func() { err = conn.Handshake() })
+	return err
+}
+
+// writeAll writes the pieces to a connection, which may be one of the program's own.
+func (o *outbox) writeAll(w io.Writer, pieces []piece) (n int, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			o.keeper.panicked(p)
+			err = errPanicked
+		}
+	}()
+	return writeAll(w, pieces)
+}
+
+// panicked tells that the client's connection has.
+func (s *session) panicked(p any) { s.engine.tellPanic("(connection)", p) }

@@ -101,7 +101,7 @@ func (s *Server) shakeHands(conn net.Conn) (done func(), ok bool) {
 		s.engine.reminders.by(&h.reminder, h.due)
 		defer s.engine.reminders.forget(&h.reminder)
 	}
-	if err := secured.Handshake(); err != nil {
+	if err := s.handshake(secured); err != nil {
 		s.engine.log.tell(handshakeFailed, "addr", quoted(conn.RemoteAddr().String()), "error", quoted(err.Error()))
 		done()
 		return nil, false

@@ -21,25 +21,30 @@ const (
 // client, or gone. From then on it has one goroutine; messages that others send
 // bring one of their own for as long as it takes to write them.
 func (s *Server) serveConn(conn net.Conn) {
+	admitted := false
+	defer func() {
+		if !admitted {
+			conn.Close()
+		}
+	}()
 	shaken, ok := s.shakeHands(conn)
 	if !ok {
-		conn.Close()
 		return
 	}
+	defer shaken()
 	t := &netTransport{server: s, conn: conn, socket: socket(bare(conn))}
 	session, err := newSession(s.engine, originOf(conn), t.attach)
 	shaken()
 	if err != nil {
 		refuse(conn, err)
-		conn.Close()
 		return
 	}
 	keepAlive(conn, s.engine.settings.Load().silent)
 	if !s.track(t) {
 		session.leave()
-		conn.Close()
 		return
 	}
+	admitted = true
 	t.awaitAside()
 }
 
@@ -117,13 +122,18 @@ func (t *netTransport) await() {
 
 // serve serves the connection until it ends or is quiet.
 func (t *netTransport) serve() {
-	if t.session.stir(); t.read() {
-		t.awaitAside()
-		return
-	}
-	t.session.leave()
-	t.server.untrack(t)
-	t.conn.Close()
+	quiet := false
+	defer func() { // a connection of the program's own may panic
+		if quiet {
+			t.awaitAside()
+			return
+		}
+		t.session.leave()
+		t.server.untrack(t)
+		t.conn.Close()
+	}()
+	t.session.stir()
+	quiet = t.read()
 }
 
 // quieten makes read return.

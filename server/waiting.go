@@ -4,35 +4,52 @@ import (
 	"bytes"
 	"container/list"
 	"slices"
+	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/datastructs"
 )
 
 // waiting knows the calls that wait: for keys, first come first served, or for
 // their time only. The engine's lock guards it.
 type waiting struct {
-	of      map[*commands.Client]*waiter
-	byKey   map[waitKey][]*waiter
-	ready   []waitKey // changed since they were served last
-	isReady map[waitKey]bool
+	all   list.List                           // of *waiter
+	keys  map[int]*datastructs.Map[*keyQueue] // by database; those of which keys are waited for
+	ready []*keyQueue                         // whose keys have changed since they were served last
+	next  *queuePlace                         // in the queue that is being served; nil: none is left
+	bytes *atomic.Int64                       // takes in what the queues take
 }
 
-type waitKey struct {
-	db  int
-	key string
+// A keyQueue is the calls that wait for one key, in the order in which they came.
+// One that has become empty is dropped.
+type keyQueue struct {
+	db          int
+	key         string
+	first, last *queuePlace
+	ready       bool // it is in the list of those
+}
+
+// A queuePlace is the place of one call in one queue.
+type queuePlace struct {
+	queue          *keyQueue
+	waiter         *waiter
+	before, behind *queuePlace
 }
 
 // A waiter is one call that waits.
 type waiter struct {
 	caller  *caller
 	request request
-	keys    []waitKey
+	element *list.Element      // its place among all
+	places  []queuePlace       // its places in the queues of its keys
 	over    func(*resp.Writer) // the reply when the time is up
 	took    time.Duration      // by the call before it had to wait
 	stop    func() bool        // the timeout; nil without one
 	held    *list.Element      // its place among those that a pause holds back; nil: it waits for something else
+	bytes   int                // that it counts in State.Held
 
 	bucket   *bucket // and its place among those who wait for their turn to guess; nil: likewise
 	place    *list.Element
@@ -42,30 +59,116 @@ type waiter struct {
 	struck *list.Element // its place among those that strikes keep; nil: likewise
 }
 
+// queue returns the queue of a key, or nil.
+func (w *waiting) queue(db int, key []byte) *keyQueue {
+	if w.keys[db] == nil {
+		return nil
+	}
+	q, _ := w.keys[db].Get(key)
+	return q
+}
+
 // changed is told each key that has changed.
 func (w *waiting) changed(db int, key []byte) {
-	if len(w.byKey) == 0 {
-		return
+	if q := w.queue(db, key); q != nil && !q.ready {
+		q.ready = true
+		w.ready = append(w.ready, q)
 	}
-	k := waitKey{db, string(key)}
-	if len(w.byKey[k]) == 0 || w.isReady[k] {
-		return
-	}
-	if w.isReady == nil {
-		w.isReady = make(map[waitKey]bool)
-	}
-	w.ready, w.isReady[k] = append(w.ready, k), true
 }
 
 // awaited lists the keys of a database that calls wait for, in order.
 func (w *waiting) awaited(db int) (keys [][]byte) {
-	for k := range w.byKey {
-		if k.db == db {
-			keys = append(keys, []byte(k.key))
-		}
+	if w.keys[db] == nil {
+		return nil
+	}
+	for key := range w.keys[db].All() {
+		keys = append(keys, []byte(key))
 	}
 	slices.SortFunc(keys, bytes.Compare)
 	return keys
+}
+
+// enqueue puts a call into the queues of its keys. One that it names twice it
+// waits for once.
+func (w *waiting) enqueue(p *waiter, db int, keys [][]byte) {
+	if len(keys) == 0 {
+		return
+	}
+	if w.keys == nil {
+		w.keys = make(map[int]*datastructs.Map[*keyQueue])
+	}
+	if w.keys[db] == nil {
+		w.keys[db] = new(datastructs.Map[*keyQueue])
+	}
+	queues := w.keys[db]
+	w.weigh(queues, func() {
+		p.places = make([]queuePlace, 0, len(keys))
+		for _, key := range keys {
+			q, ok := queues.Get(key)
+			if !ok {
+				q = &keyQueue{db: db}
+				q.key = queues.Add(key, q)
+			} else if q.last.waiter == p {
+				continue
+			}
+			p.places = append(p.places, queuePlace{queue: q, waiter: p})
+			q.push(&p.places[len(p.places)-1])
+		}
+	})
+}
+
+// dequeue takes a call out of its queues.
+func (w *waiting) dequeue(p *waiter) {
+	if len(p.places) == 0 {
+		return
+	}
+	db := p.places[0].queue.db
+	queues := w.keys[db]
+	w.weigh(queues, func() {
+		for i := range p.places {
+			at := &p.places[i]
+			if w.next == at {
+				w.next = at.behind
+			}
+			if at.queue.remove(at); at.queue.first == nil {
+				queues.Delete(at.queue.key)
+			}
+		}
+	})
+	p.places = nil
+	if queues.Len() == 0 {
+		delete(w.keys, db)
+	}
+}
+
+// weigh counts what a change makes the queues take.
+func (w *waiting) weigh(queues *datastructs.Map[*keyQueue], change func()) {
+	before := queues.Bytes() + queues.Len()*keyQueueBytes
+	change()
+	w.bytes.Add(int64(queues.Bytes() + queues.Len()*keyQueueBytes - before))
+}
+
+func (q *keyQueue) push(p *queuePlace) {
+	p.before = q.last
+	if q.last == nil {
+		q.first = p
+	} else {
+		q.last.behind = p
+	}
+	q.last = p
+}
+
+func (q *keyQueue) remove(p *queuePlace) {
+	if p.before == nil {
+		q.first = p.behind
+	} else {
+		p.before.behind = p.behind
+	}
+	if p.behind == nil {
+		q.last = p.before
+	} else {
+		p.behind.before = p.before
+	}
 }
 
 // park makes a call wait for its keys or its time.
@@ -75,18 +178,8 @@ func (e *engine) park(c *caller, r request, w *commands.Wait) {
 	if w.Errand != nil {
 		e.send(p, w.Errand)
 	}
-	for _, key := range w.Keys {
-		k := waitKey{c.ctx.Index(), string(key)}
-		queue := e.waiting.byKey[k]
-		if len(queue) > 0 && queue[len(queue)-1] == p {
-			continue // the call names this key twice
-		}
-		p.keys = append(p.keys, k)
-		if e.waiting.byKey == nil {
-			e.waiting.byKey = make(map[waitKey][]*waiter)
-		}
-		e.waiting.byKey[k] = append(queue, p)
-	}
+	e.waiting.enqueue(p, c.ctx.Index(), w.Keys)
+	e.count(p, cap(p.places)*queuePlaceBytes)
 	if w.Timeout > 0 {
 		e.tasks.Add(1)
 		p.stop = e.clock.AfterFunc(time.Duration(w.Timeout)*time.Millisecond, func() { e.timeOut(p) })
@@ -97,32 +190,49 @@ func (e *engine) park(c *caller, r request, w *commands.Wait) {
 func (e *engine) block(c *caller, r request) *waiter {
 	r.args = commands.CloneArgs(r.args)
 	p := &waiter{caller: c, request: r}
-	if e.waiting.of == nil {
-		e.waiting.of = make(map[*commands.Client]*waiter)
-	}
-	e.waiting.of[c.client] = p
-	c.waiter, c.client.Blocked = p, true
+	p.element = e.waiting.all.PushBack(p)
+	c.waiter, c.client.Blocked, c.client.Waiting = p, true, r.args
 	c.parked.Store(true)
+	e.count(p, waiterBytes+argsBytes(r.args))
 	return p
 }
 
+// count counts n bytes more, or less, of a call that waits.
+func (e *engine) count(p *waiter, n int) {
+	p.bytes += n
+	p.caller.client.WaitingBytes += n
+	e.state.Held.Add(int64(n))
+}
+
+// What calls that wait take, in bytes.
+const (
+	waiterBytes     = int(unsafe.Sizeof(waiter{}) + unsafe.Sizeof(list.Element{}))
+	keyQueueBytes   = int(unsafe.Sizeof(keyQueue{}))
+	queuePlaceBytes = int(unsafe.Sizeof(queuePlace{}))
+)
+
 // serve lets those go on for whom the last calls have changed something, in
-// the order in which the keys changed and in which the callers came.
+// the order in which the keys changed and in which the callers came. Nobody comes
+// to a queue meanwhile.
 func (e *engine) serve(micros int64) {
-	for len(e.waiting.ready) > 0 {
-		k := e.waiting.ready[0]
-		e.waiting.ready = e.waiting.ready[1:]
-		delete(e.waiting.isReady, k)
-		for _, p := range slices.Clone(e.waiting.byKey[k]) {
-			if e.state.Databases[k.db].Peek([]byte(k.key), micros/1000) == nil {
-				break // those before have taken all
+	w := &e.waiting
+	for len(w.ready) > 0 {
+		q := w.ready[0]
+		w.ready[0] = nil
+		w.ready = w.ready[1:]
+		q.ready = false
+		for w.next = q.first; w.next != nil; {
+			key := []byte(q.key)
+			if v := e.state.Databases[q.db].Peek(key, micros/1000); v == nil || v.Kind() != datastructs.KindSortedSet {
+				break // those before have taken all, or it has become something else
 			}
-			if p.caller.waiter == p {
-				e.retry(p, micros, []byte(k.key))
-			}
+			p := w.next.waiter
+			w.next = w.next.behind
+			e.retry(p, micros, key)
 		}
+		w.next = nil
 	}
-	e.waiting.ready = nil
+	w.ready = nil
 }
 
 // retry makes a waiting call again because of a key. What is no answer to the
@@ -130,6 +240,7 @@ func (e *engine) serve(micros int64) {
 // handler has panicked is an answer.
 func (e *engine) retry(p *waiter, micros int64, key []byte) {
 	c := p.caller
+	defer e.rescue(c)
 	if c.finished.Load() {
 		return // killed, and about to leave
 	}
@@ -167,6 +278,7 @@ func (e *engine) timeOut(p *waiter) {
 		return
 	}
 	p.stop = nil
+	defer e.rescue(c)
 	p.over(&c.w)
 	e.release(p)
 	e.settled()
@@ -175,10 +287,15 @@ func (e *engine) timeOut(p *waiter) {
 // unblock ends the call that a client waits in: as its timeout would, or with
 // an error. It reports whether there was one.
 func (e *engine) unblock(l *commands.Client, failure error) bool {
-	p := e.waiting.of[l]
-	if p == nil || p.held != nil || p.place != nil || p.struck != nil || p.punished || p.caller.finished.Load() { // as in retry
+	c := callerOf(l)
+	if c == nil || c.waiter == nil {
 		return false
 	}
+	p := c.waiter
+	if p.held != nil || p.place != nil || p.struck != nil || p.punished || c.finished.Load() { // as in retry
+		return false
+	}
+	defer e.rescue(c)
 	if failure != nil {
 		p.caller.w.Error(failure)
 		e.state.Stats.CountError(failure)
@@ -213,14 +330,8 @@ func (e *engine) unpark(p *waiter) {
 
 // forget takes a call out of the queues.
 func (e *engine) forget(p *waiter) {
-	for _, k := range p.keys {
-		rest := slices.DeleteFunc(e.waiting.byKey[k], func(q *waiter) bool { return q == p })
-		if len(rest) == 0 {
-			delete(e.waiting.byKey, k)
-		} else {
-			e.waiting.byKey[k] = rest
-		}
-	}
+	e.waiting.dequeue(p)
+	e.waiting.all.Remove(p.element)
 	if p.stop != nil && p.stop() {
 		e.tasks.Done()
 	}
@@ -237,13 +348,13 @@ func (e *engine) forget(p *waiter) {
 		p.struck = nil
 	}
 	c := p.caller
-	delete(e.waiting.of, c.client)
-	c.waiter, c.client.Blocked, c.client.Away = nil, false, false
+	e.count(p, -p.bytes)
+	c.waiter, c.client.Blocked, c.client.Away, c.client.Waiting = nil, false, false, nil
 }
 
 // unparkAll is for Close: nobody waits any more, and nobody is answered.
 func (e *engine) unparkAll() {
-	for _, p := range e.waiting.of {
-		e.unpark(p)
+	for at := e.waiting.all.Front(); at != nil; at = e.waiting.all.Front() {
+		e.unpark(at.Value.(*waiter))
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/parley-chat/parley/commands"
-	"github.com/parley-chat/parley/server"
 )
 
 // WaitIdle waits until nothing is under way, which is when at one moment
@@ -35,7 +34,7 @@ func (r *Rig) WaitIdle(ctx context.Context) error {
 // underWay tells what is: all of it, or the first only.
 func (r *Rig) underWay(s *commands.State, first bool) (list []string) {
 	waiting := map[*commands.Client]bool{}
-	for _, c := range r.WaitingCalls() {
+	for _, c := range s.WaitingCalls() {
 		if waiting[c.Client] = true; c.Held {
 			list = append(list, clientText(c.Client)+" is held back in "+quoteWords(c.Command.Redact(c.Args)))
 		}
@@ -44,7 +43,7 @@ func (r *Rig) underWay(s *commands.State, first bool) (list []string) {
 		if first && len(list) > 0 {
 			break
 		}
-		if text := underWayText(server.UnderWayOf(l), waiting[l]); text != "" {
+		if text := underWayText(l.UnderWay(), waiting[l]); text != "" {
 			list = append(list, clientText(l)+" "+text)
 		}
 	}
@@ -52,7 +51,7 @@ func (r *Rig) underWay(s *commands.State, first bool) (list []string) {
 }
 
 // underWayText is what one client has under way, or "". waiting: a call of it waits.
-func underWayText(u server.UnderWay, waiting bool) string {
+func underWayText(u commands.UnderWay, waiting bool) string {
 	switch {
 	case u.Messages > 0:
 		return fmt.Sprintf("has %s, %d bytes, unread", counted(u.Messages, "message"), u.Unread)

@@ -159,10 +159,10 @@ func (r *Rig) WaitClients(ctx context.Context, n int) error {
 // left.
 func (r *Rig) WaitBlocked(ctx context.Context, n int) error {
 	return r.wait(ctx, condition{
-		holds: func(*commands.State) bool { return enough(len(r.blocked()), n) },
-		tell: func(*commands.State) string {
+		holds: func(s *commands.State) bool { return enough(len(blocked(s)), n) },
+		tell: func(s *commands.State) string {
 			var list []string
-			for _, c := range r.blocked() {
+			for _, c := range blocked(s) {
 				list = append(list, clientText(c.Client)+" in "+quoteWords(c.Command.Redact(c.Args)))
 			}
 			return insteadOf(list, n, "blocked calls")
@@ -171,8 +171,8 @@ func (r *Rig) WaitBlocked(ctx context.Context, n int) error {
 }
 
 // blocked lists the calls that wait of their own accord.
-func (r *Rig) blocked() []server.WaitingCall {
-	return slices.DeleteFunc(r.WaitingCalls(), func(c server.WaitingCall) bool { return c.Held || c.Client.Away })
+func blocked(s *commands.State) []commands.WaitingCall {
+	return slices.DeleteFunc(s.WaitingCalls(), func(c commands.WaitingCall) bool { return c.Held || c.Client.Away })
 }
 
 // enough reports whether there are as many as somebody waits for.

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/commands"
-	"github.com/parley-chat/parley/server"
 )
 
 // endPatience is how long what a test has ended may take to be over: a client
@@ -41,7 +40,7 @@ func (s *Server) leftOpen() (open []string) {
 	s.Inspect(func(state *commands.State) {
 		waiting := make(map[*commands.Client]string)
 		var direct []string
-		for _, c := range s.WaitingCalls() {
+		for _, c := range state.WaitingCalls() {
 			waiting[c.Client] = "blocked in " + nameOf(c)
 			if c.Held {
 				waiting[c.Client] = "held back in " + nameOf(c)
@@ -60,7 +59,7 @@ func (s *Server) leftOpen() (open []string) {
 
 // nameOf names a call that waits. A fault holds back also those of whose name there
 // is no command.
-func nameOf(c server.WaitingCall) string {
+func nameOf(c commands.WaitingCall) string {
 	if c.Command == nil {
 		return fmt.Sprintf("%q", c.Args[0])
 	}

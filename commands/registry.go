@@ -1,0 +1,339 @@
+package commands
+
+import (
+	"container/list"
+	"iter"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/parley-chat/parley/datastructs"
+)
+
+// A registry knows names, and which clients are registered for each: who is
+// subscribed to a channel, who watches a key. The zero value is ready.
+//
+// All steps are O(1), however many names a client has and however many clients a
+// name has. To end a million registrations takes long all the same, and nobody
+// else is to wait for that; see registrations.
+type registry struct {
+	names  datastructs.Map[*registered]
+	order  *list.List // of *registered, in the order in which the names came; nil: there is none
+	count  int        // registrations
+	crowds int        // bytes of the crowds of all names
+}
+
+// A registered is a name that has clients. Most have one.
+type registered struct {
+	registry *registry
+	name     string
+	one      *registration // where there is one client
+	more     *crowd        // where there are several
+	place    *list.Element // in the order of the registry; nil: it has none
+}
+
+// A crowd is several clients of one name.
+type crowd struct {
+	of   map[*registrations]*registration
+	most int // how many there have been since the map was made
+}
+
+// registrations are those of one client, in one or several registries. Its owner
+// replaces it by a new one when they end together.
+type registrations struct {
+	client *Client
+	list   []*registration
+	ended  bool // all are as good as gone, though some have not been taken out yet
+}
+
+// A registration is that of one client for one name.
+type registration struct {
+	of    *registrations
+	name  *registered
+	place int // in the list of the client
+}
+
+// What registries take beside the names and the tables of them.
+var (
+	registeredBytes   = int(unsafe.Sizeof(registered{}))
+	orderedBytes      = int(unsafe.Sizeof(list.Element{})) + 8 // in a block
+	registrationBytes = int(unsafe.Sizeof(registration{})) + 8*5/4
+)
+
+// bytes is what a crowd takes: for few a map of one group of slots, for many one
+// whose slots are half full to full.
+func (c *crowd) bytes() int {
+	if c.most <= 8 {
+		return 16 + 48 + 144
+	}
+	return 16 + 48 + c.most*28
+}
+
+// find returns a name that has clients, those included whose registrations have
+// ended; nil: it is not there.
+func (r *registry) find(name []byte) *registered {
+	n, _ := r.names.Get(name)
+	return n
+}
+
+// inOrder iterates over the names in the order in which they came. There is none
+// where nothing was ever registered.
+func (r *registry) inOrder() iter.Seq[*registered] {
+	return func(yield func(*registered) bool) {
+		if r.order == nil {
+			return
+		}
+		for at := r.order.Front(); at != nil; at = at.Next() {
+			if !yield(at.Value.(*registered)) {
+				return
+			}
+		}
+	}
+}
+
+// bytes is what the registry takes, but for what its clients' registrations do.
+func (r *registry) bytes() int {
+	size := r.names.Bytes() + r.names.Len()*registeredBytes + r.crowds
+	if r.order != nil {
+		size += r.order.Len() * orderedBytes
+	}
+	return size
+}
+
+// add registers a client for a name and reports whether it was not before.
+func (s *registrations) add(r *registry, name []byte) (n *registered, added bool) {
+	if n = r.find(name); n == nil {
+		n = &registered{registry: r}
+		n.name = r.names.Add(name, n)
+		if r.order != nil {
+			n.place = r.order.PushBack(n)
+		}
+	} else if n.of(s) != nil {
+		return n, false
+	} else if n.place != nil && !n.any() {
+		r.order.MoveToBack(n.place) // it has come anew
+	}
+	g := &registration{of: s, name: n, place: len(s.list)}
+	s.list = append(s.list, g)
+	n.add(g)
+	return n, true
+}
+
+// remove ends the registration of a client for a name and reports whether there
+// was one.
+func (s *registrations) remove(r *registry, name []byte) bool {
+	n := r.find(name)
+	if s == nil || n == nil {
+		return false
+	}
+	g := n.of(s)
+	if g == nil {
+		return false
+	}
+	s.drop(g)
+	return true
+}
+
+// drop takes out one registration. The last takes its place in the list, which
+// gives memory back as it shrinks.
+func (s *registrations) drop(g *registration) {
+	g.name.remove(g)
+	last := len(s.list) - 1
+	s.list[g.place], s.list[last].place = s.list[last], g.place
+	s.list[last] = nil
+	s.list = s.list[:last]
+	if cap(s.list) > 64 && len(s.list) < cap(s.list)/4 {
+		s.list = append(make([]*registration, 0, cap(s.list)/2), s.list...)
+	}
+}
+
+// len counts the registrations. Nil has none.
+func (s *registrations) len() int {
+	if s == nil {
+		return 0
+	}
+	return len(s.list)
+}
+
+// names iterates over what a client is registered for.
+func (s *registrations) names() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range s.len() {
+			if !yield(s.list[i].name.name) {
+				return
+			}
+		}
+	}
+}
+
+// of returns the registration of a client, or nil.
+func (n *registered) of(s *registrations) *registration {
+	switch {
+	case n.more != nil:
+		return n.more.of[s]
+	case n.one.of == s:
+		return n.one
+	}
+	return nil
+}
+
+func (n *registered) add(g *registration) {
+	n.registry.count++
+	switch {
+	case n.more != nil:
+		n.count(func(c *crowd) { c.of[g.of] = g })
+	case n.one == nil:
+		n.one = g
+	default:
+		n.more = &crowd{of: map[*registrations]*registration{n.one.of: n.one, g.of: g}, most: 2}
+		n.one = nil
+		n.registry.crowds += n.more.bytes()
+	}
+}
+
+// remove takes out a client, and the name with the last one.
+func (n *registered) remove(g *registration) {
+	n.registry.count--
+	if n.more == nil {
+		n.registry.names.Delete(n.name)
+		if n.place != nil {
+			n.registry.order.Remove(n.place)
+		}
+		return
+	}
+	n.count(func(c *crowd) {
+		delete(c.of, g.of)
+		if len(c.of) < c.most/8 { // a Go map does not shrink
+			fewer := make(map[*registrations]*registration, len(c.of))
+			for s, g := range c.of {
+				fewer[s] = g
+			}
+			c.of, c.most = fewer, len(fewer)
+		}
+	})
+	if len(n.more.of) == 1 {
+		n.registry.crowds -= n.more.bytes()
+		for _, n.one = range n.more.of {
+		}
+		n.more = nil
+	}
+}
+
+// drop ends all registrations for the name.
+func (n *registered) drop() {
+	for n.more != nil {
+		for _, g := range n.more.of {
+			g.of.drop(g)
+			break
+		}
+	}
+	n.one.of.drop(n.one)
+}
+
+// count changes the crowd, and what is known of its size.
+func (n *registered) count(change func(*crowd)) {
+	n.registry.crowds -= n.more.bytes()
+	change(n.more)
+	n.more.most = max(n.more.most, len(n.more.of))
+	n.registry.crowds += n.more.bytes()
+}
+
+// clients iterates over the clients of a name, in no order. Nil has none.
+func (n *registered) clients() iter.Seq[*Client] {
+	return func(yield func(*Client) bool) {
+		switch {
+		case n == nil:
+		case n.more == nil:
+			if !n.one.of.ended {
+				yield(n.one.of.client)
+			}
+		default:
+			for s := range n.more.of {
+				if !s.ended && !yield(s.client) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// len counts the clients of a name, ended registrations included. Nil has none.
+func (n *registered) len() int {
+	switch {
+	case n == nil:
+		return 0
+	case n.more == nil:
+		return 1
+	}
+	return len(n.more.of)
+}
+
+// any reports whether the name has clients.
+func (n *registered) any() bool {
+	for range n.clients() {
+		return true
+	}
+	return false
+}
+
+// endings are registrations that have ended together and are yet to be taken out of
+// their registries, which is done in pieces. To all who ask they are gone already.
+type endings struct {
+	list []*registrations
+	left atomic.Int64 // of those; for who does not hold the lock
+}
+
+// endAtOnce is how many registrations are taken out in one stay under the lock:
+// more would hold up others.
+const endAtOnce = 1000
+
+// end ends all registrations of a client: few right away. Nil has none.
+func (e *endings) end(s *registrations) {
+	if s.len() == 0 {
+		return
+	}
+	s.ended = true
+	if len(s.list) > endAtOnce {
+		e.list = append(e.list, s)
+		e.left.Store(int64(len(e.list)))
+		return
+	}
+	s.dropSome(endAtOnce)
+}
+
+// dropSome takes out up to limit registrations, and returns what is left of the limit.
+func (s *registrations) dropSome(limit int) int {
+	for ; limit > 0 && len(s.list) > 0; limit-- {
+		s.drop(s.list[len(s.list)-1])
+	}
+	return limit
+}
+
+// takeOut takes out up to limit registrations that have ended, and returns what is
+// left of the limit.
+func (e *endings) takeOut(limit int) int {
+	for limit > 0 && len(e.list) > 0 {
+		s := e.list[0]
+		limit = s.dropSome(limit)
+		if len(s.list) > 0 {
+			break
+		}
+		e.list[0] = nil
+		e.list = e.list[1:]
+	}
+	if len(e.list) == 0 {
+		e.list = nil
+	}
+	e.left.Store(int64(len(e.list)))
+	return limit
+}
+
+// any reports whether there are some. It needs no lock.
+func (e *endings) any() bool { return e.left.Load() > 0 }
+
+// bytes is what the registrations take.
+func (e *endings) bytes() (size int) {
+	for _, s := range e.list {
+		size += len(s.list) * registrationBytes
+	}
+	return size
+}

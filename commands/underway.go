@@ -1,0 +1,24 @@
+package commands
+
+// What is under way is for tests that wait until nothing is.
+
+// UnderWay is what a connection has not come to the end of.
+type UnderWay struct {
+	Running  bool // calls run, or are about to
+	Closing  bool // it is being closed
+	Unrun    int  // bytes that have come in and not run
+	Unread   int  // bytes of replies and messages that the client has not taken, or the system for it
+	Messages int  // how many messages are in those, at most
+}
+
+// UnderWay tells what of the client's connection is; nothing is of one without.
+func (l *Client) UnderWay() UnderWay { return l.peer().UnderWay() }
+
+// A WaitingCall is one that waits: for keys or a time, as it asks for, or because
+// it is held back (by a pause, or because passwords are being guessed).
+type WaitingCall struct {
+	Client  *Client
+	Command *Command
+	Args    [][]byte // not to be kept or changed
+	Held    bool
+}
