@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/server/servertest/harness"
 	"github.com/parley-chat/parley/server/servertest/redistest"
 	"github.com/parley-chat/parley/server/servertest/transcript"
 )
@@ -53,7 +54,7 @@ func TestRulesHoldForRandomCalls(t *testing.T) {
 			t.Parallel()
 			p := newPair(t)
 			g := newGenerator(seed)
-			for range 1000 {
+			for range harness.Count(400, 1000) {
 				p.do(g.step())
 			}
 		})
@@ -63,12 +64,12 @@ func TestRulesHoldForRandomCalls(t *testing.T) {
 // A call has effects if and only if Redis counts a change, and an empty Redis
 // that is told the effects holds the same data, deadlines too. Redis's clock goes
 // on by itself, so that on a busy machine a key may expire before the next call
-// asks for it: steps among which time passes have three tries.
+// asks for it: steps among which time passes have ten tries.
 func TestEffectsAreThoseOfRedis(t *testing.T) {
 	redistest.Need(t)
 	eachTranscript(t, func(t *testing.T, steps []transcript.Step) {
 		differences := countDifferences(t, steps)
-		for try := 1; try < 3 && len(differences) > 0 && timePasses(steps); try++ {
+		for try := 1; try < 10 && len(differences) > 0 && timePasses(steps); try++ {
 			differences = countDifferences(t, steps)
 		}
 		require.Empty(t, differences)
@@ -76,7 +77,7 @@ func TestEffectsAreThoseOfRedis(t *testing.T) {
 	t.Run("random calls", func(t *testing.T) {
 		t.Parallel()
 		w, g := newFollowedWitness(t), newGenerator(5)
-		for range 1000 {
+		for range harness.Count(500, 1000) {
 			w.do(g.step())
 		}
 	})

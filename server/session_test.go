@@ -87,7 +87,7 @@ func do(t *testing.T, s *server.Server, words ...any) string {
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for begun := time.Now(); !done(); runtime.Gosched() {
-		require.Less(t, time.Since(begun), time.Minute, what)
+		require.Less(t, time.Since(begun), harness.GiveUp, what)
 	}
 }
 
@@ -224,8 +224,8 @@ func TestThousandServers(t *testing.T) {
 		took[i] = time.Since(begun)
 	}
 	slices.Sort(took)
-	t.Logf("median %v, 99 %% under %v", took[500], took[990])
-	require.Less(t, took[500], time.Millisecond)
+	t.Logf("99 %% under %v", took[990])
+	harness.RequireWithin(t, took[500], time.Millisecond, "the median")
 	until(t, "goroutines", func() bool { return runtime.NumGoroutine() <= before })
 }
 
@@ -249,9 +249,7 @@ func TestCloseIsQuick(t *testing.T) {
 		blocked(t, s, 20)
 		begun := time.Now()
 		require.NoError(t, s.Close())
-		took := time.Since(begun)
-		t.Log(took)
-		require.Less(t, took, 5*time.Second)
+		harness.RequireWithin(t, time.Since(begun), 5*time.Second, "Close")
 		for _, p := range all {
 			p.ended()
 			p.conn.Close()
@@ -277,7 +275,7 @@ func TestCloseWithAClientThatDoesNotRead(t *testing.T) {
 		})
 		begun := time.Now()
 		require.NoError(t, s.Close())
-		require.Less(t, time.Since(begun), 5*time.Second)
+		harness.RequireWithin(t, time.Since(begun), 5*time.Second, "Close")
 	})
 }
 
@@ -292,7 +290,7 @@ func TestCloseWithASubscriberThatDoesNotRead(t *testing.T) {
 		}
 		begun := time.Now()
 		require.NoError(t, s.Close())
-		require.Less(t, time.Since(begun), 5*time.Second)
+		harness.RequireWithin(t, time.Since(begun), 5*time.Second, "Close")
 	})
 }
 
