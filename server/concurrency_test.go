@@ -60,6 +60,7 @@ func TestTLSClientMayReadLate(t *testing.T) {
 }
 
 func TestCloseWithATLSClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, server.Options{})
 	do(t, s, "SET", "k", strings.Repeat("x", 1<<20))
 	p := dialTLS(t, serveTLS(t, s))

@@ -65,6 +65,7 @@ func guess(t *testing.T, addr string, conns int, span time.Duration) (refused in
 
 // More connections and longer pipelines do not help who guesses.
 func TestGuessesReached(t *testing.T) {
+	t.Parallel()
 	span := time.Second
 	if *reliability {
 		span = 10 * time.Second

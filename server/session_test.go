@@ -265,6 +265,7 @@ func TestCloseIsQuick(t *testing.T) {
 
 // A client that asks for much and reads nothing cannot hold up Close.
 func TestCloseWithAClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
 	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
 		do(t, s, "SET", "k", strings.Repeat("x", 1<<20))
 		p := dial()
@@ -281,6 +282,7 @@ func TestCloseWithAClientThatDoesNotRead(t *testing.T) {
 
 // A message to a subscriber that does not read waits in its outbox; Close does not wait for it.
 func TestCloseWithASubscriberThatDoesNotRead(t *testing.T) {
+	t.Parallel()
 	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
 		p := dial()
 		p.ask("SUBSCRIBE c")

@@ -455,6 +455,7 @@ func TestPageIsForThisMachineUnlessItIsSaidOtherwise(t *testing.T) {
 }
 
 func TestCloseCutsOffWhoIsStillAnswered(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, server.Options{})
 	p, err := ops.Start(s, ":0", nil)
 	require.NoError(t, err)
