@@ -90,7 +90,9 @@ func (c confused) Write(p []byte) (int, error) {
 // What Redis tells in no defined order is no difference, in a stream either that ends
 // in the reply to an EXEC in which a CLIENT REPLY has muted a part.
 func TestToldInNoOrder(t *testing.T) {
-	ended := func(pattern string) string { return fmt.Sprintf("*3\r\n$12\r\npunsubscribe\r\n$1\r\n%s\r\n:0\r\n", pattern) }
+	ended := func(pattern string) string {
+		return fmt.Sprintf("*3\r\n$12\r\npunsubscribe\r\n$1\r\n%s\r\n:0\r\n", pattern)
+	}
 	for _, rest := range []string{"+OK\r\n", "*3\r\n+RESET\r\n+OK\r\n"} {
 		var a, b stream
 		a.got.WriteString(ended("a") + ended("b") + rest)
