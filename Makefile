@@ -10,6 +10,7 @@ CLIENTS = server/clienttest
 COMPARISON = server/servertest/comparison
 ROUNDS ?= 15
 SLICE ?= 50ms
+MINUTES ?= 5
 
 .PHONY: help
 help: ## print the targets
@@ -26,11 +27,15 @@ build: ## build bin/parley
 
 .PHONY: test
 test: ## run the tests; those that need redis-server or redis-cli say so and skip
-	$(GO) test ./...
+	$(GO) test -parallel 4 ./...
 
 .PHONY: race
 race: ## run the tests with the race detector, in random order
-	$(GO) test -race -shuffle=on -timeout=20m ./...
+	$(GO) test -race -shuffle=on -timeout=30m ./...
+
+.PHONY: stress
+stress: ## hunt for tests that depend on timing, for MINUTES (5): many times over, on busy processors, with -cpu 1, 2, 4 and -race
+	@.ci/stress $(MINUTES) $(SEED)
 
 .PHONY: clients
 clients: ## run the tests with client libraries; what is not installed says so and skips
@@ -73,9 +78,15 @@ oracle: ## compare N random commands (N=100000 SEED=0) with redis-server, and a 
 	PARLEY_REQUIRE_REDIS=1 $(GO) test ./server/servertest/oracle -count=1 -timeout=2h -v -run '^Test(Oracle|Themes|Talk)$$' \
 		-oracle.n=$(N) -oracle.seed=$(SEED) -theme.n=$$(($(N) / 10)) -theme.seed=$(SEED) -talk.n=$$(($(N) / 10)) -talk.seed=$(SEED)
 
-.PHONY: oracle-nightly
-oracle-nightly: ## the same with a million random commands, in each protocol
+.PHONY: nightly
+nightly: ## what takes hours on a quiet machine: all at full size, bounds on times, a million commands, ten million of each fuzz target
+	PARLEY_FULL=1 PARLEY_TIMING=1 $(GO) test -count=1 -parallel 1 -timeout=2h ./...
+	PARLEY_FULL=1 $(MAKE) race
+	$(GO) test ./server -count=1 -timeout=2h -run '^TestStaying$$' -staying=100000
+	$(GO) test ./server -count=1 -timeout=1h -run '^TestSoak$$' -soak=10m
+	.ci/stress 60 $(SEED) . $(CLIENTS)
 	$(MAKE) oracle N=1000000 SEED=$(SEED)
+	.ci/fuzz-count 10000000
 
 .PHONY: bench
 bench: ## time the schema's commands against redis-server, interleaved

@@ -186,7 +186,7 @@ func TestPasswordsAreNotShown(t *testing.T) {
 // requireClosed waits until the server has closed the connection.
 func (l *line) requireClosed() {
 	l.t.Helper()
-	require.NoError(l.t, l.conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(l.t, l.conn.SetReadDeadline(time.Now().Add(time.Minute)))
 	_, err := io.ReadAll(l.conn)
 	require.NoError(l.t, err)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs/rdb"
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // A caller makes a call on a server and returns its reply.
@@ -39,7 +40,7 @@ func TestDumpsGoToAndFro(t *testing.T) {
 	redis, parley := realRedis(t), replies(t, emptyServer(3))
 	g := values{rand.New(rand.NewPCG(7, 7))}
 	seen := make(map[string]int)
-	for i := range 1000 {
+	for i := range harness.Count(400, 1000) {
 		history := g.history()
 		for _, call := range history {
 			require.Equal(t, redis(call...).String(), parley(call...).String(), "%.100q", call)

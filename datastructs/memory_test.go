@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // fillings make values of n entries.
@@ -85,7 +87,7 @@ func scattered(i int) []byte { return fmt.Appendf(nil, "member:%08d", i*7919%1_0
 // What Bytes says is within a fifth of what the heap grows by.
 func TestBytesAreWhatTheHeapGrowsBy(t *testing.T) {
 	for name, fill := range fillings {
-		for _, n := range []int{3, 100, 3000, 40000} {
+		for _, n := range []int{3, 100, 3000, harness.Count(10_000, 40_000)} {
 			t.Run(fmt.Sprintf("%s/%d", name, n), func(t *testing.T) {
 				list, counted := make([]Value, 0, 1<<16), 0
 				before := heap()
@@ -114,7 +116,7 @@ func heap() int {
 // Whatever mix of values a keyspace holds, with deadlines and without, and whatever
 // has been there before, its account is within a fifth of what the heap has grown by.
 func TestAccountIsWhatTheHeapGrowsBy(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range uint64(harness.Count(4, 8)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			before := heap()

@@ -47,6 +47,7 @@ func withTheSameKeys(t *testing.T) (*server.Server, *redistest.Redis) {
 }
 
 func TestCLILatencyHistory(t *testing.T) {
+	t.Parallel()
 	s, _ := startOnSocket(t, server.Options{})
 	r := runCLI(t, redistest.CLI(t), at(s.Addr(), "--latency-history", "-i", "0.05", "--raw")...)
 	r.expect("\n") // a line for each interval, when standard output is no terminal

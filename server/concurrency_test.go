@@ -19,6 +19,7 @@ import (
 
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/server"
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // serveTLS serves TLS and returns the address.
@@ -53,20 +54,21 @@ func TestTLSClientMayReadLate(t *testing.T) {
 	do(t, s, "SET", "k", strings.Repeat("x", 16<<20))
 	p := dialTLS(t, serveTLS(t, s))
 	p.send("GET k\r\nPING")
-	time.Sleep(50 * time.Millisecond)
+	until(t, "the reply is under way", func() bool { return strings.Contains(do(t, s, "CLIENT", "LIST"), " cmd=get ") })
 	p.readLength(16 << 20)
 	require.Equal(t, "PONG", p.read())
 }
 
 func TestCloseWithATLSClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, server.Options{})
 	do(t, s, "SET", "k", strings.Repeat("x", 1<<20))
 	p := dialTLS(t, serveTLS(t, s))
 	p.send(strings.Repeat("GET k\r\n", 100))
-	time.Sleep(50 * time.Millisecond)
+	until(t, "much is unread", func() bool { return strings.Contains(do(t, s, "CLIENT", "LIST"), " cmd=get ") })
 	begun := time.Now()
 	require.NoError(t, s.Close())
-	require.Less(t, time.Since(begun), 2*time.Second)
+	harness.RequireWithin(t, time.Since(begun), 2*time.Second, "Close")
 }
 
 // Who is refused has to shake hands first, and may not.

@@ -49,6 +49,7 @@ func limitFiles(t *testing.T, process, n int) {
 // A process that can open no more files lets connections wait. It works for its
 // clients only, and takes in who waits as soon as there is room.
 func TestNoFilesLeft(t *testing.T) {
+	t.Parallel()
 	const room, more = 20, 30
 	span := time.Second
 	if *reliability {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/server/servertest/harness"
 	"github.com/parley-chat/parley/server/servertest/transcript"
 )
 
@@ -18,7 +19,7 @@ import (
 // scans, what goes when memory is full, and what subscribers hear of it.
 func TestSameSeedSameCallsSameReplies(t *testing.T) {
 	t.Parallel()
-	for seed := uint64(1); seed <= 2; seed++ {
+	for seed := uint64(1); seed <= uint64(harness.Count(1, 2)); seed++ {
 		calls := randomSteps(seed)
 		first, second := repliesTo(t, calls, seed), repliesTo(t, calls, seed)
 		at := 0

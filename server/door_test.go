@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/server/servertest/harness"
 	"github.com/parley-chat/parley/server/servertest/redistest"
 	"github.com/parley-chat/parley/server/servertest/tlstest"
 )
@@ -68,6 +69,7 @@ func guess(t *testing.T, addr string, conns int, span time.Duration) (refused in
 
 // More connections and longer pipelines do not help who guesses.
 func TestGuessesReached(t *testing.T) {
+	t.Parallel()
 	span := time.Second
 	if *reliability {
 		span = 10 * time.Second
@@ -78,8 +80,10 @@ func TestGuessesReached(t *testing.T) {
 			require.Equal(t, "OK", c.ask("CONFIG SET auth-failure-loopback yes"))
 		}
 		for _, conns := range []int{1, 50} {
-			begun := time.Now()
-			n := guess(t, c.addr, conns, span)
+			n, begun := 0, time.Now()
+			for n == 0 && time.Since(begun) < harness.GiveUp { // on a busy machine none may come to its end within a span
+				n = guess(t, c.addr, conns, span)
+			}
 			elapsed := time.Since(begun).Seconds()
 			t.Logf("%s: %.1f guesses a second over %d connections", c.name, float64(n)/elapsed, conns)
 			require.Positive(t, n)

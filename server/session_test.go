@@ -101,7 +101,7 @@ func do(t *testing.T, s *server.Server, words ...any) string {
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for begun := time.Now(); !done(); runtime.Gosched() {
-		require.Less(t, time.Since(begun), time.Minute, what)
+		require.Less(t, time.Since(begun), harness.GiveUp, what)
 	}
 }
 
@@ -238,8 +238,8 @@ func TestThousandServers(t *testing.T) {
 		took[i] = time.Since(begun)
 	}
 	slices.Sort(took)
-	t.Logf("median %v, 99 %% under %v", took[500], took[990])
-	require.Less(t, took[500], time.Millisecond)
+	t.Logf("99 %% under %v", took[990])
+	harness.RequireWithin(t, took[500], time.Millisecond, "the median")
 	until(t, "goroutines", func() bool { return runtime.NumGoroutine() <= before })
 }
 
@@ -263,9 +263,7 @@ func TestCloseIsQuick(t *testing.T) {
 		blocked(t, s, 20)
 		begun := time.Now()
 		require.NoError(t, s.Close())
-		took := time.Since(begun)
-		t.Log(took)
-		require.Less(t, took, 5*time.Second)
+		harness.RequireWithin(t, time.Since(begun), 5*time.Second, "Close")
 		for _, p := range all {
 			p.ended()
 			p.conn.Close()
@@ -281,6 +279,7 @@ func TestCloseIsQuick(t *testing.T) {
 
 // A client that asks for much and reads nothing cannot hold up Close.
 func TestCloseWithAClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
 	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
 		do(t, s, "SET", "k", strings.Repeat("x", 1<<20))
 		p := dial()
@@ -291,12 +290,13 @@ func TestCloseWithAClientThatDoesNotRead(t *testing.T) {
 		})
 		begun := time.Now()
 		require.NoError(t, s.Close())
-		require.Less(t, time.Since(begun), 5*time.Second)
+		harness.RequireWithin(t, time.Since(begun), 5*time.Second, "Close")
 	})
 }
 
 // A message to a subscriber that does not read waits in its outbox; Close does not wait for it.
 func TestCloseWithASubscriberThatDoesNotRead(t *testing.T) {
+	t.Parallel()
 	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
 		p := dial()
 		p.ask("SUBSCRIBE c")
@@ -306,7 +306,7 @@ func TestCloseWithASubscriberThatDoesNotRead(t *testing.T) {
 		}
 		begun := time.Now()
 		require.NoError(t, s.Close())
-		require.Less(t, time.Since(begun), 5*time.Second)
+		harness.RequireWithin(t, time.Since(begun), 5*time.Second, "Close")
 	})
 }
 

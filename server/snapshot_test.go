@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/datastructs"
 	"github.com/parley-chat/parley/datastructs/rdb"
+	"github.com/parley-chat/parley/server/servertest/harness"
 	"github.com/parley-chat/parley/server/servertest/transcript"
 )
 
@@ -103,10 +104,7 @@ func (g *generator) coarse() [][]string {
 // has expired by the clock; so it is with several snapshots, in any order, some of
 // which have been released.
 func TestRestoreGivesBackWhatThereWas(t *testing.T) {
-	calls := 12_000
-	if testing.Short() {
-		calls = 3_000
-	}
+	calls := harness.Count(2_000, 12_000)
 	for seed := range uint64(4) {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()

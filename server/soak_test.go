@@ -24,7 +24,7 @@ import (
 	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
-var soakTime = flag.Duration("soak", 2*time.Second, "how long TestSoak lasts; from 30s on a hundred clients send random bytes")
+var soakTime = flag.Duration("soak", time.Second, "how long TestSoak lasts; from 30s on a hundred clients send random bytes")
 
 // Honest clients hold each reply against a model of their own keys, while hostile
 // ones do what they can. No honest reply is wrong; and when all have gone nothing
@@ -124,7 +124,7 @@ func beHonest(t *testing.T, s *server.Server, id uint64, end time.Time) (calls i
 		return 0
 	}
 	defer conn.Close()
-	conn.SetDeadline(end.Add(60 * time.Second))
+	conn.SetDeadline(end.Add(harness.GiveUp))
 	random, replies := rand.New(rand.NewPCG(id, 1)), resp.NewReader(bufio.NewReader(conn))
 	key := fmt.Sprint("honest:", id)
 	counter, scores, members := 0, map[string]int{}, map[string]bool{}

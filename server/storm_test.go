@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/server"
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // What clients do to each other and to themselves: monitors, pauses, tracking,
@@ -32,7 +33,7 @@ var storm = []string{
 // Whatever they do, and wherever they vanish, nobody hangs and all are forgotten.
 func TestStormOfClients(t *testing.T) {
 	s := newServer(t, server.Options{})
-	end := time.Now().Add(time.Second)
+	end := time.Now().Add(time.Duration(harness.Count(300, 3000)) * time.Millisecond)
 	var done sync.WaitGroup
 	for seed := range uint64(20) {
 		done.Go(func() {

@@ -24,7 +24,7 @@ import (
 
 var (
 	fullMemory  = flag.Int("fullmemory.mb", 4, "maxmemory of the tests that fill it")
-	fullFor     = flag.Duration("fullmemory.for", 500*time.Millisecond, "how long each fills it")
+	fullFor     = flag.Duration("fullmemory.for", 150*time.Millisecond, "how long each fills it")
 	fullClients = flag.Int("fullmemory.clients", 8, "how many clients do")
 )
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 const (
@@ -57,8 +59,8 @@ func TestStuckSubscriberSlowsNobody(t *testing.T) {
 				slowest = max(slowest, time.Since(sent))
 			}
 			require.NoError(t, <-received)
-			t.Logf("%d messages in %v, slowest PUBLISH %v", floodMessages, time.Since(begun), slowest)
-			require.Less(t, slowest, 5*time.Second)
+			t.Logf("%d messages in %v", floodMessages, time.Since(begun))
+			harness.RequireWithin(t, slowest, 5*time.Second, "the slowest PUBLISH")
 
 			// The stuck one is told nothing more than what it had been sent when it was cut.
 			got := 0

@@ -27,7 +27,7 @@ import (
 	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
-const patience = time.Minute
+const patience = harness.GiveUp
 
 func newServer(t *testing.T, o server.Options) *server.Server {
 	s, err := server.New(o)
@@ -455,6 +455,7 @@ func TestPageIsForThisMachineUnlessItIsSaidOtherwise(t *testing.T) {
 }
 
 func TestCloseCutsOffWhoIsStillAnswered(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, server.Options{})
 	p, err := ops.Start(s, ":0", nil)
 	require.NoError(t, err)
@@ -469,7 +470,7 @@ func TestCloseCutsOffWhoIsStillAnswered(t *testing.T) {
 	require.Equal(t, "HTTP/1.1 200 OK", string(line))
 	begun := time.Now()
 	require.NoError(t, p.Close())
-	require.Less(t, time.Since(begun), 30*time.Second)
+	harness.RequireWithin(t, time.Since(begun), 30*time.Second, "Close")
 }
 
 // Who opens connections and does not ask for anything holds up nobody for long,

@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/server"
 	"github.com/parley-chat/parley/server/rig"
+	"github.com/parley-chat/parley/server/servertest/harness"
 	"github.com/parley-chat/parley/server/servertest/redistest"
 )
 
@@ -106,7 +107,7 @@ func TestReadyMadeErrorsAreThoseOfRedis(t *testing.T) {
 
 func await(t *testing.T, done func() bool) {
 	t.Helper()
-	require.Eventually(t, done, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, done, harness.GiveUp, 10*time.Millisecond)
 }
 
 // ask makes calls on a connection, each after the reply to the one before.
@@ -115,7 +116,7 @@ func ask(t *testing.T, dial func() (net.Conn, error), calls ...string) (replies 
 	conn, err := dial()
 	require.NoError(t, err)
 	defer conn.Close()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(harness.GiveUp)))
 	r := resp.NewReader(conn)
 	for _, call := range calls {
 		fmt.Fprintf(conn, "%s\r\n", call)

@@ -5,9 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // BenchmarkServer is what a test pays: a server, a connection, a first reply, and
@@ -20,8 +19,8 @@ func BenchmarkServer(b *testing.B) {
 	}
 }
 
-// TestServerTakesMicroseconds holds what a test pays to a bound that a busy machine
-// keeps; with -v it tells the median.
+// TestServerTakesMicroseconds tells, with -v, what a test pays; PARLEY_TIMING=1 holds
+// it to a bound.
 func TestServerTakesMicroseconds(t *testing.T) {
 	const rounds = 500
 	times, buf := make([]time.Duration, rounds), make([]byte, 64)
@@ -31,8 +30,8 @@ func TestServerTakesMicroseconds(t *testing.T) {
 		times[i] = time.Since(begun)
 	}
 	slices.Sort(times)
-	t.Logf("median %v, nine of ten %v", times[rounds/2], times[rounds*9/10])
-	require.Less(t, times[rounds/2], time.Millisecond)
+	t.Logf("nine of ten %v", times[rounds*9/10])
+	harness.RequireWithin(t, times[rounds/2], time.Millisecond, "the median")
 }
 
 func oneServer(t testing.TB, buf []byte) {

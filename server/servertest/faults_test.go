@@ -18,6 +18,7 @@ import (
 	"github.com/parley-chat/parley/server"
 	"github.com/parley-chat/parley/server/rig"
 	"github.com/parley-chat/parley/server/servertest"
+	"github.com/parley-chat/parley/server/servertest/harness"
 	"github.com/parley-chat/parley/server/servertest/tlstest"
 )
 
@@ -459,5 +460,5 @@ func awaitCall(t testing.TB, s *servertest.Server, name string) {
 	require.Eventually(t, func() bool {
 		v, err := s.Do(t.Context(), "CLIENT", "LIST")
 		return err == nil && strings.Contains(v.Str, "cmd="+name+" ")
-	}, 10*time.Second, time.Millisecond)
+	}, harness.GiveUp, time.Millisecond)
 }

@@ -16,7 +16,7 @@ const module = "github.com/parley-chat/parley/"
 // parley behind: a server that was not closed, or one that does not clean up.
 func Main(m *testing.M) {
 	code := m.Run()
-	if left := leftGoroutines(); code == 0 && len(left) > 0 {
+	if left := leftGoroutines(time.Minute); code == 0 && len(left) > 0 {
 		fmt.Fprintf(os.Stderr, "FAIL: %d goroutines are left:\n\n%s\n", len(left), strings.Join(left, "\n\n"))
 		code = 1
 	}
@@ -25,12 +25,11 @@ func Main(m *testing.M) {
 
 // leftGoroutines lists the stacks of parley's goroutines that do not end. One
 // that has told its owner that it is done may take a moment for its last steps.
-func leftGoroutines() (left []string) {
-	for range 1000 {
+func leftGoroutines(wait time.Duration) (left []string) {
+	for begun := time.Now(); time.Since(begun) < wait; time.Sleep(time.Millisecond) {
 		if left = goroutines(); len(left) == 0 {
 			return nil
 		}
-		time.Sleep(time.Millisecond)
 	}
 	return left
 }

@@ -17,5 +17,5 @@ func TestLeftGoroutinesAreFound(t *testing.T) {
 	require.Contains(t, left[0], "TestLeftGoroutinesAreFound")
 	close(end)
 	<-ended
-	require.Empty(t, leftGoroutines())
+	require.Empty(t, leftGoroutines(GiveUp))
 }

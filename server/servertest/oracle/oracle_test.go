@@ -85,7 +85,7 @@ func TestOracleFindsFaults(t *testing.T) {
 	sides := [2]oracle.Side{right, wrong}
 	script := script(2000, 1, 0)
 	require.ErrorAs(t, oracle.Run(sides, 3, script), new(*oracle.Difference))
-	small, _ := oracle.Shrink(sides, 3, script, time.Minute)
+	small, _ := oracle.Shrink(sides, 3, script, 5*time.Minute)
 	require.LessOrEqual(t, len(small), 3, "%v", small)
 	require.Contains(t, fmt.Sprint(small), "PEXPIREAT")
 }

@@ -20,7 +20,7 @@ type Side struct {
 const (
 	pipelined  = 100 // calls sent before their replies are read
 	stateEvery = 500 // calls after which the data is compared
-	patience   = 30 * time.Second
+	patience   = 3 * time.Minute
 )
 
 // A pair is both sides while one script runs: first is believed.

@@ -357,7 +357,8 @@ func (s *stream) told() []string {
 	rest := s.got.Bytes()
 	for len(rest) > 0 {
 		if _, err := resp.Parse(rest[:wholeReply(rest)]); err != nil {
-			return append(list, fmt.Sprintf("%q", rest))
+			list = append(list, fmt.Sprintf("%q", rest)) // an EXEC that a CLIENT REPLY in it has muted
+			break
 		}
 		var n node
 		n, rest = nodeOf(rest)

@@ -30,7 +30,7 @@ const Version = "7.0.15"
 const requireRedis = "PARLEY_REQUIRE_REDIS"
 
 // patience is how long a Redis may take to start and to answer.
-const patience = 30 * time.Second
+const patience = 3 * time.Minute
 
 // A Redis is a redis-server that belongs to one test.
 type Redis struct {

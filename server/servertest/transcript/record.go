@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
-	"time"
 )
 
 // Record has the conversation with a real Redis, once in RESP2 and once in
@@ -187,11 +185,7 @@ func (r *recording) askWatch() error {
 
 // drain reads all that has arrived.
 func (c *conn) drain() (arrived []answer, err error) {
-	for !c.closed {
-		c.SetReadDeadline(time.Now().Add(time.Millisecond))
-		if _, err := c.buffer.Peek(1); errors.Is(err, os.ErrDeadlineExceeded) {
-			break
-		}
+	for !c.closed && (c.buffer.Buffered() > 0 || readable(c.Conn)) {
 		a, err := c.read(patience)
 		if err != nil {
 			return nil, err

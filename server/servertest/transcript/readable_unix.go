@@ -1,0 +1,34 @@
+//go:build unix
+
+package transcript
+
+import (
+	"net"
+	"syscall"
+	"time"
+)
+
+// readable reports whether something has arrived on a socket, or its end, without
+// waiting. A read with a deadline would not do: one that has passed before the read
+// begins, as on a busy machine, hides what is there.
+func readable(c net.Conn) (yes bool) {
+	socket, ok := c.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return false
+	}
+	c.SetReadDeadline(time.Time{}) // an old one that has passed would end this
+	raw.Read(func(fd uintptr) (done bool) {
+		err := syscall.EINTR
+		for err == syscall.EINTR {
+			_, _, e := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+			err, _ = e.(syscall.Errno)
+		}
+		yes = err != syscall.EAGAIN
+		return true
+	})
+	return yes
+}
