@@ -4,8 +4,9 @@ import "time"
 
 // Bounds of a grace period, in real time whatever the server's clock is.
 const (
-	graceIdle = 250 * time.Millisecond // without progress, after which it is over
-	graceMost = 2 * time.Second        // after which it is over all the same
+	graceIdle = 250 * time.Millisecond // without a call, of a client that is idle
+	graceSent = time.Second            // without progress, of one that has something to send or to take
+	graceMost = 5 * time.Second        // after which it is over all the same
 )
 
 // graceReads is how many pieces of input end a grace period: what had arrived when
@@ -21,18 +22,17 @@ const graceReads = 256
 // While the whole process or the machine stands still, nothing can arrive: of the
 // time between two looks no more counts than the longest pause between them.
 type gracePeriod struct {
-	idle time.Duration // without progress that ends it; 0: nothing can be on its way unseen, as in memory
-	most int64         // progress that ends it
+	most int64 // progress that ends it
 
 	looked      time.Time     // last; zero: it has not begun
 	silent, all time.Duration // without progress; in all; neither while the server was busy
 	first, last int64         // progress when it began, and at the last look
 }
 
-// over reports whether the grace period is over; the first call begins it.
-// progress counts what the client has sent, or taken, in all. busy: the server has
-// something left to do for it.
-func (g *gracePeriod) over(progress int64, busy bool) bool {
+// over reports whether the grace period is over, which is so after a time without
+// progress; the first call begins it. progress counts what the client has sent, or
+// taken, in all. busy: the server has something left to do for it.
+func (g *gracePeriod) over(without time.Duration, progress int64, busy bool) bool {
 	now := realClock{}.Now()
 	if g.looked.IsZero() {
 		g.silent, g.all, g.first, g.last = 0, 0, progress, progress
@@ -47,7 +47,7 @@ func (g *gracePeriod) over(progress int64, busy bool) bool {
 	if busy {
 		g.silent, g.all = 0, 0
 	}
-	return progress-g.first > g.most || !busy && (g.silent >= g.idle || g.all >= graceMost)
+	return progress-g.first > g.most || !busy && (g.silent >= without || g.all >= graceMost)
 }
 
 // end is for a client that is late no more.

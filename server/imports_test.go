@@ -72,7 +72,7 @@ func TestWhoEmbedsAServerDoesNotGetPrometheus(t *testing.T) {
 			theirs = append(theirs, name)
 		}
 	}
-	require.Equal(t, []string{"github.com/tidwall/btree", "github.com/tidwall/match", "github.com/tidwall/redcon"}, theirs)
+	require.Equal(t, []string{"github.com/tidwall/btree", "github.com/tidwall/match", "github.com/tidwall/redcon", "golang.org/x/sys/unix"}, theirs)
 }
 
 type goPackage struct {

@@ -12,20 +12,21 @@ type timeout struct {
 	// and whether the client has had its time.
 	check func(s *session, now time.Time) (next time.Time, late bool)
 
-	// grace is the grace period of a late client: its progress is the input that
-	// it has sent, or the output that it has taken.
-	grace func(s *session) bool
+	// graceOver is of the grace period of a late client: its progress is the input
+	// that it has sent, or the output that it has taken.
+	graceOver func(s *session, without time.Duration) bool
+	without   time.Duration // progress
 
 	// expire disconnects it.
 	expire func(s *session)
 }
 
 var timeouts = [...]timeout{
-	{(*session).checkIdle, (*session).inputGraceOver, (*session).expireIdle},
-	{(*session).checkAuth, (*session).inputGraceOver, (*session).expireAuth},
-	{(*session).checkQuery, (*session).inputGraceOver, (*session).expireQuery},
-	{(*session).checkReader, (*session).outputGraceOver, func(s *session) { s.out.expireReader() }},
-	{(*session).checkSoftLimit, (*session).outputGraceOver, func(s *session) { s.out.expireSoftLimit() }},
+	{(*session).checkIdle, (*session).inputGraceOver, graceIdle, (*session).expireIdle},
+	{(*session).checkAuth, (*session).inputGraceOver, graceSent, (*session).expireAuth},
+	{(*session).checkQuery, (*session).inputGraceOver, graceSent, (*session).expireQuery},
+	{(*session).checkReader, (*session).outputGraceOver, graceSent, func(s *session) { s.out.expireReader() }},
+	{(*session).checkSoftLimit, (*session).outputGraceOver, graceSent, func(s *session) { s.out.expireSoftLimit() }},
 }
 
 // look checks all timeouts of a client, as a reminder does.
@@ -35,7 +36,7 @@ func (s *session) look(now time.Time) (next time.Time, soon bool) {
 		t := &timeouts[i]
 		due, late := t.check(s, now)
 		switch {
-		case late && t.grace(s):
+		case late && t.graceOver(s, s.grace(t.without)):
 			t.expire(s)
 		case late:
 			soon = true
@@ -50,17 +51,25 @@ func (s *session) look(now time.Time) (next time.Time, soon bool) {
 	return next, soon
 }
 
+// grace is a time to wait for what is on its way: in memory nothing is.
+func (s *session) grace(d time.Duration) time.Duration {
+	if s.unreadInput == nil {
+		return 0
+	}
+	return d
+}
+
 // inputGraceOver reports whether a client whose time is up has sent nothing more,
 // and the server has nothing left to do with what it has sent.
-func (s *session) inputGraceOver() bool {
+func (s *session) inputGraceOver(without time.Duration) bool {
 	_, reading := s.out.lastSign()
 	busy := s.turn.taken() || s.unreadInput != nil && s.unreadInput() || reading && s.mayWrite()
-	return s.inputGrace.over(s.quiet.reads.Load(), busy)
+	return s.inputGrace.over(without, s.quiet.reads.Load(), busy)
 }
 
 // outputGraceOver reports whether a client whose time is up takes nothing more.
-func (s *session) outputGraceOver() bool {
-	return s.outputGrace.over(s.out.progress.Load(), s.mayWrite())
+func (s *session) outputGraceOver(without time.Duration) bool {
+	return s.outputGrace.over(without, s.out.progress.Load(), s.mayWrite())
 }
 
 // mayWrite reports whether the system takes output for the client: what has not

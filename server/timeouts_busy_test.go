@@ -47,7 +47,7 @@ func moveUnderWay(t *testing.T, newClock func() movableClock, networks ...string
 	var clock movableClock
 	options := func() server.Options {
 		clock = newClock()
-		return server.Options{Clock: clock, Config: map[string]string{"timeout": "10"}}
+		return server.Options{Clock: clock}
 	}
 	overTransportsOf(t, options, func(t *testing.T, s *server.Server, dial func() *peer) {
 		large := strings.Repeat("x", 100_000)

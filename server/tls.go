@@ -89,7 +89,7 @@ func (s *Server) shakeHands(conn net.Conn) (done func(), ok bool) {
 	}
 	h := &handshake{Conn: secured, engine: s.engine, socket: socket(bare(secured))}
 	h.reminder.init(h)
-	h.grace = gracePeriod{idle: graceIdle, most: graceReads}
+	h.grace.most = graceReads
 	now := s.engine.settings.Load()
 	if !s.trackUpTo(h, now.maxClients) {
 		s.engine.state.Stats.Rejected.Add(1) // without a word: there are none yet
@@ -124,7 +124,7 @@ func (h *handshake) look(now time.Time) (next time.Time, soon bool) {
 	if h.due.After(now) {
 		return h.due, false
 	}
-	if h.grace.over(h.progress()) {
+	if reads, busy := h.progress(); h.grace.over(graceSent, reads, busy) {
 		h.kill()
 		return time.Time{}, false
 	}

@@ -99,7 +99,6 @@ func (t *netTransport) attach(s *session) {
 	if resumable(t.conn) {
 		s.out.poke = func() { t.conn.SetWriteDeadline(longAgo) }
 	}
-	s.inputGrace.idle, s.outputGrace.idle = graceIdle, graceIdle
 	s.unreadInput = func() bool { return !t.reading.Load() || ready(t.socket).input }
 	s.takesOutput = func() bool { return ready(t.socket).output }
 	if resumable(t.conn) && t.socket != nil {
