@@ -105,7 +105,7 @@ func TestTranscriptsShowEveryError(t *testing.T) {
 var unseen = map[string]bool{
 	"ERR There was an error trying to save the ACLs. Please check the server logs for more information": true, // needs a file
 	"ERR too many wrong passwords from this address, try again later":                                   true, // parley's own
-	"ERR internal error: the command did not write one whole reply":                                     true, // of rows that a program adds
+	"ERR internal error: the command did not write one whole reply":                                     true, // of commands that a program adds
 	"ERR the reply would be too large":                                                                  true, // takes a gigabyte
 	"ERR Bad data format: the payload holds a list or a stream, and this server has neither":            true, // parley's own
 	"ERR Replica can't interact with the keyspace":                                                      true, // a client that monitors, whose replies come among what it is shown
