@@ -18,8 +18,9 @@ import (
 // waits and never asks for the time. It checks everything first, then changes;
 // when it returns an error, what it wrote is cut off and the error is the reply.
 //
-// Args alias the client's input: what outlives the call must be copied. The
-// methods of State, Keyspace and the structures copy what they store.
+// Args alias the client's input: what outlives the call must be copied, unless it is of
+// LargeWord bytes or more. The methods of State, Keyspace and the structures copy what
+// they store, on the same terms. Nobody writes to Args.
 type Context struct {
 	*resp.Writer
 	*State

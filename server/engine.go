@@ -78,6 +78,7 @@ type caller struct {
 	waiter   *waiter     // that call
 	answered func()      // takes its reply out of w; called under the lock
 	resume   func()      // it is over; called under the lock
+	ran      func(int)   // so many bytes of large words are not its own any more; nil: nobody counts them
 }
 
 // callerLimits are copies of what CONFIG says, for use without the lock.
@@ -134,6 +135,7 @@ type request struct {
 	command *commands.Command
 	err     error // the reply to a call that cannot run
 	broken  error // the stream cannot be read on
+	large   int   // bytes of args that are large words
 
 	asked  bool    // what goes wrong with it
 	told   bool    // to tests, that it has come in
@@ -306,6 +308,9 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 		passed = since(e.clock, begun)
 		if ran {
 			e.report(c, batch[n], o, passed-before)
+		}
+		if batch[n].large > 0 {
+			c.ran(batch[n].large)
 		}
 		if len(e.waiting.ready) > 0 {
 			done() // what the served do may be told to the caller: behind its own replies

@@ -59,6 +59,7 @@ type session struct {
 	batch  []request // parsed; those from next on have not run
 	next   int
 	copies int           // bytes in words of batch that are copies
+	large  int           // bytes in words of batch that have memory of their own
 	obeyed *callerLimits // what the input and the outbox are under
 
 	stranger atomic.Int64 // Unix ns since which it must say who it is; 0: it need not
@@ -80,7 +81,7 @@ func newSession(e *engine, o origin, attach func(*session)) (*session, error) {
 	s.reminder.init(s)
 	s.caller.init(e, &commands.Client{Addr: o.addr, LocalAddr: o.local, Peer: s})
 	s.caller.from, s.caller.inside = o.ip, o.inside
-	s.caller.answered, s.caller.resume = s.deliver, func() { s.proceed() }
+	s.caller.answered, s.caller.resume, s.caller.ran = s.deliver, func() { s.proceed() }, s.ran
 	attach(s)
 	if err := e.enter(&s.caller); err != nil {
 		return nil, err
@@ -104,12 +105,16 @@ func (s *session) Feed(p []byte) (open bool) {
 	s.engine.state.Stats.InBytes.Add(int64(len(p)))
 	s.engine.state.Stats.Reads.Add(1)
 	s.quiet.reads.Add(1)
-	if err := s.in.write(p); err != nil {
-		s.engine.log.tell(queryTooLong, who(s.client), "error", err)
-		s.over = true
-		return false
+	for more := true; more && !s.over; more = len(p) > 0 {
+		piece := p[:min(len(p), largeRead)] // so that a large word is found before it has been copied
+		p = p[len(piece):]
+		if err := s.in.write(piece); err != nil {
+			s.engine.log.tell(queryTooLong, who(s.client), "error", err)
+			s.over = true
+			return false
+		}
+		s.run()
 	}
-	s.run()
 	s.engine.relieve()
 	return !s.over
 }
@@ -133,7 +138,7 @@ func (s *session) run() {
 	}
 	s.obey() // what a call has changed that waited
 	for further := false; !s.over && (s.next < len(s.batch) || s.parse()); further = true {
-		if s.w.Bytes() == nil {
+		if !s.w.HasBuffer() {
 			s.w.Take(newReply())
 		}
 		if further {
@@ -160,7 +165,8 @@ func (s *session) rest() {
 		s.words = nil
 	}
 	if s.w.Len() == 0 {
-		recycleReply(s.w.Take(nil))
+		_, unused := s.w.Take(nil)
+		recycleReply(unused)
 	}
 	s.in.release()
 	s.measure()
@@ -198,7 +204,7 @@ func (s *session) full() bool { return s.queryUsed.Load() > maxUnrun }
 func (s *session) parse() bool {
 	clear(s.batch) // what is done keeps no input in memory
 	clear(s.words)
-	s.batch, s.words, s.next, s.kept, s.copies = s.batch[:0], s.words[:0], 0, false, 0
+	s.batch, s.words, s.next, s.kept, s.copies, s.large = s.batch[:0], s.words[:0], 0, false, 0, 0
 	most := maxBatch
 	if s.limits.Load().unauthenticated {
 		most = 1 // its limits change with AUTH
@@ -218,6 +224,8 @@ func (s *session) parse() bool {
 			break
 		}
 		r := s.engine.request(args)
+		r.large = s.in.handed
+		s.large += r.large
 		s.batch = append(s.batch, r)
 		if r.command != nil && r.command.Has(commands.NoAuth) {
 			break // RESET, HELLO: the limits may change behind it
@@ -237,12 +245,19 @@ func (s *session) keepRest() {
 	if s.kept {
 		return
 	}
-	s.kept = true
+	s.kept, s.large = true, 0
 	rest := s.batch[s.next:]
 	for i := range rest {
+		rest[i].large = 0 // it is in copies
 		rest[i].args = commands.CloneArgs(rest[i].args)
 		s.copies += argsBytes(rest[i].args)
 	}
+	s.measure()
+}
+
+// ran is told of large words that are the session's no more: their call has run.
+func (s *session) ran(large int) {
+	s.large -= large
 	s.measure()
 }
 
@@ -250,13 +265,17 @@ func (s *session) keepRest() {
 // the lock, so that replies and messages keep their order.
 func (s *session) deliver() {
 	if s.w.Len() > 0 {
-		p := s.w.Take(nil)
-		if len(p) == 0 {
-			recycleReply(p) // the client wants no replies
+		pieces, last := s.w.Take(nil)
+		for _, p := range pieces {
+			s.engine.state.Stats.OutBytes.Add(int64(len(p.Bytes)))
+			s.out.reply(p.Bytes)
+		}
+		if len(last) == 0 {
+			recycleReply(last) // the client wants no replies
 			return
 		}
-		s.engine.state.Stats.OutBytes.Add(int64(len(p)))
-		s.out.reply(p)
+		s.engine.state.Stats.OutBytes.Add(int64(len(last)))
+		s.out.reply(last)
 	}
 }
 
