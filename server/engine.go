@@ -25,7 +25,8 @@ var (
 // every command goes, whoever sends it.
 //
 // Lock order: a session's turn, then mu, then an outbox's mu, then a Server's,
-// then that of reminders.
+// then that of reminders. That of the reclaimer is taken behind mu, and none behind it
+// but a clock's.
 type engine struct {
 	clock Clock
 	log   logbook
@@ -56,6 +57,7 @@ type engine struct {
 	newLimit bool        // maxmemory has changed
 	evicting func() bool // stops the turn of making room that is to come; nil: none is
 
+	reclaimer reclaimer
 	reminders reminders      // of what clients may be late with
 	ended     chan struct{}  // closed by close
 	narrow    chan struct{}  // see further
@@ -171,6 +173,7 @@ func newEngine(o Options) (*engine, error) {
 	s.Unblock = e.unblock
 	s.MayGuess, s.Guessed = e.mayGuess, e.guessed
 	s.Published = o.Taps.Published
+	e.reclaimer.hook = o.FreeMemory
 	e.reminders.init(e.clock, &e.tasks)
 	e.house.init(e, nil)
 	e.publish()
@@ -243,6 +246,7 @@ func (e *engine) leave(c *caller) (all bool) {
 	e.state.Clients.Remove(c.client)
 	e.state.Tracking.Leave(c.client)
 	e.state.Left(c.client)
+	e.noteMemory()
 	e.settled()
 	return e.state.Tracking.Forget(c.client, forgetAtOnce)
 }
@@ -299,6 +303,9 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 				break // the caller was one of them
 			}
 		}
+		if batch[n].large > 0 {
+			e.noteMemory() // while a value is there that this one replaces
+		}
 		o, ran := e.receive(c, batch[n])
 		if c.waiter == nil {
 			c.ctx.Answered(batch[n].command)
@@ -335,6 +342,7 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 		e.evictClients()
 		e.house.ctx.Broadcast()
 	}
+	e.noteMemory()
 	e.stays.add(passed)
 	e.settled()
 	return n
@@ -348,6 +356,7 @@ func (e *engine) afterOthers() {
 	e.publish()
 	e.limitMemory(func() {})
 	e.house.ctx.Broadcast()
+	e.noteMemory()
 	e.settled()
 }
 
@@ -515,6 +524,7 @@ func (e *engine) close() {
 	close(e.ended)
 	e.clearAlarm()
 	e.stopEvicting()
+	e.reclaimer.stopReclaiming(e)
 	e.clearPause()
 	e.closeGuesses()
 	e.unparkAll()

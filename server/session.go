@@ -358,6 +358,7 @@ func (s *session) overflowed() {
 // leave ends the session: the client is gone. To call it again does nothing.
 func (s *session) leave() {
 	s.engine.reminders.forget(&s.reminder)
+	s.engine.noteInput(s.holds.bytes())
 	s.turn.take()
 	s.over = true
 	s.holds.forget()
