@@ -85,6 +85,8 @@ type State struct {
 	Account datastructs.Account // of the databases
 	Held    atomic.Int64        // by clients, in bytes; changed by those who do not hold the lock, too
 
+	Beside atomic.Int64 // what the server keeps in its own tables of what clients have said, in bytes
+
 	KeepExpired bool // keys whose deadline has passed are left, to read as absent
 
 	// Run runs a row in the context of a call under way: how EXEC goes through

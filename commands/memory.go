@@ -1,6 +1,10 @@
 package commands
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/parley-chat/parley/datastructs"
+)
 
 // What the server takes of the memory is accounted for as it changes, and does
 // not depend on what else is in the process nor on when Go collects what is no
@@ -10,8 +14,24 @@ import "unsafe"
 // remembered for them, and what it has had from the start.
 func (s *State) Used() int {
 	return s.Account.Bytes() + int(s.Held.Load()) + s.startup() + s.Channels.bytes() + s.Tracking.bytes() +
-		len(s.watchers)*(indexedBytes+watchedBytes)
+		len(s.watchers)*(indexedBytes+watchedBytes) + s.kept()
 }
+
+// kept is what the server keeps of what clients have said that belongs to none of them:
+// logs, users, parameters, and Beside.
+//
+// What is bounded by the table of commands is not counted: how long calls took (24 KiB a
+// command at most), the series of LATENCY (3 KiB an event), how often each error was told.
+func (s *State) kept() int {
+	return int(s.SlowLog.bytes.Load()+s.ACLLog.bytes.Load()+s.Beside.Load()) + s.Users.bytes + s.Config.bytes()
+}
+
+// bytes is what parameters take that can be of any length.
+func (c *Config) bytes() int {
+	return datastructs.TextBytes(len(c.Password)) + 8*max(0, len(c.LatencyPercentiles)-standardPercentiles)
+}
+
+const standardPercentiles = 3 // that there are from the start
 
 // startup is what the server takes before it has any data or client.
 func (s *State) startup() int {
@@ -26,6 +46,7 @@ const (
 	clientBytes   = int(unsafe.Sizeof(Client{}))
 	entryBytes    = 36                    // of a map of names, without those
 	indexedBytes  = entryBytes + 16 + 144 // of a map of names to maps, where these have one or few entries
+	patternBytes  = entryBytes + 64 + 16  // that a pattern takes more than a channel: its place among all
 	watchedBytes  = 32                    // that an entry of a watched key takes more than of a name
 )
 
@@ -40,6 +61,7 @@ func (l *Client) bytes() int {
 		entries += len(t.prefixes) + len(t.read)
 	}
 	size += entries * entryBytes
+	size += datastructs.TextBytes(len(l.Name)) + datastructs.TextBytes(len(l.LibName)) + datastructs.TextBytes(len(l.LibVersion))
 	if l.Multi != nil {
 		size += l.Multi.bytes
 	}
@@ -72,9 +94,40 @@ func (s *Channels) bytes() (size int) {
 	for _, names := range s.subscribers {
 		size += len(names) * indexedBytes
 	}
-	return size
+	return size + len(s.places)*patternBytes
 }
 
 func (t *Tracking) bytes() int {
-	return len(t.keys)*(int(unsafe.Sizeof(trackedKey{}))+entryBytes+8) + t.items*entryBytes
+	return len(t.keys)*(int(unsafe.Sizeof(trackedKey{}))+entryBytes+8) + t.items*entryBytes +
+		len(t.prefixes)*(int(unsafe.Sizeof(trackedPrefix{}))+indexedBytes+64)
 }
+
+// bytes is what a user takes with its rules.
+func (u *User) bytes() int {
+	size := int(unsafe.Sizeof(User{})) + entryBytes + datastructs.TextBytes(len(u.Name)) +
+		cap(u.passwords)*int(unsafe.Sizeof(digest{})) + cap(u.selectors)*8
+	for _, s := range u.selectors {
+		size += s.bytes()
+	}
+	return size
+}
+
+func (s *selector) bytes() int {
+	size := int(unsafe.Sizeof(selector{})) + 8*cap(s.commands) + cap(s.keys)*int(unsafe.Sizeof(keyRight{})) + cap(s.channels)*textBytes
+	for _, r := range s.keys {
+		size += datastructs.TextBytes(len(r.pattern))
+	}
+	for _, pattern := range s.channels {
+		size += datastructs.TextBytes(len(pattern))
+	}
+	for _, words := range s.firstWords {
+		size += entryBytes + cap(words)*textBytes
+		for _, w := range words {
+			size += datastructs.TextBytes(len(w))
+		}
+	}
+	return size
+}
+
+// textBytes is what a string takes beside its text.
+const textBytes = int(unsafe.Sizeof(""))
