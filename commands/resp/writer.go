@@ -213,17 +213,21 @@ func (w *Writer) Flag(yes bool) {
 // Bulk writes a bulk string. One of LargeString bytes or more is kept by reference: p
 // must not change any more.
 func (w *Writer) Bulk(p []byte) {
-	if w.full = w.full || w.tooMuch(len(p)); w.full {
-		return
-	}
-	if len(p) >= LargeString {
+	if len(p) < LargeString {
+		w.short(p)
+	} else if !w.full {
 		w.header('$', len(p))
 		w.share(p)
 		w.buf = append(w.buf, "\r\n"...)
-		return
 	}
-	w.grow(len(p) + bulkFrame)
-	w.buf = redcon.AppendBulk(w.buf, p)
+}
+
+// short is Bulk for a string that is not large, which may be on the caller's stack.
+func (w *Writer) short(p []byte) {
+	if w.full = w.full || w.tooMuch(len(p)); !w.full {
+		w.grow(len(p) + bulkFrame)
+		w.buf = redcon.AppendBulk(w.buf, p)
+	}
 }
 
 // bulkFrame is what a bulk string takes besides its text, at most.
@@ -231,9 +235,6 @@ const bulkFrame = len("$1073741824\r\n\r\n")
 
 // tooMuch reports whether a string of n bytes more is to be left out.
 func (w *Writer) tooMuch(n int) bool {
-	if n >= LargeString {
-		n = 0 // kept by reference
-	}
 	return n > MaxReply-(w.Len()-w.shared)
 }
 
@@ -252,7 +253,7 @@ func (w *Writer) BulkString(s string) {
 // BulkInt writes a number as a bulk string.
 func (w *Writer) BulkInt(n int64) {
 	var text [20]byte
-	w.Bulk(strconv.AppendInt(text[:0], n, 10))
+	w.short(strconv.AppendInt(text[:0], n, 10))
 }
 
 // BulkOrNull writes p, or null if there is none.
@@ -303,7 +304,7 @@ func (w *Writer) NullArray() {
 func (w *Writer) Double(f float64) {
 	if !w.resp3 {
 		var text [32]byte
-		w.Bulk(AppendDouble(text[:0], f))
+		w.short(AppendDouble(text[:0], f))
 		return
 	}
 	w.grow(shortElement)
