@@ -72,7 +72,16 @@ func (s *State) LoadUsers() error {
 	standard := s.Users.standard // its clients point to it
 	standard.set(users.standard.rules)
 	users.byName[defaultUser], users.standard = standard, standard
+	users.bytes = s.Users.bytes
+	for _, u := range s.Users.byName {
+		if u != standard {
+			users.bytes -= u.counted
+		}
+	}
 	s.Users = users
+	for _, u := range users.byName {
+		s.Users.account(u)
+	}
 	return nil
 }
 

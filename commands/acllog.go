@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/parley-chat/parley/datastructs"
 )
 
 // An ACLLog keeps the last of what users were refused for lack of rights. The
@@ -12,6 +16,7 @@ import (
 type ACLLog struct {
 	mu      sync.Mutex  // guards entries: reads, which run side by side, are refused too
 	entries []*aclEntry // the latest last
+	bytes   atomic.Int64
 }
 
 type aclEntry struct {
@@ -43,12 +48,17 @@ func (s *ACLLog) add(e *aclEntry, most int64) {
 	for i := len(s.entries) - 1; i >= max(0, len(s.entries)-aclMergeWithin); i-- {
 		if known := s.entries[i]; known.like(e) {
 			e.count += known.count
+			s.bytes.Add(e.bytes() - known.bytes())
 			s.entries = append(slices.Delete(s.entries, i, i+1), e)
 			return
 		}
 	}
 	s.entries = append(s.entries, e)
+	s.bytes.Add(e.bytes())
 	if over := int64(len(s.entries)) - most; over > 0 {
+		for _, gone := range s.entries[:over] {
+			s.bytes.Add(-gone.bytes())
+		}
 		s.entries = slices.Delete(s.entries, 0, int(over))
 	}
 }
@@ -66,6 +76,13 @@ func (s *ACLLog) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entries = nil
+	s.bytes.Store(0)
+}
+
+// bytes is what an entry takes, with its place in the list.
+func (e *aclEntry) bytes() int64 {
+	const fixed = int64(unsafe.Sizeof(aclEntry{})) + 10
+	return fixed + int64(datastructs.TextBytes(len(e.object))+datastructs.TextBytes(len(e.user))+datastructs.TextBytes(len(e.client)))
 }
 
 // logDenial enters what a user lacks, and for what.

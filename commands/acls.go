@@ -159,6 +159,7 @@ func aclSetUser(c *Context) error {
 		c.closeSubscribers(u, &draft)
 	}
 	u.set(draft)
+	c.Users.account(u)
 	c.OK()
 	c.muteIfKilled()
 	return nil

@@ -19,7 +19,7 @@ func (s *State) Check(allLeft bool) error {
 			return fmt.Errorf("database %d: %w", i, err)
 		}
 	}
-	for _, check := range []func() error{s.checkClients, s.checkChannels, s.checkWatchers, s.checkMonitors, s.checkKeys, s.checkPrefixes} {
+	for _, check := range []func() error{s.checkClients, s.checkChannels, s.checkWatchers, s.checkMonitors, s.checkKeys, s.checkPrefixes, s.checkAccounts} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -257,6 +257,52 @@ func (t *Tracking) checkReader(l *Client) error {
 	}
 	if _, read := t.readers[l]; read != (now.read != nil) {
 		return fmt.Errorf("client %d has read: %t, in the table: %t", l.ID, now.read != nil, read)
+	}
+	return nil
+}
+
+// checkAccounts counts anew what is counted as it changes; see kept.
+func (s *State) checkAccounts() error {
+	if s.Users.standard == nil {
+		return nil // nobody has told of any
+	}
+	users := 0
+	for _, u := range s.Users.byName {
+		if u.counted != u.bytes() {
+			return fmt.Errorf("user %q takes %d bytes, and %d are counted", u.Name, u.bytes(), u.counted)
+		}
+		if u != s.Users.standard {
+			users += u.counted
+		}
+	}
+	fresh := NewUsers()
+	if users += s.Users.standard.bytes() - fresh.standard.bytes(); users != s.Users.bytes {
+		return fmt.Errorf("users take %d bytes, and %d are counted", users, s.Users.bytes)
+	}
+	s.SlowLog.mu.Lock()
+	defer s.SlowLog.mu.Unlock()
+	slow, names := int64(0), 0
+	for _, e := range s.SlowLog.entries {
+		slow += e.bytes()
+		if e.name != "" {
+			names++
+		}
+	}
+	for _, n := range s.SlowLog.names {
+		slow += nameBytes(n.text)
+		names -= n.entries
+	}
+	if slow != s.SlowLog.bytes.Load() || names != 0 {
+		return fmt.Errorf("the slow log takes %d bytes, and %d are counted; of %d entries the name is not", slow, s.SlowLog.bytes.Load(), names)
+	}
+	s.ACLLog.mu.Lock()
+	defer s.ACLLog.mu.Unlock()
+	refused := int64(0)
+	for _, e := range s.ACLLog.entries {
+		refused += e.bytes()
+	}
+	if refused != s.ACLLog.bytes.Load() {
+		return fmt.Errorf("the ACL log takes %d bytes, and %d are counted", refused, s.ACLLog.bytes.Load())
 	}
 	return nil
 }

@@ -49,6 +49,7 @@ type Client struct {
 	watching      *registrations
 	namesSize     int             // bytes in the prefixes that it tracks
 	counted       int64           // of what bytes tells, in State.Held
+	countedNames  int64           // of what nameBytes tells, in State.named
 	closing       int64           // of what its connection holds, in State.closing
 	spoilt        bool            // a watched key was changed: EXEC answers null
 	place         *list.Element   // among the clients; nil: it is not connected

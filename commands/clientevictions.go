@@ -11,7 +11,7 @@ import (
 
 // ClientsHold is what all clients take that are not being closed, in bytes. It may be asked
 // without the lock.
-func (s *State) ClientsHold() int64 { return s.Held.Load() - s.closing.Load() }
+func (s *State) ClientsHold() int64 { return s.Held.Load() + s.named.Load() - s.closing.Load() }
 
 // EvictClients closes clients until all others together take less than limit bytes.
 func (c *Context) EvictClients(limit int64) {
@@ -23,7 +23,7 @@ func (c *Context) EvictClients(limit int64) {
 	for _, l := range c.Clients.All() {
 		c.Weigh(l)
 		if !l.NoEvict && l.Peer != nil {
-			list = append(list, taken{l, l.bytes() + l.WaitingBytes + l.Peer.Usage().Held})
+			list = append(list, taken{l, l.bytes() + l.nameBytes() + l.WaitingBytes + l.Peer.Usage().Held})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b taken) int { return cmp.Compare(b.bytes, a.bytes) })

@@ -18,8 +18,9 @@ import (
 // waits and never asks for the time. It checks everything first, then changes;
 // when it returns an error, what it wrote is cut off and the error is the reply.
 //
-// Args alias the client's input: what outlives the call must be copied. The
-// methods of State, Keyspace and the structures copy what they store.
+// Args alias the client's input: what outlives the call must be copied, unless it is of
+// LargeWord bytes or more. The methods of State, Keyspace and the structures copy what
+// they store, on the same terms. Nobody writes to Args.
 type Context struct {
 	*resp.Writer
 	*State
@@ -85,6 +86,8 @@ type State struct {
 	Account datastructs.Account // of the databases
 	Held    atomic.Int64        // by clients, in bytes; changed by those who do not hold the lock, too
 
+	Beside atomic.Int64 // what the server keeps in its own tables of what clients have said, in bytes
+
 	KeepExpired bool // keys whose deadline has passed are left, to read as absent
 
 	// Run runs a row in the context of a call under way: how EXEC goes through
@@ -131,7 +134,8 @@ type State struct {
 	Effects func(unit []Effect)
 
 	stuck   expiring     // what could not expire
-	closing atomic.Int64 // of Held, by clients that are being closed for it
+	named   atomic.Int64 // bytes in the names that clients are registered for, with each of them
+	closing atomic.Int64 // of Held and named, by clients that are being closed for it
 
 	backlog    bool  // something is due that Expire had no time for
 	changes    int64 // of keys, since the server started

@@ -54,7 +54,7 @@ type memory struct {
 	peak     uint64 // the most that used was
 	startup  uint64 // of used: what there is without data and clients
 	clients  uint64 // likewise: what they hold
-	overhead uint64 // likewise: both, and the tables of keys and of deadlines
+	overhead uint64 // likewise: both, the tables of keys and of deadlines, and what is kept beside
 	heap     uint64 // objects of the process on the heap, live or not yet collected
 	active   uint64 // heap, and what is free between
 	held     uint64 // all that the Go runtime has of the system
@@ -90,7 +90,7 @@ func (s *State) memory() memory {
 // overhead is what the server takes that is neither a key nor a value, but for the
 // tables of channels and what is remembered for clients.
 func (s *State) overhead() int {
-	bytes := s.startup() + int(s.Held.Load())
+	bytes := s.startup() + int(s.Held.Load()) + s.kept()
 	for _, db := range s.Databases {
 		keys, deadlines := db.Overhead()
 		bytes += keys + deadlines

@@ -1,6 +1,10 @@
 package commands
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/parley-chat/parley/datastructs"
+)
 
 // What the server takes of the memory is accounted for as it changes, and does
 // not depend on what else is in the process nor on when Go collects what is no
@@ -9,8 +13,24 @@ import "unsafe"
 // Used is what the server takes, in bytes: its data, its clients, what is
 // remembered for them, and what it has had from the start.
 func (s *State) Used() int {
-	return s.Account.Bytes() + int(s.Held.Load()) + s.startup() + s.Channels.bytes() + s.Tracking.bytes() + s.watchersBytes()
+	return s.Account.Bytes() + int(s.Held.Load()) + s.startup() + s.Channels.bytes() + s.Tracking.bytes() + s.watchersBytes() + s.kept()
 }
+
+// kept is what the server keeps of what clients have said that belongs to none of them:
+// logs, users, parameters, and Beside.
+//
+// What is bounded by the table of commands is not counted: how long calls took (24 KiB a
+// command at most), the series of LATENCY (3 KiB an event), how often each error was told.
+func (s *State) kept() int {
+	return int(s.SlowLog.bytes.Load()+s.ACLLog.bytes.Load()+s.Beside.Load()) + s.Users.bytes + s.Config.bytes()
+}
+
+// bytes is what parameters take that can be of any length.
+func (c *Config) bytes() int {
+	return datastructs.TextBytes(len(c.Password)) + 8*max(0, len(c.LatencyPercentiles)-standardPercentiles)
+}
+
+const standardPercentiles = 3 // that there are from the start
 
 // startup is what the server takes before it has any data or client.
 func (s *State) startup() int {
@@ -23,7 +43,8 @@ const (
 	wordBytes     = int(unsafe.Sizeof([]byte(nil)))
 	queuedBytes   = int(unsafe.Sizeof(queued{}))*5/4 + 16 // with room in the queue, and between blocks
 	clientBytes   = int(unsafe.Sizeof(Client{}))
-	entryBytes    = 36 // of a map of names, without those
+	entryBytes    = 36                    // of a map of names, without those
+	indexedBytes  = entryBytes + 16 + 144 // of a map of names to maps, where these have one or few entries
 )
 
 // bytes is what a client takes beside what its connection does: that it is
@@ -39,28 +60,43 @@ func (l *Client) bytes() int {
 		size += t.read.len() * registrationBytes
 	}
 	size += entries * entryBytes
+	size += datastructs.TextBytes(len(l.Name)) + datastructs.TextBytes(len(l.LibName)) + datastructs.TextBytes(len(l.LibVersion))
 	if l.Multi != nil {
 		size += l.Multi.bytes
 	}
 	return size
 }
 
-// Weigh brings up to date what Held says of a client, which is nothing if it has
-// left, and the peak of all.
+// nameBytes is what the names take that a client is registered for. They are in the
+// tables of those, once for all clients; what a client takes is found with them.
+func (l *Client) nameBytes() int {
+	size := l.watching.nameBytes()
+	for _, names := range l.subscriptions {
+		size += names.nameBytes()
+	}
+	if t := l.tracking; t != nil {
+		size += t.read.nameBytes()
+	}
+	return size
+}
+
+// Weigh brings up to date what Held and named say of a client, which is nothing if it
+// has left, and the peak of all.
 func (s *State) Weigh(l *Client) {
-	now := int64(0)
+	now, names := int64(0), int64(0)
 	if s.Clients.Get(l.ID) == l {
-		now = int64(l.bytes())
+		now, names = int64(l.bytes()), int64(l.nameBytes())
 	}
 	s.Held.Add(now - l.counted)
-	l.counted = now
+	s.named.Add(names - l.countedNames)
+	l.counted, l.countedNames = now, names
 	s.memoryPeak = max(s.memoryPeak, s.Used())
 }
 
 // clientMemory is what a client takes with its connection; the caller's arguments
 // and reply are counted too.
 func (c *Context) clientMemory(l *Client, use Usage) int {
-	total := l.bytes() + l.WaitingBytes + use.Held
+	total := l.bytes() + l.nameBytes() + l.WaitingBytes + use.Held
 	if l == c.Client {
 		total += SizeOf(c.Args) + c.Len()
 	}
@@ -82,5 +118,36 @@ func (s *State) watchersBytes() (size int) {
 }
 
 func (t *Tracking) bytes() int {
-	return t.keys.bytes() + t.ending.bytes() + len(t.readers)*entryBytes
+	return t.keys.bytes() + t.ending.bytes() + len(t.readers)*entryBytes +
+		len(t.prefixes)*(int(unsafe.Sizeof(trackedPrefix{}))+indexedBytes+64)
 }
+
+// bytes is what a user takes with its rules.
+func (u *User) bytes() int {
+	size := int(unsafe.Sizeof(User{})) + entryBytes + datastructs.TextBytes(len(u.Name)) +
+		cap(u.passwords)*int(unsafe.Sizeof(digest{})) + cap(u.selectors)*8
+	for _, s := range u.selectors {
+		size += s.bytes()
+	}
+	return size
+}
+
+func (s *selector) bytes() int {
+	size := int(unsafe.Sizeof(selector{})) + 8*cap(s.commands) + cap(s.keys)*int(unsafe.Sizeof(keyRight{})) + cap(s.channels)*textBytes
+	for _, r := range s.keys {
+		size += datastructs.TextBytes(len(r.pattern))
+	}
+	for _, pattern := range s.channels {
+		size += datastructs.TextBytes(len(pattern))
+	}
+	for _, words := range s.firstWords {
+		size += entryBytes + cap(words)*textBytes
+		for _, w := range words {
+			size += datastructs.TextBytes(len(w))
+		}
+	}
+	return size
+}
+
+// textBytes is what a string takes beside its text.
+const textBytes = int(unsafe.Sizeof(""))

@@ -42,6 +42,7 @@ type crowd struct {
 type registrations struct {
 	client *Client
 	list   []*registration
+	texts  int  // bytes in the names
 	ended  bool // all are as good as gone, though some have not been taken out yet
 }
 
@@ -114,6 +115,7 @@ func (s *registrations) add(r *registry, name []byte) (n *registered, added bool
 	}
 	g := &registration{of: s, name: n, place: len(s.list)}
 	s.list = append(s.list, g)
+	s.texts += len(n.name)
 	n.add(g)
 	return n, true
 }
@@ -136,6 +138,7 @@ func (s *registrations) remove(r *registry, name []byte) bool {
 // drop takes out one registration. The last takes its place in the list, which
 // gives memory back as it shrinks.
 func (s *registrations) drop(g *registration) {
+	s.texts -= len(g.name.name)
 	g.name.remove(g)
 	last := len(s.list) - 1
 	s.list[g.place], s.list[last].place = s.list[last], g.place
@@ -152,6 +155,14 @@ func (s *registrations) len() int {
 		return 0
 	}
 	return len(s.list)
+}
+
+// nameBytes is how many bytes the names have. Nil has none.
+func (s *registrations) nameBytes() int {
+	if s == nil {
+		return 0
+	}
+	return s.texts
 }
 
 // names iterates over what a client is registered for.

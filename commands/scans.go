@@ -133,7 +133,7 @@ func (p *page) reply(c *Context, next uint64) {
 	c.Array(2)
 	c.Bulk(strconv.AppendUint(nil, next, 10))
 	c.Array(p.n)
-	c.Raw(p.Bytes())
+	c.Adopt(&p.Writer)
 }
 
 func scan(c *Context) error {

@@ -4,7 +4,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/parley-chat/parley/datastructs"
 )
 
 var slowlogRow = Command{
@@ -49,9 +54,11 @@ var slowlogRow = Command{
 
 // A SlowLog keeps the last of the calls that took long. The zero value is ready.
 type SlowLog struct {
-	mu      sync.Mutex // guards all below: reads, which run side by side, add to it
-	next    int64      // id; never starts again
-	entries []slowCall // the oldest first
+	mu      sync.Mutex           // guards all below: reads, which run side by side, add to it
+	next    int64                // id; never starts again
+	entries []slowCall           // the oldest first
+	names   map[string]*slowName // of clients
+	bytes   atomic.Int64
 }
 
 type slowCall struct {
@@ -79,11 +86,64 @@ func (s *SlowLog) add(c *Context, words [][]byte, micros int64) {
 	defer s.mu.Unlock()
 	call.id = s.next
 	s.next++
+	call.name = s.addName(call.name)
 	s.entries = append(s.entries, call)
+	s.bytes.Add(call.bytes())
 	if over := int64(len(s.entries)) - c.Config.SlowlogMaxLen; over > 0 {
+		for _, gone := range s.entries[:over] {
+			s.bytes.Add(-gone.bytes())
+			s.dropName(gone.name)
+		}
 		clear(s.entries[:over])
 		s.entries = s.entries[over:]
 	}
+}
+
+// A slowName is a client's name as entries keep it: a copy, since the client may take
+// another, for all of them.
+type slowName struct {
+	text    string
+	entries int
+}
+
+func (s *SlowLog) addName(name string) string {
+	if name == "" {
+		return ""
+	}
+	kept := s.names[name]
+	if kept == nil {
+		kept = &slowName{text: strings.Clone(name)}
+		if s.names == nil {
+			s.names = make(map[string]*slowName)
+		}
+		s.names[kept.text] = kept
+		s.bytes.Add(nameBytes(name))
+	}
+	kept.entries++
+	return kept.text
+}
+
+func (s *SlowLog) dropName(name string) {
+	kept := s.names[name]
+	if kept == nil {
+		return
+	}
+	if kept.entries--; kept.entries == 0 {
+		delete(s.names, name)
+		s.bytes.Add(-nameBytes(name))
+	}
+}
+
+func nameBytes(name string) int64 { return int64(entryBytes + 24 + datastructs.TextBytes(len(name))) }
+
+// bytes is what an entry takes without its name; its room in the list counts with
+// what a growing list has free.
+func (e *slowCall) bytes() int64 {
+	size := int(unsafe.Sizeof(slowCall{}))*5/4 + datastructs.TextBytes(cap(e.words)*textBytes) + datastructs.TextBytes(len(e.client))
+	for _, w := range e.words {
+		size += datastructs.TextBytes(len(w))
+	}
+	return int64(size)
 }
 
 func shortened(words [][]byte) []string {
@@ -131,7 +191,8 @@ func (s *SlowLog) size() (kept int, ever int64) {
 func (s *SlowLog) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.entries = nil
+	s.entries, s.names = nil, nil
+	s.bytes.Store(0)
 }
 
 func slowlogGet(c *Context) error {

@@ -298,7 +298,7 @@ func set(c *Context) error {
 	}
 	if o.keep {
 		c.use(key)
-		c.Save(key, datastructs.NewString(value), EventString, "set")
+		c.Save(key, newString(c, value), EventString, "set")
 	} else {
 		put(c, key, value, at)
 	}
@@ -308,10 +308,20 @@ func set(c *Context) error {
 	return nil
 }
 
+// newString is a value that a call has brought. A large one is not copied: should an
+// effect tell of it, too, later calls of the same transaction must not write over it.
+func newString(c *Context, value []byte) *datastructs.String {
+	s := datastructs.NewString(value)
+	if c.Effects != nil {
+		s.Bytes() // lends it
+	}
+	return s
+}
+
 // put sets a key to a value that lives until at, for ever if that is 0. A time
 // that has passed is no error: the key expires after the call.
 func put(c *Context, key, value []byte, at int64) {
-	c.Replace(key, datastructs.NewString(value))
+	c.Replace(key, newString(c, value))
 	c.Notify(EventString, "set", key)
 	if at != 0 {
 		c.SetDeadline(key, at)
@@ -423,20 +433,14 @@ func bulkString(c *Context, s *datastructs.String) {
 	}
 }
 
-// bulkFrame is what a bulk string takes besides its text, at most, if that is
-// shorter than 10 GB.
-const bulkFrame = len("$0123456789\r\n\r\n")
-
 // mget looks at all keys before it replies, so that no event comes in between.
 func mget(c *Context) error {
 	var few [16]*datastructs.String // keeps the usual call from allocating
-	values, size := few[:0], 0
+	values := few[:0]
 	for _, key := range c.Args[1:] {
 		s, _ := Read[*datastructs.String](c, key) // of another kind: null
 		values = append(values, s)
-		size += s.Len() + bulkFrame
 	}
-	c.Reserve(size)
 	c.Array(len(values))
 	for _, s := range values {
 		bulkString(c, s)

@@ -31,7 +31,7 @@ func getrange(c *Context) error {
 		c.Bulk(nil)
 		return nil
 	}
-	c.Bulk(s.Bytes()[first : last+1])
+	c.Bulk(s.Range(int(first), int(last)))
 	return nil
 }
 
@@ -86,7 +86,7 @@ func appendValue(c *Context) error {
 	case err != nil:
 		return err
 	case s == nil:
-		s = datastructs.NewString(tail) // as SET: it may be an integer
+		s = newString(c, tail) // as SET: it may be an integer
 	case int64(s.Len()) > c.maxText()-int64(len(tail)):
 		return ErrTooLong
 	default:

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
 )
 
@@ -49,14 +50,27 @@ func (s *State) Refuse(l *Client, m *Command, err error) error {
 	return err
 }
 
-// CloneArgs copies a call out of the client's input, in two allocations.
+// LargeWord is the size in bytes from which a word of a call has memory of its own,
+// which nobody writes to: whoever wants to keep the word keeps that.
+const LargeWord = datastructs.LargeText
+
+var _ = [1]int{}[LargeWord-resp.LargeString] // replies keep such words, too
+
+// CloneArgs copies a call out of the client's input, in two allocations. Large words
+// are kept as they are.
 func CloneArgs(args [][]byte) [][]byte {
 	size := 0
 	for _, a := range args {
-		size += len(a)
+		if len(a) < LargeWord {
+			size += len(a)
+		}
 	}
 	block, words := make([]byte, 0, size), make([][]byte, len(args))
 	for i, a := range args {
+		if len(a) >= LargeWord {
+			words[i] = a
+			continue
+		}
 		start := len(block)
 		block = append(block, a...)
 		words[i] = slices.Clip(block[start:])

@@ -18,6 +18,7 @@ const defaultUser = "default"
 type Users struct {
 	byName   map[string]*User
 	standard *User // the default user; nil in the zero value, which knows nobody and lets everyone do everything
+	bytes    int   // that those who were added take; the default user as it is at first does not count
 }
 
 // A User is who a client is: how it proves that, and what it may then do. Its
@@ -26,6 +27,7 @@ type Users struct {
 type User struct {
 	Name string
 	rules
+	counted int // of what bytes tells, in Users
 }
 
 // rules are what ACL SETUSER says of a user. They are changed in a copy, which
@@ -55,9 +57,17 @@ const (
 // NewUsers returns the users of a server that nobody has told of any: the
 // default one, which needs no password and may do everything.
 func NewUsers() Users {
-	u := &User{defaultUser, rules{on: true, nopass: true, selectors: []*selector{unrestricted()}}}
+	u := &User{Name: defaultUser, rules: rules{on: true, nopass: true, selectors: []*selector{unrestricted()}}}
 	u.settle()
+	u.counted = u.bytes()
 	return Users{byName: map[string]*User{defaultUser: u}, standard: u}
+}
+
+// account counts a user anew whose rules have changed.
+func (s *Users) account(u *User) {
+	now := u.bytes()
+	s.bytes += now - u.counted
+	u.counted = now
 }
 
 // Default is the user that a client is before AUTH.
@@ -73,7 +83,10 @@ func (s *Users) add(name string) *User {
 	return u
 }
 
-func (s *Users) remove(u *User) { delete(s.byName, u.Name) }
+func (s *Users) remove(u *User) {
+	delete(s.byName, u.Name)
+	s.bytes -= u.counted
+}
 
 // all lists the users by their names.
 func (s *Users) all() []*User {
@@ -149,6 +162,7 @@ func (s *State) UsePassword() {
 	if !u.nopass {
 		u.passwords = []digest{sha256.Sum256([]byte(s.Config.Password))}
 	}
+	s.Users.account(u)
 }
 
 // Authenticate makes the client a user if the password is one of that user's.

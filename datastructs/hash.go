@@ -105,7 +105,7 @@ func (h *Hash) Get(field []byte) ([]byte, bool) {
 	return value, value != nil
 }
 
-// Set gives a field its value, copying both, and reports whether the field is
+// Set gives a field its value, copying both unless they are large, and reports whether the field is
 // new. A field that is there keeps its place, but not its deadline: one that had
 // one goes behind the others.
 func (h *Hash) Set(field, value []byte) (added bool) {
@@ -136,7 +136,7 @@ func (h *Hash) Update(field, value []byte) (added bool) {
 	}
 	v, added := h.large.put(field)
 	h.large.bytes += textBytes(len(value)) - textBytes(len(*v))
-	*v = string(value)
+	*v = textOf(value)
 	if h.large.len() > HashListpackEntries {
 		h.hashtable = true
 	}

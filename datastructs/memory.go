@@ -170,6 +170,9 @@ func blockOfPointers(n int) int {
 	return block(n)
 }
 
+// TextBytes is what a text of n bytes takes in memory, without its header.
+func TextBytes(n int) int { return textBytes(n) }
+
 // block rounds up to what the Go runtime hands out, or nearly: multiples of 8 up
 // to 16 bytes and of 16 up to 128, then eight sizes for each power of two up to
 // 32 KiB, and whole pages.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -16,9 +17,13 @@ type String struct {
 
 // Redis makes a string raw when it changes in place, and never takes that back
 // while the value lives. The other encodings follow from the value itself.
+//
+// A large text that others have a reference to is lent: it is copied before it is
+// written over. Reads, which run side by side, set that mark atomically.
 const (
 	plain     = 0
 	raw       = 1
+	lent      = 2
 	maxEmbstr = 44 // Redis's OBJ_ENCODING_EMBSTR_SIZE_LIMIT
 )
 
@@ -30,8 +35,14 @@ var (
 	copied  = integer[:0:1]
 )
 
-// NewString returns a String holding a copy of b, as SET stores it: what reads
-// as a canonical integer becomes one.
+// LargeText is the size in bytes from which texts are kept by reference instead of
+// copied: a text that is given to be stored is then the structure's, and neither may be
+// written to by others nor be part of something larger. A large text that is returned
+// never changes.
+const LargeText = 128 << 10
+
+// NewString returns a String holding b, as SET stores it: what reads as a canonical
+// integer becomes one. A text shorter than LargeText is copied.
 func NewString(b []byte) *String {
 	if n, ok := ParseInt(b); ok {
 		return NewInt(n)
@@ -42,7 +53,18 @@ func NewString(b []byte) *String {
 // NewText is NewString without the look for an integer: INCRBYFLOAT stores its
 // result like this, so that "11" is embstr.
 func NewText(b []byte) *String {
+	if len(b) >= LargeText {
+		return &String{text: slices.Clip(b)}
+	}
 	return &String{text: slices.Clone(b)}
+}
+
+// textOf returns b as a string, a copy unless it is large.
+func textOf(b []byte) string {
+	if len(b) >= LargeText {
+		return unsafe.String(unsafe.SliceData(b), len(b))
+	}
+	return string(b)
 }
 
 // NewInt returns a String that is an integer.
@@ -62,7 +84,7 @@ func (s *String) Encoding() string {
 	switch {
 	case s.isInt():
 		return "int"
-	case s != nil && (s.n == raw || len(s.text) > maxEmbstr):
+	case s != nil && (len(s.text) > maxEmbstr || s.n == raw): // a large text may be lent meanwhile
 		return "raw"
 	}
 	return "embstr"
@@ -76,8 +98,11 @@ func (s *String) Clone() Value {
 	if s.isInt() {
 		return &String{text: copied, n: s.n}
 	}
-	return &String{text: slices.Clone(s.text), n: s.n}
+	return &String{text: slices.Clone(s.text), n: s.mark() &^ lent}
 }
+
+// mark is n of a text.
+func (s *String) mark() int64 { return atomic.LoadInt64(&s.n) }
 
 // Shared reports whether Redis would keep the String as one value for all keys
 // that hold it, which OBJECT REFCOUNT shows: an integer from 0 to 9999, but not
@@ -111,8 +136,8 @@ func (s *String) Int() (int64, bool) {
 }
 
 // Bytes returns the text. It may be the String's own memory: it is not to be
-// written, and holds until the next change. AppendTo spares the allocation
-// that an integer costs here.
+// written, and holds until the next change, that of a large text for good. AppendTo
+// spares the allocation that an integer costs here.
 func (s *String) Bytes() []byte {
 	switch {
 	case s == nil:
@@ -120,7 +145,26 @@ func (s *String) Bytes() []byte {
 	case s.isInt():
 		return s.AppendTo(nil)
 	}
+	s.lend(s.text)
 	return s.text
+}
+
+// Range returns the bytes from first to last, 0 <= first <= last < Len, under the
+// conditions of Bytes.
+func (s *String) Range(first, last int) []byte {
+	if s.isInt() {
+		return s.AppendTo(nil)[first : last+1]
+	}
+	part := s.text[first : last+1 : last+1]
+	s.lend(part)
+	return part
+}
+
+// lend marks the text as lent if a part of it is large.
+func (s *String) lend(part []byte) {
+	if len(part) >= LargeText && s.mark()&lent == 0 {
+		atomic.OrInt64(&s.n, lent)
+	}
 }
 
 // AppendTo appends the text to dst.
@@ -142,7 +186,11 @@ func (s *String) SetInt(n int64) {
 // Append adds b at the end and makes the String raw, even when b is empty. An
 // APPEND to a missing key is no Append: Redis stores that as SET would.
 func (s *String) Append(b []byte) {
-	s.makeRaw(s.Len() + len(b))
+	size := s.Len() + len(b)
+	s.makeRaw(size)
+	if size >= LargeText && size > cap(s.text) {
+		s.move(make([]byte, len(s.text), size+size/8)) // what there was becomes garbage: the less of it the better
+	}
 	s.text = append(s.text, b...)
 }
 
@@ -157,9 +205,9 @@ func (s *String) SetRange(offset int, b []byte) {
 	s.makeRaw(end)
 	switch old := len(s.text); {
 	case end > cap(s.text): // new memory is zero, and untouched where that is
-		grown := make([]byte, end, max(end, old+old/4))
-		copy(grown, s.text)
-		s.text = grown
+		s.move(make([]byte, end, max(end, old+old/4)))
+	case offset < old && s.n&lent != 0:
+		s.move(make([]byte, max(end, old)))
 	case end > old:
 		s.text = s.text[:end]
 		clear(s.text[old:])
@@ -171,8 +219,16 @@ func (s *String) SetRange(offset int, b []byte) {
 func (s *String) makeRaw(size int) {
 	if s.isInt() {
 		s.text = strconv.AppendInt(make([]byte, 0, max(size, intLen(s.n))), s.n, 10)
+		s.n = plain
 	}
-	s.n = raw
+	s.n |= raw
+}
+
+// move puts the text into memory of its own.
+func (s *String) move(to []byte) {
+	copy(to, s.text)
+	s.text = to
+	s.n &^= lent
 }
 
 func (s *String) isInt() bool {
@@ -186,8 +242,10 @@ func (s *String) Check() error {
 		return nil
 	case s.isInt() && (len(s.text) != 0 || cap(s.text) > cap(integer)):
 		return fmt.Errorf("string: text %q stored in the mark of integers", s.text)
-	case !s.isInt() && s.n != plain && s.n != raw:
-		return fmt.Errorf("string: mark %d is neither plain nor raw", s.n)
+	case !s.isInt() && s.mark()&^(raw|lent) != 0:
+		return fmt.Errorf("string: mark %d is none of a text", s.n)
+	case !s.isInt() && s.mark()&lent != 0 && len(s.text) < LargeText:
+		return fmt.Errorf("string: a text of %d bytes is lent", len(s.text))
 	}
 	return nil
 }

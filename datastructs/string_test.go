@@ -137,3 +137,26 @@ func FuzzStringAgainstBytes(f *testing.F) {
 		}
 	})
 }
+
+// A large text that has been given out is not written over, and one that is given to
+// be stored is not copied.
+func TestLargeTextsAreKeptAndLent(t *testing.T) {
+	text := bytes.Repeat([]byte("x"), datastructs.LargeText)
+	s := datastructs.NewString(text)
+	require.Same(t, &text[0], &s.Bytes()[0])
+	lent, part := s.Bytes(), s.Range(1, 3)
+	s.Append([]byte("more"))
+	s.SetRange(0, []byte("abcde"))
+	s.SetRange(2, []byte("C"))
+	require.Equal(t, "abCdex", string(s.Bytes()[:6]))
+	require.Len(t, lent, datastructs.LargeText)
+	require.Empty(t, bytes.Trim(lent, "x"))
+	require.Equal(t, "xxx", string(part))
+	require.NoError(t, s.Check())
+	require.NoError(t, s.Clone().(*datastructs.String).Check())
+
+	short := []byte("short")
+	s = datastructs.NewString(short)
+	short[0] = 'S'
+	require.Equal(t, "short", string(s.Bytes()))
+}

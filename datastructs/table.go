@@ -87,7 +87,8 @@ func (t *table[V]) keyOf(key []byte) (string, bool) {
 	return "", false
 }
 
-// put finds the value of key, or inserts a zero value under a copy of it. The
+// put finds the value of key, or inserts a zero value under a copy of it, or under key
+// itself if it is large. The
 // pointer is valid until the next change of the table.
 func (t *table[V]) put(key []byte) (v *V, added bool) {
 	h := uint32(maphash.Bytes(hashSeed, key))
@@ -97,7 +98,7 @@ func (t *table[V]) put(key []byte) (v *V, added bool) {
 		}
 	}
 	e := t.push()
-	e.key = string(key)
+	e.key = textOf(key)
 	t.bytes += textBytes(len(key))
 	t.segmentWithRoom(h).insert(slot(h, t.n-1))
 	return &e.val, true

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strconv"
@@ -43,49 +44,48 @@ func (s *Server) Do(ctx context.Context, args ...any) (resp.Value, error) {
 		return resp.Value{}, err
 	}
 	d := s.engine.newDirect()
-	raw, err := s.engine.direct(ctx, d, words)
-	if err != nil {
+	if err := s.engine.direct(ctx, d, words); err != nil {
 		return resp.Value{}, err
 	}
-	v, err := resp.Parse(raw)
+	v, err := d.w.Parse()
 	if err == nil {
 		err = v.Err()
 	}
 	return v, err
 }
 
-// direct runs a call and waits for its reply.
-func (e *engine) direct(ctx context.Context, d *direct, words [][]byte) (reply []byte, failure error) {
+// direct runs a call and waits for its reply, which is then in d.w.
+func (e *engine) direct(ctx context.Context, d *direct, words [][]byte) (failure error) {
 	defer d.survive(e, &failure)
 	select {
 	case <-e.ended:
-		return nil, ErrClosed
+		return ErrClosed
 	default:
 	}
 	if e.batch(&d.caller, []request{e.request(words)}, func() {}) == 0 {
-		return nil, ErrClosed // meanwhile
+		return ErrClosed // meanwhile
 	}
 	if !d.parked.Load() {
 		if d.w.Len() == 0 {
-			return nil, ErrClosed // meanwhile, and it had begun to wait
+			return ErrClosed // meanwhile, and it had begun to wait
 		}
-		return d.w.Bytes(), nil
+		return nil
 	}
 	select {
 	case <-d.reply:
 	case <-ctx.Done():
 		if e.withdraw(&d.caller) {
-			return nil, ctx.Err()
+			return ctx.Err()
 		}
 		select {
 		case <-d.reply:
 		default:
-			return nil, ErrClosed // meanwhile
+			return ErrClosed // meanwhile
 		}
 	case <-e.ended:
-		return nil, ErrClosed
+		return ErrClosed
 	}
-	return d.w.Bytes(), nil
+	return nil
 }
 
 // withdraw ends a waiting call unanswered. false: it has ended already, by an
@@ -111,7 +111,9 @@ func toWords(args []any) ([][]byte, error) {
 		case string:
 			words[i] = []byte(a)
 		case []byte:
-			words[i] = a
+			if words[i] = a; len(a) >= commands.LargeWord {
+				words[i] = bytes.Clone(a) // the caller may write to it later
+			}
 		case int:
 			words[i] = strconv.AppendInt(nil, int64(a), 10)
 		case int64:

@@ -138,7 +138,8 @@ func askDirectly(t testing.TB, s *Server) asker {
 	d.client.Direct = false // this one lasts: SELECT has its effect
 	return func(calls ...[]string) (replies []resp.Value) {
 		for _, call := range calls {
-			raw, err := s.engine.direct(context.Background(), d, wordsOf(call))
+			err := s.engine.direct(context.Background(), d, wordsOf(call))
+			raw := d.w.Bytes()
 			require.NoError(t, err, "%q", call)
 			v, err := resp.Parse(raw)
 			require.NoError(t, err, "%q", call)

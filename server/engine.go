@@ -25,7 +25,8 @@ var (
 // every command goes, whoever sends it.
 //
 // Lock order: a session's turn, then mu, then an outbox's mu, then a Server's,
-// then that of reminders.
+// then that of reminders. That of the reclaimer is taken behind mu, and none behind it
+// but a clock's.
 type engine struct {
 	clock Clock
 	log   logbook
@@ -56,6 +57,7 @@ type engine struct {
 	newLimit bool        // maxmemory has changed
 	evicting func() bool // stops the turn of making room that is to come; nil: none is
 
+	reclaimer reclaimer
 	reminders reminders      // of what clients may be late with
 	ended     chan struct{}  // closed by close
 	narrow    chan struct{}  // see further
@@ -79,6 +81,7 @@ type caller struct {
 	waiter   *waiter     // that call
 	answered func()      // takes its reply out of w; called under the lock
 	resume   func()      // it is over; called under the lock
+	ran      func(int)   // so many bytes of large words are not its own any more; nil: nobody counts them
 }
 
 // callerLimits are copies of what CONFIG says, for use without the lock.
@@ -135,6 +138,7 @@ type request struct {
 	command *commands.Command
 	err     error // the reply to a call that cannot run
 	broken  error // the stream cannot be read on
+	large   int   // bytes of args that are large words
 
 	asked  bool    // what goes wrong with it
 	told   bool    // to tests, that it has come in
@@ -172,6 +176,7 @@ func newEngine(o Options) (*engine, error) {
 	s.Unblock = e.unblock
 	s.MayGuess, s.Guessed = e.mayGuess, e.guessed
 	s.Published = o.Taps.Published
+	e.reclaimer.hook = o.FreeMemory
 	e.reminders.init(e.clock, &e.tasks, &e.aftermath)
 	e.reminders.panicked = e.lookPanicked
 	e.house.init(e, nil)
@@ -246,6 +251,7 @@ func (e *engine) leave(c *caller) {
 	e.state.Tracking.Leave(c.client)
 	e.state.Tracking.Forget(c.client)
 	e.state.Left(c.client)
+	e.noteMemory()
 	e.settled()
 }
 
@@ -298,6 +304,9 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 				break // the caller was one of them
 			}
 		}
+		if batch[n].large > 0 {
+			e.noteMemory() // while a value is there that this one replaces
+		}
 		o, ran := e.receive(c, batch[n])
 		if c.waiter == nil {
 			c.ctx.Answered(batch[n].command)
@@ -307,6 +316,9 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 		passed = since(e.clock, begun)
 		if ran {
 			e.report(c, batch[n], o, passed-before)
+		}
+		if batch[n].large > 0 {
+			c.ran(batch[n].large)
 		}
 		if len(e.waiting.ready) > 0 {
 			done() // what the served do may be told to the caller: behind its own replies
@@ -325,7 +337,8 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 	e.copyLimits(c)
 	done()
 	if c.waiter != nil && c.w.Len() == 0 {
-		recycleReply(c.w.Take(nil)) // it may wait for long
+		_, unused := c.w.Take(nil)
+		recycleReply(unused) // it may wait for long
 	}
 	if e.tapped {
 		e.followLine(c) // it may have another name
@@ -334,6 +347,7 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 		e.evictClients()
 		e.house.ctx.Broadcast()
 	}
+	e.noteMemory()
 	e.stays.add(passed)
 	e.settled()
 	return n
@@ -347,6 +361,7 @@ func (e *engine) afterOthers() {
 	e.publish()
 	e.limitMemory(func() {})
 	e.house.ctx.Broadcast()
+	e.noteMemory()
 	e.settled()
 }
 
@@ -514,6 +529,7 @@ func (e *engine) close() {
 	close(e.ended)
 	e.clearAlarm()
 	e.stopEvicting()
+	e.reclaimer.stopReclaiming(e)
 	e.clearPause()
 	e.closeGuesses()
 	e.unparkAll()

@@ -89,6 +89,7 @@ func (e *engine) evictMore() {
 	e.evictByItself()
 	e.setAlarm()
 	e.house.ctx.Broadcast()
+	e.noteMemory()
 }
 
 // evictByItself takes a turn in the name of no client.

@@ -172,7 +172,9 @@ func TestClientsThatTakeMostAreClosed(t *testing.T) {
 		conn.Write([]byte(text))
 		return conn
 	}
-	half := func(n int) string { return "*2\r\n$4\r\nECHO\r\n$900000\r\n" + strings.Repeat("x", n) }
+	half := func(n int) string {
+		return fmt.Sprintf("*2\r\n$4\r\nECHO\r\n$%d\r\n%s", n+n/8, strings.Repeat("x", n))
+	}
 	small, spared := dial("PING\r\n"), dial("CLIENT NO-EVICT ON\r\n"+half(200_000))
 	medium := dial(half(200_000))
 	large := dial(half(700_000))

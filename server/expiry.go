@@ -66,5 +66,6 @@ func (e *engine) goOff() {
 	e.serve(now)
 	e.setAlarm()
 	e.house.ctx.Broadcast()
+	e.noteMemory()
 	e.settled()
 }

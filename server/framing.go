@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"sync"
@@ -74,7 +75,7 @@ var errQueryBuffer = errors.New("client query buffer limit exceeded")
 // What next returns does not depend on how the stream was cut, and each byte is
 // looked at a fixed number of times. (Redis lets a line longer than 64 KiB pass
 // if its end happens to arrive in the same read; here it never passes.) Memory
-// follows the bytes that have come, never a length that a client has announced.
+// follows the bytes that have come, never a length alone that a client has announced.
 // One command must fit into limits.query as a whole; Redis takes words out of
 // its buffer one by one.
 //
@@ -91,11 +92,25 @@ type framing struct {
 	passed int64 // commands that end at head or before, those of no words included
 	count  int   // words announced by the command in progress; 0 until its first header is complete
 	left   int   // words of it that are still to come
-	bulk   int64 // bytes in the word at pos, if inBulk
+	bulk   int64 // bytes in the word at pos, if inBulk, or in the last of large
 	inBulk bool  // the header of the word at pos has been read
+
+	large   []largeWord // of the command in progress
+	filling bool        // the last of large has not come whole
+	handed  int         // bytes in the large words that next has returned last
 
 	err  error // the first error: nothing is read after it
 	work int64 // bytes looked at, parsed or moved; tests hold it linear in the input
+}
+
+// A largeWord is a word that has a buffer of its own, as in Redis, so that it need not
+// be copied once it is whole: it belongs to whoever next returns it to. In buf an empty
+// word stands in its place. The buffer is allocated in its full size once an eighth of
+// the word has come.
+type largeWord struct {
+	place  int // among the words of its command
+	text   []byte
+	beside int // bytes of its header and end, but for those that stand in buf
 }
 
 // write appends a copy of p to the input. Words that next returned earlier are
@@ -109,7 +124,13 @@ func (f *framing) write(p []byte) error {
 		f.err = errQueryBuffer
 		return f.err
 	}
-	if f.pending() == 0 || len(p) > cap(f.buf)-len(f.buf) {
+	if f.filling {
+		p = f.fill(p)
+		if len(p) == 0 {
+			return nil
+		}
+	}
+	if f.unused() == 0 || len(p) > cap(f.buf)-len(f.buf) {
 		f.makeRoom(len(p))
 	}
 	f.buf = append(f.buf, p...)
@@ -126,9 +147,11 @@ func (f *framing) write(p []byte) error {
 // args is appended to dst in place while dst has room and is an array of its
 // own otherwise: whoever collects several commands goes on with dst =
 // append(dst, args...), which then copies nothing or grows dst. The words are
-// parts of the buffer, valid until the next write or release; appending to one,
+// parts of the buffer, valid until the next write or release, but for those of
+// commands.LargeWord bytes or more, which are the caller's for good; appending to one,
 // or to args, does not reach the next.
 func (f *framing) next(dst [][]byte) (args [][]byte, ok bool, err error) {
+	f.handed = 0
 	for f.err == nil && f.head < len(f.buf) {
 		if f.buf[f.head] == '*' {
 			args, ok = f.nextMultibulk(dst)
@@ -151,12 +174,13 @@ func (f *framing) next(dst [][]byte) (args [][]byte, ok bool, err error) {
 // calls it when it has run the commands that next returned: their words are
 // invalid from here on.
 func (f *framing) release() {
-	live, size := f.pending(), cap(f.buf)
+	live, size := f.unused(), cap(f.buf)
 	switch {
 	case size <= smallBuffer && f.err == nil:
 	case live == 0 || f.err != nil:
 		recycle(f.buf)
 		f.buf, f.head, f.line, f.pos = nil, 0, 0, 0
+		f.large, f.filling = nil, false
 	case live <= smallBuffer/2 || size > chunkBuffer && live <= size/4:
 		f.moveTo(newBuffer(2 * live))
 	}
@@ -172,10 +196,25 @@ func (f *framing) empty() {
 
 // buffered returns the bytes that no returned command has used, and those for
 // which there is room without growing (qbuf and qbuf-free of CLIENT LIST).
-func (f *framing) buffered() (used, free int) { return f.pending(), cap(f.buf) - f.pending() }
+func (f *framing) buffered() (used, free int) {
+	used, free = f.pending(), cap(f.buf)-f.unused()
+	for _, w := range f.large {
+		free += cap(w.text) - len(w.text)
+	}
+	return used, free
+}
 
 // pending is how many bytes no returned command has used.
-func (f *framing) pending() int { return len(f.buf) - f.head }
+func (f *framing) pending() int {
+	n := f.unused()
+	for _, w := range f.large {
+		n += len(w.text) + w.beside
+	}
+	return n
+}
+
+// unused is pending without large words.
+func (f *framing) unused() int { return len(f.buf) - f.head }
 
 // nextInline reads a command that is a line of text. A NUL before the line's
 // end makes it endless, as in Redis, which looks for the end with strchr.
@@ -211,10 +250,17 @@ func (f *framing) nextMultibulk(dst [][]byte) (args [][]byte, ok bool) {
 		f.count, f.left = n, n
 	}
 	for f.left > 0 {
+		if f.filling {
+			return nil, false
+		}
+		header := f.line
 		if !f.inBulk && !f.readBulkLength() {
 			return nil, false
 		}
 		if int64(len(f.buf)-f.pos)-2 < f.bulk {
+			if f.bulk >= commands.LargeWord {
+				f.beginLarge(header)
+			}
 			return nil, false
 		}
 		f.pos += int(f.bulk)
@@ -319,9 +365,61 @@ func (f *framing) parse(dst [][]byte) (args [][]byte, ok bool) {
 		return nil, false
 	}
 	for i, a := range args {
-		args[i] = a[:len(a):len(a)]
+		if args[i] = a[:len(a):len(a)]; len(a) >= commands.LargeWord { // it came whole while nothing ran
+			args[i] = bytes.Clone(a)
+			f.handed += len(a)
+		}
 	}
+	for _, w := range f.large {
+		args[w.place] = w.text
+		f.handed += len(w.text)
+	}
+	f.large = nil
 	return args, true
+}
+
+// beginLarge gives the word in progress, whose header starts at a place and whose first
+// bytes have come, a buffer of its own.
+func (f *framing) beginLarge(header int) {
+	first := f.buf[f.pos:]
+	f.large = append(f.large, largeWord{place: f.count - f.left, beside: f.pos - header - len(emptyWord)})
+	f.filling, f.inBulk = true, false
+	f.fill(first)
+	f.buf = append(f.buf[:header], emptyWord...) // shorter than any header of a large word
+	f.pos = len(f.buf)
+	f.line = f.pos
+}
+
+const emptyWord = "$0\r\n\r\n"
+
+// fill appends to the large word in progress, and returns what does not belong to it.
+func (f *framing) fill(p []byte) (rest []byte) {
+	w := &f.large[len(f.large)-1]
+	whole := int(min(f.bulk, math.MaxInt-2)) + 2
+	n := min(len(p), whole-len(w.text))
+	if size := len(w.text) + n; size > cap(w.text) {
+		most := max(min(whole, f.limits.query), size) // a longer word never comes whole
+		w.text = append(make([]byte, 0, largeCapacity(most, size)), w.text...)
+	}
+	w.text = append(w.text, p[:n]...)
+	f.work += int64(n)
+	if len(w.text) == whole {
+		w.text, w.beside = w.text[:f.bulk:f.bulk], w.beside+2
+		f.filling = false
+		f.left--
+	}
+	return p[n:]
+}
+
+// largeCapacity is how large a buffer for the first want bytes of a word should be: the
+// whole, or an eighth of it, or an eighth of that, and so on. So what is copied, and
+// left behind, comes to a seventh of the word at most.
+func largeCapacity(whole, want int) int {
+	size := whole
+	for size/8 >= max(want, chunkBuffer) {
+		size /= 8
+	}
+	return size
 }
 
 // makeRoom gets rid of the bytes that next has used and sees to it that n more

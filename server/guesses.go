@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
@@ -148,8 +149,12 @@ func (e *engine) openBucket(c *caller) *bucket {
 	}
 	b := &bucket{left: float64(e.state.Config.Guesses.Burst), asOf: e.micros()}
 	g.buckets[at] = b
+	e.state.Beside.Store(int64(len(g.buckets) * bucketBytes))
 	return b
 }
+
+// bucketBytes is what a bucket takes with its place in the table.
+const bucketBytes = int(unsafe.Sizeof(bucket{})) + 96
 
 // refill puts in what has come due, and returns what is there.
 func (e *engine) refill(b *bucket) float64 {

@@ -39,7 +39,7 @@ const besides = 600
 // weigh counts what a session keeps: what has come in, in the buffer for it or in
 // copies, and room for calls.
 func (s *session) weigh(input int) {
-	s.holds.set(sessionBytes + input + s.copies + cap(s.words)*wordBytes + cap(s.batch)*int(unsafe.Sizeof(request{})))
+	s.holds.set(sessionBytes + input + s.copies + s.large + cap(s.words)*wordBytes + cap(s.batch)*int(unsafe.Sizeof(request{})))
 }
 
 const wordBytes = int(unsafe.Sizeof([]byte(nil)))

@@ -95,6 +95,15 @@ type Options struct {
 	// server. Default: nothing is called.
 	MaxMemory func(bytes uint64)
 
+	// FreeMemory is called, in a goroutine of the server and under no lock, when the
+	// server takes much less memory than it did, by its own account: at least 32 MiB and
+	// a quarter less than at most since the last call. Calls are a second apart at least,
+	// and 20 times as long as the last one took. Go gives what has become free back to the
+	// system some minutes later; a program that is nothing but a server can have it done
+	// with debug.FreeOSMemory, which collects the garbage of the whole process first.
+	// Close waits for a call that is under way. Default: nothing is called.
+	FreeMemory func()
+
 	// Commands are rows beside those of Redis: clients can send them, and COMMAND,
 	// ACL and HELP know of them. New panics if one has the name of another. Each call
 	// must write one whole reply; for one that does not, the client gets the error

@@ -64,6 +64,7 @@ type session struct {
 	batch  []request // parsed; those from next on have not run
 	next   int
 	copies int           // bytes in words of batch that are copies
+	large  int           // bytes in words of batch that have memory of their own
 	obeyed *callerLimits // what the input and the outbox are under
 
 	stranger atomic.Int64 // Unix ns since which it must say who it is; 0: it need not
@@ -86,7 +87,7 @@ func newSession(e *engine, o origin, attach func(*session)) (*session, error) {
 	s.reminder.init(s)
 	s.caller.init(e, &commands.Client{Addr: o.addr, LocalAddr: o.local, Peer: s})
 	s.caller.from, s.caller.inside, s.caller.loopback = o.ip, o.inside, o.loopback
-	s.caller.answered, s.caller.resume = s.deliver, func() { s.proceed() }
+	s.caller.answered, s.caller.resume, s.caller.ran = s.deliver, func() { s.proceed() }, s.ran
 	attach(s)
 	if err := e.enter(&s.caller); err != nil {
 		return nil, err
@@ -110,12 +111,16 @@ func (s *session) Feed(p []byte) (open bool) {
 	s.engine.state.Stats.InBytes.Add(int64(len(p)))
 	s.engine.state.Stats.Reads.Add(1)
 	s.quiet.reads.Add(1)
-	if err := s.in.write(p); err != nil {
-		s.engine.log.tell(queryTooLong, who(s.client), "error", err)
-		s.over = true
-		return false
+	for more := true; more && !s.over; more = len(p) > 0 {
+		piece := p[:min(len(p), largeRead)] // so that a large word is found before it has been copied
+		p = p[len(piece):]
+		if err := s.in.write(piece); err != nil {
+			s.engine.log.tell(queryTooLong, who(s.client), "error", err)
+			s.over = true
+			return false
+		}
+		s.run()
 	}
-	s.run()
 	s.engine.relieve()
 	return !s.over
 }
@@ -139,7 +144,7 @@ func (s *session) run() {
 	}
 	s.obey() // what a call has changed that waited
 	for further := false; !s.over && (s.next < len(s.batch) || s.parse()); further = true {
-		if s.w.Bytes() == nil {
+		if !s.w.HasBuffer() {
 			s.w.Take(newReply())
 		}
 		if further {
@@ -166,7 +171,8 @@ func (s *session) rest() {
 		s.words = nil
 	}
 	if s.w.Len() == 0 {
-		recycleReply(s.w.Take(nil))
+		_, unused := s.w.Take(nil)
+		recycleReply(unused)
 	}
 	s.in.release()
 	s.measure()
@@ -204,7 +210,7 @@ func (s *session) full() bool { return s.queryUsed.Load() > maxUnrun }
 func (s *session) parse() bool {
 	clear(s.batch) // what is done keeps no input in memory
 	clear(s.words)
-	s.batch, s.words, s.next, s.kept, s.copies = s.batch[:0], s.words[:0], 0, false, 0
+	s.batch, s.words, s.next, s.kept, s.copies, s.large = s.batch[:0], s.words[:0], 0, false, 0, 0
 	most := maxBatch
 	if s.limits.Load().unauthenticated {
 		most = 1 // its limits change with AUTH
@@ -224,6 +230,8 @@ func (s *session) parse() bool {
 			break
 		}
 		r := s.engine.request(args)
+		r.large = s.in.handed
+		s.large += r.large
 		s.batch = append(s.batch, r)
 		if r.command != nil && r.command.Has(commands.NoAuth) {
 			break // RESET, HELLO: the limits may change behind it
@@ -243,13 +251,20 @@ func (s *session) keepRest() {
 	if s.kept {
 		return
 	}
-	s.kept = true
+	s.kept, s.large = true, 0
 	clear(s.batch[:s.next]) // the words of what is done
 	rest := s.batch[s.next:]
 	for i := range rest {
+		rest[i].large = 0 // it is in copies
 		rest[i].args = commands.CloneArgs(rest[i].args)
 		s.copies += argsBytes(rest[i].args)
 	}
+	s.measure()
+}
+
+// ran is told of large words that are the session's no more: their call has run.
+func (s *session) ran(large int) {
+	s.large -= large
 	s.measure()
 }
 
@@ -257,13 +272,17 @@ func (s *session) keepRest() {
 // the lock, so that replies and messages keep their order.
 func (s *session) deliver() {
 	if s.w.Len() > 0 {
-		p := s.w.Take(nil)
-		if len(p) == 0 {
-			recycleReply(p) // the client wants no replies
+		pieces, last := s.w.Take(nil)
+		for _, p := range pieces {
+			s.engine.state.Stats.OutBytes.Add(int64(len(p.Bytes)))
+			s.out.reply(p.Bytes)
+		}
+		if len(last) == 0 {
+			recycleReply(last) // the client wants no replies
 			return
 		}
-		s.engine.state.Stats.OutBytes.Add(int64(len(p)))
-		s.out.reply(p)
+		s.engine.state.Stats.OutBytes.Add(int64(len(last)))
+		s.out.reply(last)
 	}
 }
 
@@ -346,6 +365,7 @@ func (s *session) overflowed() {
 // leave ends the session: the client is gone. To call it again does nothing.
 func (s *session) leave() {
 	s.engine.reminders.forget(&s.reminder)
+	s.engine.noteInput(s.holds.bytes())
 	s.turn.take()
 	s.over = true
 	s.holds.forget()

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"syscall"
@@ -129,12 +130,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 func serve(ctx context.Context, o options, stdin io.Reader, stdout, stderr io.Writer) error {
 	ctx, shutdown := context.WithCancel(ctx)
 	defer shutdown()
-	o.server.Shutdown, o.server.MaxMemory = shutdown, limitHeap
+	o.server.Shutdown, o.server.MaxMemory, o.server.FreeMemory = shutdown, limitHeap, debug.FreeOSMemory
 	o.server.Logger = newLogger(stderr, o.json, o.server.LogLevel)
 	o.logWarnings(o.server.Logger)
 	start := server.Start
 	if o.test {
-		start = startForTests
+		start, o.server.FreeMemory = startForTests, nil // the clock of tests would wait for it
 		go untilEOF(stdin, shutdown)
 	}
 	s, err := start(o.server)

@@ -20,9 +20,9 @@ func (w *Writer) Mute(yes bool) {
 	}
 	w.muting.on = yes
 	if yes {
-		w.muting.from = len(w.buf)
+		w.muting.from = w.Len()
 	} else {
-		w.muting.close(len(w.buf))
+		w.muting.close(w.Len())
 	}
 }
 
@@ -30,10 +30,10 @@ func (w *Writer) Mute(yes bool) {
 // muted.
 func (w *Writer) Message(p []byte) {
 	if w.muting.on {
-		w.muting.close(len(w.buf))
-		w.muting.from = len(w.buf) + len(p)
+		w.muting.close(w.Len())
+		w.muting.from = w.Len() + len(p)
 	}
-	w.buf = append(w.buf, p...)
+	w.Raw(p)
 }
 
 func (m *muting) close(end int) {
@@ -76,23 +76,46 @@ func (m *muting) insert(at, n int) {
 	}
 }
 
-// take returns p without what is left out.
-func (m *muting) take(p []byte) []byte {
+// take returns what is not left out of the pieces and of the last one.
+func (m *muting) take(pieces []Piece, last []byte) ([]Piece, []byte) {
+	end := len(last)
+	for _, p := range pieces {
+		end += len(p.Bytes)
+	}
 	if m.on {
-		m.close(len(p))
+		m.close(end)
 		m.from = 0 // of what comes next
 	}
 	if len(m.spans) == 0 {
-		return p
+		return pieces, last
 	}
-	kept := p[:m.spans[0].start]
-	for i, s := range m.spans {
-		next := len(p)
-		if i+1 < len(m.spans) {
-			next = m.spans[i+1].start
-		}
-		kept = append(kept, p[s.end:next]...)
-	}
+	spans := append(m.spans, span{end, end})
 	m.spans = nil
-	return kept
+	if len(pieces) == 0 { // the usual case: what is kept moves together
+		kept := last[:spans[0].start]
+		for i, s := range spans[:len(spans)-1] {
+			kept = append(kept, last[s.end:spans[i+1].start]...)
+		}
+		return nil, kept
+	}
+	var kept []Piece
+	at, next := 0, 0 // where the piece begins, and the first of spans that ends behind it
+	for _, p := range append(pieces, Piece{last, false}) {
+		stop := at + len(p.Bytes)
+		from := at
+		for ; next < len(spans) && spans[next].start < stop; next++ {
+			s := spans[next]
+			if s.start > from {
+				kept = append(kept, Piece{slices.Clip(p.Bytes[from-at : s.start-at]), p.Shared})
+			}
+			if from = max(from, min(s.end, stop)); s.end > stop {
+				break // the next piece has more of it
+			}
+		}
+		if from < stop {
+			kept = append(kept, Piece{slices.Clip(p.Bytes[from-at:]), p.Shared})
+		}
+		at = stop
+	}
+	return kept, nil
 }

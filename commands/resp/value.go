@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 )
 
 // A Type is the byte that opens an element on the wire.
@@ -186,10 +188,13 @@ var ErrMalformed = errors.New("resp: malformed reply")
 const maxDepth = 128
 
 // A Reader reads replies and pushes from a stream.
-type Reader struct{ r *bufio.Reader }
+type Reader struct {
+	r    *bufio.Reader
+	here *inMemory // what r reads from, if all of it has come; else nil
+}
 
 // NewReader returns a Reader over r, which it buffers.
-func NewReader(r io.Reader) *Reader { return &Reader{bufio.NewReader(r)} }
+func NewReader(r io.Reader) *Reader { return &Reader{r: bufio.NewReader(r)} }
 
 // Read returns the next whole reply or push. A reply of the error type is a
 // Value, not an error of Read; errors are those of the stream, and ErrMalformed.
@@ -199,9 +204,45 @@ func (r *Reader) Read() (Value, error) { return r.value(0) }
 func (r *Reader) Buffered() int { return r.r.Buffered() }
 
 // Parse reads the one reply that p holds.
-func Parse(p []byte) (Value, error) {
-	r := Reader{bufio.NewReaderSize(bytes.NewReader(p), 16)}
+func Parse(p []byte) (Value, error) { return parse(&inMemory{last: p}) }
+
+// Parse reads the one reply that the Writer holds, as Parse does of Bytes, which is
+// not copied for it.
+func (w *Writer) Parse() (Value, error) {
+	return parse(&inMemory{pieces: append(slices.Clip(w.done), Piece{w.buf, false})})
+}
+
+func parse(from *inMemory) (Value, error) {
+	r := Reader{bufio.NewReaderSize(from, 16), from}
 	return r.Read()
+}
+
+// inMemory reads pieces, and then the last one.
+type inMemory struct {
+	pieces []Piece
+	last   []byte
+}
+
+// Read is that of an io.Reader.
+func (m *inMemory) Read(p []byte) (n int, err error) {
+	for len(m.last) == 0 && len(m.pieces) > 0 {
+		m.last, m.pieces = m.pieces[0].Bytes, m.pieces[1:]
+	}
+	if len(m.last) == 0 {
+		return 0, io.EOF
+	}
+	n = copy(p, m.last)
+	m.last = m.last[n:]
+	return n, nil
+}
+
+// left is how many bytes have not been read.
+func (m *inMemory) left() int {
+	n := len(m.last)
+	for _, p := range m.pieces {
+		n += len(p.Bytes)
+	}
+	return n
 }
 
 func (r *Reader) value(depth int) (Value, error) {
@@ -274,13 +315,13 @@ func (r *Reader) bulk(v Value, length string) (Value, error) {
 		}
 		p = p[4:]
 	}
-	v.Str = string(p)
+	v.Str = unsafe.String(unsafe.SliceData(p), len(p)) // take has made it for this
 	return v, nil
 }
 
 // take reads n bytes. A great n is only a claim: memory is taken as bytes come.
 func (r *Reader) take(n int) ([]byte, error) {
-	if n <= 64<<10 {
+	if n <= 64<<10 || r.here != nil && n <= r.r.Buffered()+r.here.left() {
 		p := make([]byte, n)
 		_, err := io.ReadFull(r.r, p)
 		return p, err

@@ -7,9 +7,11 @@
 package resp
 
 import (
+	"bytes"
 	"math"
 	"slices"
 	"strconv"
+	"unsafe"
 
 	"github.com/tidwall/redcon"
 )
@@ -27,16 +29,39 @@ func (e Error) Error() string { return string(e) }
 // set of calls gives the RESP2 shape and the RESP3 shape of a reply.
 //
 // The zero value writes RESP2 into a buffer of its own.
+//
+// A long reply is in several pieces, so that it is never copied to make it grow.
+// Positions (Len, Mark, Truncate) count the bytes of all pieces.
 type Writer struct {
-	buf    []byte
+	buf    []byte  // the last piece, which is appended to
+	done   []Piece // those before it
+	before int     // bytes in done
+	shared int     // of those, the bytes in pieces that are shared
 	resp3  bool
 	full   bool
 	muting muting
 }
 
-// MaxReply is the number of bytes that a Writer takes before it is full. It
-// holds the longest string there is twice over.
+// A Piece is a part of what a Writer has written. One that is Shared is not a copy:
+// it must not change.
+type Piece struct {
+	Bytes  []byte
+	Shared bool
+}
+
+// MaxReply is the number of bytes that a Writer copies before it is full. Strings
+// that it keeps by reference do not count.
 const MaxReply = 1 << 30
+
+// LargeString is the size in bytes from which Bulk and BulkString keep a string by
+// reference.
+const LargeString = 128 << 10
+
+// Sizes of pieces, in bytes. A piece shorter than minPiece grows as any slice does.
+const (
+	minPiece = 8 << 10
+	maxPiece = 256 << 10
+)
 
 // SetProtocol chooses RESP 2 or 3 for what is written from now on.
 func (w *Writer) SetProtocol(version int) { w.resp3 = version >= 3 }
@@ -45,17 +70,42 @@ func (w *Writer) SetProtocol(version int) { w.resp3 = version >= 3 }
 // where the two protocols differ in more than the type of an element.
 func (w *Writer) RESP3() bool { return w.resp3 }
 
-// Bytes returns what has been written and not yet taken. It is valid until the
-// next write.
-func (w *Writer) Bytes() []byte { return w.buf }
+// Bytes returns what has been written and not yet taken, in one slice: a copy if
+// it is in several pieces. It is valid until the next write.
+func (w *Writer) Bytes() []byte {
+	if len(w.done) == 0 {
+		return w.buf
+	}
+	whole := make([]byte, 0, w.Len())
+	for _, p := range w.done {
+		whole = append(whole, p.Bytes...)
+	}
+	return append(whole, w.buf...)
+}
 
 // Len is the number of bytes written and not yet taken.
-func (w *Writer) Len() int { return len(w.buf) }
+func (w *Writer) Len() int { return w.before + len(w.buf) }
+
+// HasBuffer reports whether there is room for a reply. Take provides it.
+func (w *Writer) HasBuffer() bool { return cap(w.buf) > 0 || len(w.done) > 0 }
 
 // Truncate forgets all but the first n bytes: what a command that fails in the
 // end had written.
 func (w *Writer) Truncate(n int) {
-	w.buf = w.buf[:n]
+	for n < w.before {
+		last := w.done[len(w.done)-1]
+		w.done[len(w.done)-1] = Piece{}
+		w.done = w.done[:len(w.done)-1]
+		w.before -= len(last.Bytes)
+		if last.Shared {
+			w.shared -= len(last.Bytes)
+		}
+		kept := max(0, n-w.before)
+		w.buf = last.Bytes[:kept:kept] // what follows is not the Writer's to write to
+	}
+	if n < w.Len() {
+		w.buf = w.buf[:n-w.before]
+	}
 	w.muting.truncate(n)
 }
 
@@ -66,24 +116,65 @@ func (w *Writer) Full() bool { return w.full }
 // Stop makes the Writer full: what follows is for nobody.
 func (w *Writer) Stop() { w.full = true }
 
-// Take hands over what was written, and not left out, and goes on in fresh, which may be nil. The
-// Writer is not full any more.
-func (w *Writer) Take(fresh []byte) []byte {
-	taken := w.muting.take(w.buf)
-	w.buf, w.full = fresh[:0], false
-	return taken
-}
-
-// Reserve makes room for n bytes more, unless there is, or they are more than a
-// reply may hold. A large reply that grows as it is written is copied several times.
-func (w *Writer) Reserve(n int) {
-	if n > cap(w.buf)-len(w.buf) && n <= MaxReply-len(w.buf) {
-		w.buf = append(make([]byte, 0, len(w.buf)+n), w.buf...)
+// Take hands over what was written, and not left out, and goes on in fresh, which may
+// be nil. The Writer is not full any more. What was written is in pieces, if there are
+// several, and in last, which may be empty.
+func (w *Writer) Take(fresh []byte) (pieces []Piece, last []byte) {
+	pieces, last = w.done, w.buf
+	if w.muting.on || len(w.muting.spans) > 0 {
+		pieces, last = w.muting.take(pieces, last)
 	}
+	w.buf, w.done, w.before, w.shared, w.full = fresh[:0], nil, 0, 0, false
+	return pieces, last
 }
 
 // Raw appends what is encoded already.
-func (w *Writer) Raw(p []byte) { w.buf = append(w.buf, p...) }
+func (w *Writer) Raw(p []byte) {
+	w.grow(len(p))
+	w.buf = append(w.buf, p...)
+}
+
+// Adopt appends what another Writer has written, which is not to be used any more.
+func (w *Writer) Adopt(other *Writer) {
+	for _, p := range other.done {
+		if p.Shared {
+			w.share(p.Bytes)
+		} else {
+			w.Raw(p.Bytes)
+		}
+	}
+	w.Raw(other.buf)
+	w.full = w.full || other.full
+}
+
+// grow begins another piece if n bytes more would make a long one grow.
+func (w *Writer) grow(n int) {
+	if n > cap(w.buf)-len(w.buf) && len(w.buf) >= minPiece {
+		size := max(n, min(2*cap(w.buf), maxPiece))
+		w.end(w.buf, false)
+		w.buf = make([]byte, 0, size)
+	}
+}
+
+// share appends p by reference.
+func (w *Writer) share(p []byte) {
+	rest := w.buf[len(w.buf):]
+	w.end(w.buf, false)
+	w.end(p, true)
+	w.buf = rest
+}
+
+// end puts a piece behind those that are complete.
+func (w *Writer) end(p []byte, shared bool) {
+	if len(p) == 0 {
+		return
+	}
+	w.done = append(w.done, Piece{slices.Clip(p), shared})
+	w.before += len(p)
+	if shared {
+		w.shared += len(p)
+	}
+}
 
 // OK writes the status +OK.
 func (w *Writer) OK() { w.buf = append(w.buf, "+OK\r\n"...) }
@@ -94,11 +185,20 @@ func (w *Writer) Status(s string) { w.buf = redcon.AppendString(w.buf, s) }
 // Error writes an error reply; line breaks become spaces.
 func (w *Writer) Error(err error) { w.buf = redcon.AppendError(w.buf, err.Error()) }
 
+// shortElement is more than a number or the header of an aggregate takes, in bytes.
+const shortElement = 64
+
 // Int writes an integer.
-func (w *Writer) Int(n int) { w.buf = redcon.AppendInt(w.buf, int64(n)) }
+func (w *Writer) Int(n int) {
+	w.grow(shortElement)
+	w.buf = redcon.AppendInt(w.buf, int64(n))
+}
 
 // Int64 writes an integer.
-func (w *Writer) Int64(n int64) { w.buf = redcon.AppendInt(w.buf, n) }
+func (w *Writer) Int64(n int64) {
+	w.grow(shortElement)
+	w.buf = redcon.AppendInt(w.buf, n)
+}
 
 // Flag writes 1 or 0: the reply of commands that say whether something held or
 // happened, which is an integer in both protocols.
@@ -110,16 +210,42 @@ func (w *Writer) Flag(yes bool) {
 	}
 }
 
-// Bulk writes a bulk string.
+// Bulk writes a bulk string. One of LargeString bytes or more is kept by reference: p
+// must not change any more.
 func (w *Writer) Bulk(p []byte) {
-	if w.full = w.full || len(p) > MaxReply-len(w.buf); !w.full {
+	if len(p) < LargeString {
+		w.short(p)
+	} else if !w.full {
+		w.header('$', len(p))
+		w.share(p)
+		w.buf = append(w.buf, "\r\n"...)
+	}
+}
+
+// short is Bulk for a string that is not large, which may be on the caller's stack.
+func (w *Writer) short(p []byte) {
+	if w.full = w.full || w.tooMuch(len(p)); !w.full {
+		w.grow(len(p) + bulkFrame)
 		w.buf = redcon.AppendBulk(w.buf, p)
 	}
 }
 
+// bulkFrame is what a bulk string takes besides its text, at most.
+const bulkFrame = len("$1073741824\r\n\r\n")
+
+// tooMuch reports whether a string of n bytes more is to be left out.
+func (w *Writer) tooMuch(n int) bool {
+	return n > MaxReply-(w.Len()-w.shared)
+}
+
 // BulkString writes a bulk string.
 func (w *Writer) BulkString(s string) {
-	if w.full = w.full || len(s) > MaxReply-len(w.buf); !w.full {
+	if len(s) >= LargeString {
+		w.Bulk(unsafe.Slice(unsafe.StringData(s), len(s))) // only read, as all that is kept by reference
+		return
+	}
+	if w.full = w.full || w.tooMuch(len(s)); !w.full {
+		w.grow(len(s) + bulkFrame)
 		w.buf = redcon.AppendBulkString(w.buf, s)
 	}
 }
@@ -127,7 +253,7 @@ func (w *Writer) BulkString(s string) {
 // BulkInt writes a number as a bulk string.
 func (w *Writer) BulkInt(n int64) {
 	var text [20]byte
-	w.Bulk(strconv.AppendInt(text[:0], n, 10))
+	w.short(strconv.AppendInt(text[:0], n, 10))
 }
 
 // BulkOrNull writes p, or null if there is none.
@@ -146,6 +272,7 @@ func (w *Writer) Verbatim(format, text string) {
 		w.BulkString(text)
 		return
 	}
+	w.grow(len(text) + bulkFrame + 4)
 	w.header('=', len(text)+4)
 	w.buf = append(w.buf, format...)
 	w.buf = append(w.buf, ':')
@@ -155,6 +282,7 @@ func (w *Writer) Verbatim(format, text string) {
 
 // Null writes the null that stands where a string was asked for.
 func (w *Writer) Null() {
+	w.grow(shortElement)
 	if w.resp3 {
 		w.buf = append(w.buf, "_\r\n"...)
 	} else {
@@ -176,9 +304,10 @@ func (w *Writer) NullArray() {
 func (w *Writer) Double(f float64) {
 	if !w.resp3 {
 		var text [32]byte
-		w.Bulk(AppendDouble(text[:0], f))
+		w.short(AppendDouble(text[:0], f))
 		return
 	}
+	w.grow(shortElement)
 	w.buf = append(w.buf, ',')
 	w.buf = AppendDouble(w.buf, f)
 	w.buf = append(w.buf, "\r\n"...)
@@ -201,7 +330,10 @@ func AppendDouble(dst []byte, f float64) []byte {
 }
 
 // Array opens an array: n elements follow.
-func (w *Writer) Array(n int) { w.buf = redcon.AppendArray(w.buf, n) }
+func (w *Writer) Array(n int) {
+	w.grow(shortElement)
+	w.buf = redcon.AppendArray(w.buf, n)
+}
 
 // Map opens a map: n keys, each followed by its value. RESP2 knows it as an
 // array of 2n elements.
@@ -234,7 +366,7 @@ func (w *Writer) Push(n int) {
 
 // Mark notes the place where the header of an aggregate goes whose length is
 // not known yet. CloseArray, CloseMap or CloseSet puts it there.
-func (w *Writer) Mark() int { return len(w.buf) }
+func (w *Writer) Mark() int { return w.Len() }
 
 // CloseArray makes what was written since mark an array of n elements.
 func (w *Writer) CloseArray(mark, n int) { w.close(mark, func() { w.Array(n) }) }
@@ -246,15 +378,34 @@ func (w *Writer) CloseMap(mark, n int) { w.close(mark, func() { w.Map(n) }) }
 func (w *Writer) CloseSet(mark, n int) { w.close(mark, func() { w.Set(n) }) }
 
 func (w *Writer) close(mark int, header func()) {
+	w.grow(shortElement) // so that header begins no piece
 	end := len(w.buf)
 	header()
-	var h [32]byte
+	var h [shortElement]byte
 	n := copy(h[:], w.buf[end:])
-	w.buf = slices.Insert(w.buf[:end], mark, h[:n]...)
+	if w.buf = w.buf[:end]; mark >= w.before {
+		w.buf = slices.Insert(w.buf, mark-w.before, h[:n]...)
+	} else {
+		w.insert(mark, bytes.Clone(h[:n]))
+	}
 	w.muting.insert(mark, n)
 }
 
+// insert puts h among the pieces that are complete.
+func (w *Writer) insert(at int, h []byte) {
+	i := 0
+	for at > len(w.done[i].Bytes) {
+		at -= len(w.done[i].Bytes)
+		i++
+	}
+	p := w.done[i]
+	cut := []Piece{{slices.Clip(p.Bytes[:at]), p.Shared}, {h, false}, {p.Bytes[at:], p.Shared}}
+	w.done = slices.Replace(w.done, i, i+1, slices.DeleteFunc(cut, func(p Piece) bool { return len(p.Bytes) == 0 })...)
+	w.before += len(h)
+}
+
 func (w *Writer) header(kind byte, n int) {
+	w.grow(shortElement)
 	w.buf = append(w.buf, kind)
 	w.buf = strconv.AppendInt(w.buf, int64(n), 10)
 	w.buf = append(w.buf, "\r\n"...)

@@ -130,7 +130,7 @@ func (l *listpack) score(f float64) {
 // Read reads one value and returns what is left behind it. A string in it may
 // be a part of p no more: all is copied.
 func Read(p []byte) (v datastructs.Value, left []byte, err error) {
-	r := reader{left: p}
+	r := reader{left: p, whole: len(p)}
 	switch kind := r.byte(); {
 	case r.failed:
 	case kind == typeString:

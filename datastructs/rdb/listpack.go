@@ -159,7 +159,7 @@ func (r *reader) listpackEntry() []byte {
 		high := uint64(head &^ lpText12)
 		return r.take(high<<8 | r.uint(1))
 	case head == lpText32:
-		return r.take(r.uint(4))
+		return r.text(r.uint(4))
 	case head == lpInt16:
 		n = r.int(2)
 	case head == lpInt24:

@@ -3,6 +3,7 @@ package rdb_test
 import (
 	"bytes"
 	"encoding/binary"
+	"math/rand/v2"
 	"runtime"
 	"strings"
 	"testing"
@@ -171,4 +172,24 @@ func FuzzString(f *testing.F) {
 		require.Equal(t, len(text), v.(*datastructs.String).Len())
 		require.True(t, bytes.Equal(text, v.(*datastructs.String).Bytes()))
 	})
+}
+
+// What is restored does not keep the rest of a payload in memory.
+func TestRestoredTextsKeepNothingElse(t *testing.T) {
+	large := func(seed uint64) []byte { // that cannot be compressed
+		p := make([]byte, datastructs.LargeText)
+		rand.NewChaCha8([32]byte{byte(seed)}).Read(p)
+		return p
+	}
+	h := new(datastructs.Hash)
+	h.Set([]byte("f"), large(1))
+	h.Set([]byte("g"), large(2))
+	payload := rdb.Dump(h)
+	v, err := rdb.Restore(payload)
+	require.NoError(t, err)
+	clear(payload)
+	got, _ := v.(*datastructs.Hash).Get([]byte("g"))
+	require.Equal(t, string(large(2)), string(got))
+	got, _ = v.(*datastructs.Hash).Get([]byte("f"))
+	require.Equal(t, string(large(1)), string(got))
 }

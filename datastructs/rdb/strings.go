@@ -1,8 +1,10 @@
 package rdb
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/parley-chat/parley/datastructs"
@@ -71,6 +73,9 @@ func (w *writer) string(p []byte) {
 		}
 	}
 	w.length(uint64(len(p)))
+	if len(p) >= datastructs.LargeText {
+		w.out = slices.Grow(w.out, len(p)+footerLen) // exactly, should nothing else follow
+	}
 	w.out = append(w.out, p...)
 }
 
@@ -91,6 +96,7 @@ func (w *writer) int(n int32) {
 // makes no sense it has failed for good, and gives zeros.
 type reader struct {
 	left   []byte
+	whole  int // bytes that there were; 0: they are part of something larger
 	failed bool
 }
 
@@ -158,12 +164,22 @@ func (r *reader) count() uint64 {
 	return n
 }
 
+// text is take for what may be stored. Large texts are kept by whoever stores them:
+// unless one is nearly all that there was, it is copied, so as not to keep the rest.
+func (r *reader) text(n uint64) []byte {
+	p := r.take(n)
+	if len(p) < datastructs.LargeText || r.whole > 0 && len(p) >= r.whole-r.whole/8 {
+		return p
+	}
+	return bytes.Clone(p)
+}
+
 // string reads a string of any form. It may be lent.
 func (r *reader) string() []byte {
 	n, form := r.length()
 	switch form {
 	case 0:
-		return r.take(n)
+		return r.text(n)
 	case asInt8:
 		return strconv.AppendInt(nil, r.int(1), 10)
 	case asInt16:

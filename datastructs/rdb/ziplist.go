@@ -72,7 +72,7 @@ func (r *reader) ziplistEntry() []byte {
 		for _, b := range r.take(4) {
 			length = length<<8 | uint64(b)
 		}
-		return r.take(length)
+		return r.text(length)
 	case head == zlInt16:
 		n = r.int(2)
 	case head == zlInt32:
@@ -106,9 +106,9 @@ func (r *reader) zipmap(p []byte) iter.Seq[[]byte] {
 		z := reader{left: p}
 		announced, n := z.uint(1), uint64(0)
 		for len(z.left) > 1 {
-			field := z.take(z.zipmapLength())
+			field := z.text(z.zipmapLength())
 			length, unused := z.zipmapLength(), z.uint(1)
-			value := z.take(length)
+			value := z.text(length)
 			z.take(unused)
 			n++
 			if z.failed {

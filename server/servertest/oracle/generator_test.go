@@ -2,6 +2,7 @@ package oracle_test
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -77,7 +78,8 @@ func (h *handlers) call(t *testing.T, c oracle.Call) {
 	}
 	h.c.Begin(&h.client, time.Now().UnixMicro())
 	o := h.c.Perform(row, args)
-	raw := h.writer.Take(nil)
+	raw := bytes.Clone(h.writer.Bytes())
+	h.writer.Take(nil)
 	if o.Wait != nil {
 		require.Empty(t, raw, "%s", c)
 		return

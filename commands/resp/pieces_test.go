@@ -1,0 +1,133 @@
+package resp_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/commands/resp"
+)
+
+// taken is what a Writer has written, in one slice.
+func taken(w *resp.Writer) []byte {
+	pieces, last := w.Take(nil)
+	var whole []byte
+	for _, p := range pieces {
+		whole = append(whole, p.Bytes...)
+	}
+	return append(whole, last...)
+}
+
+// A reply in pieces is what one in a single buffer would be: random elements, some of
+// them large, with headers put in later and elements cut off again.
+func TestPiecesAreTheReply(t *testing.T) {
+	large := bytes.Repeat([]byte("L"), resp.LargeString)
+	for seed := range uint64(60) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		var w resp.Writer
+		var want []byte
+		add := func() {
+			var p []byte
+			switch r.IntN(8) {
+			case 0:
+				p = large[:resp.LargeString-r.IntN(2)] // by reference or not
+			case 1:
+				p = bytes.Repeat([]byte{'m'}, r.IntN(20000))
+			case 2:
+				w.Int(12345)
+				want = append(want, ":12345\r\n"...)
+				return
+			default:
+				p = bytes.Repeat([]byte{'s'}, r.IntN(300))
+			}
+			if r.IntN(2) == 0 {
+				w.Bulk(p)
+			} else {
+				w.BulkString(string(p))
+			}
+			want = append(want, fmt.Sprintf("$%d\r\n%s\r\n", len(p), p)...)
+		}
+		for range r.IntN(20) {
+			mark := w.Mark()
+			require.Equal(t, len(want), mark)
+			n := r.IntN(30)
+			for range n {
+				add()
+			}
+			switch r.IntN(4) {
+			case 0:
+				w.Truncate(mark)
+				want = want[:mark]
+			case 1:
+				w.CloseArray(mark, n)
+				want = append(want[:mark:mark], append(fmt.Appendf(nil, "*%d\r\n", n), want[mark:]...)...)
+			case 2: // half of it, as when a connection is cut
+				at := mark + r.IntN(w.Len()-mark+1)
+				w.Truncate(at)
+				want = want[:at]
+			case 3:
+				var part resp.Writer
+				part.Bulk(large)
+				part.BulkString("behind")
+				w.Adopt(&part)
+				want = append(want, fmt.Sprintf("$%d\r\n%s\r\n$6\r\nbehind\r\n", len(large), large)...)
+			}
+		}
+		require.Equal(t, len(want), w.Len())
+		require.True(t, bytes.Equal(want, w.Bytes()), "seed %d", seed)
+		require.True(t, bytes.Equal(want, taken(&w)), "seed %d", seed)
+		require.Zero(t, w.Len())
+	}
+	require.Empty(t, bytes.Trim(large, "L"), "nothing has written to what is shared")
+}
+
+// allocated is how many bytes f allocates.
+func allocated(f func()) int {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return int(after.TotalAlloc - before.TotalAlloc)
+}
+
+// A long reply is not copied to grow, and large strings are not copied at all.
+func TestLongRepliesAreNotCopied(t *testing.T) {
+	text, large := bytes.Repeat([]byte("x"), 1000), make([]byte, 32<<20)
+	var w resp.Writer
+	require.Less(t, allocated(func() {
+		for range 32 << 10 {
+			w.Bulk(text)
+		}
+	}), 40<<20)
+	require.Less(t, allocated(func() {
+		for range 32 {
+			w.Bulk(large)
+			w.BulkString("between")
+		}
+	}), 1<<20)
+	require.Less(t, allocated(func() { w.Take(nil) }), 1<<20)
+}
+
+// Muting leaves out the same of a reply in pieces as of one in a single buffer.
+func TestMutedPieces(t *testing.T) {
+	for seed := range uint64(60) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		var w, want resp.Writer
+		for range r.IntN(30) {
+			text := string(bytes.Repeat([]byte{byte('a' + r.IntN(26))}, r.IntN(2)*r.IntN(2*resp.LargeString)))
+			muted := r.IntN(3) == 0
+			w.Mute(muted)
+			w.BulkString(text)
+			w.Message([]byte("push"))
+			if !muted {
+				want.BulkString(text)
+			}
+			want.Message([]byte("push"))
+		}
+		require.Equal(t, string(taken(&want)), string(taken(&w)), "seed %d", seed)
+	}
+}

@@ -1,0 +1,116 @@
+package server
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// What must have become free before Options.FreeMemory is called: so many bytes, and a
+// quarter of what was in use at most since the last call.
+const (
+	leastFreed  = 32 << 20
+	freedShare  = 4
+	reclaimSoon = 100 * time.Millisecond // after memory has become free: more often does at once
+	reclaimWait = time.Second            // between calls, and looks at what clients hold
+	reclaimRest = 20                     // so many times as long as a call took there is no other
+)
+
+// A reclaimer finds out when memory has become free that the process could give back.
+// It goes by the account of what the server takes, which is known at any time. Without
+// a hook it does nothing.
+type reclaimer struct {
+	hook func()
+	most atomic.Int64 // that was in use since the last call, in bytes
+
+	mu   sync.Mutex // guards all below; taken behind the engine's lock
+	stop func() bool
+	next time.Time // no call before
+}
+
+// noteMemory is to be called when the account may have grown or fallen. The engine's
+// lock is held, or shared.
+func (e *engine) noteMemory() {
+	if e.reclaimer.hook != nil {
+		e.reclaimer.note(e)
+	}
+}
+
+// noteInput is noteMemory for what a client that leaves has sent, so many bytes: no call
+// may have been made since that grew. It takes the lock.
+func (e *engine) noteInput(bytes int) {
+	if e.reclaimer.hook != nil && bytes >= leastFreed/2 {
+		e.mu.RLock()
+		defer e.mu.RUnlock()
+		e.noteMemory()
+	}
+}
+
+func (r *reclaimer) note(e *engine) {
+	used := int64(e.state.Used())
+	most := r.most.Load()
+	for used > most && !r.most.CompareAndSwap(most, used) {
+		most = r.most.Load()
+	}
+	switch {
+	case fallen(most, used):
+		r.arm(e, reclaimSoon)
+	case e.state.Held.Load() >= leastFreed: // they let go of it without a word
+		r.arm(e, reclaimWait)
+	}
+}
+
+// fallen reports whether enough has become free.
+func fallen(most, used int64) bool {
+	return most-used >= leastFreed && most-used >= most/freedShare
+}
+
+// arm sets the time to look, unless there is one.
+func (r *reclaimer) arm(e *engine, wait time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stop != nil || e.closed {
+		return
+	}
+	wait = max(wait, r.next.Sub(e.clock.Now()))
+	e.tasks.Add(1)
+	r.stop = e.clock.AfterFunc(wait, e.reclaim)
+}
+
+// reclaim calls the hook if memory is free, and sees to the next look.
+func (e *engine) reclaim() {
+	defer e.tasks.Done()
+	defer e.survive()
+	r := &e.reclaimer
+	e.mu.RLock()
+	used, most, closed := int64(e.state.Used()), r.most.Load(), e.closed
+	e.mu.RUnlock()
+	if closed {
+		return
+	}
+	if fallen(most, used) {
+		r.most.Store(used)
+		begun := e.clock.Now()
+		r.hook()
+		took := since(e.clock, begun)
+		r.mu.Lock()
+		r.next = e.clock.Now().Add(max(reclaimWait, reclaimRest*took))
+		r.mu.Unlock()
+	}
+	r.mu.Lock()
+	r.stop = nil
+	r.mu.Unlock()
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	r.note(e)
+}
+
+// stopReclaiming is for close, under the engine's lock: no call of the hook begins.
+func (r *reclaimer) stopReclaiming(e *engine) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stop != nil && r.stop() {
+		e.tasks.Done()
+	}
+	r.stop = nil
+}
