@@ -15,7 +15,7 @@ import "github.com/parley-chat/parley/commands"
 func (s *Server) Act(f func(*commands.Context)) error {
 	e := s.engine
 	e.lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	if e.closed {
 		return ErrClosed
 	}

@@ -12,9 +12,8 @@ func (e *engine) relieve() {
 	if !e.tooLarge() {
 		return
 	}
-	defer e.endRest()
 	e.lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	e.evictClients()
 }
 

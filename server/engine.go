@@ -53,6 +53,7 @@ type engine struct {
 	actor   *caller // acts for Act; nil until then
 	alarm   alarm
 	closed  bool
+	ending  bool // somebody is in unlock, to end what ends in pieces
 
 	newLimit bool        // maxmemory has changed
 	evicting func() bool // stops the turn of making room that is to come; nil: none is
@@ -235,9 +236,8 @@ func (e *engine) enter(c *caller) error {
 // leave forgets a client with all that it held. A call of it that waits takes
 // nothing any more.
 func (e *engine) leave(c *caller) {
-	defer e.endRest()
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	if e.state.Clients.Get(c.client.ID) == c.client {
 		e.log.tell(clientLeft, who(c.client))
 	}
@@ -255,16 +255,6 @@ func (e *engine) leave(c *caller) {
 	e.settled()
 }
 
-// endRest ends, in stays under the lock that hold up nobody, what the last one has
-// left to end: see State.EndSome. Whoever has caused it does it.
-func (e *engine) endRest() {
-	for done := !e.state.Ending(); !done; {
-		e.mu.Lock()
-		done = e.state.EndSome()
-		e.mu.Unlock()
-	}
-}
-
 // request finds the row of a call. It needs no lock.
 func (e *engine) request(args [][]byte) request {
 	r := request{args: args}
@@ -280,14 +270,13 @@ func (e *engine) request(args [][]byte) request {
 // enough. It calls done before others are served and before it lets go, and
 // returns how many were used up.
 func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
-	defer e.endRest()
 	shared := c.shares(batch) && e.rlock()
 	c.shared = shared
 	if shared {
 		defer e.mu.RUnlock()
 	} else {
 		e.lock()
-		defer e.mu.Unlock()
+		defer e.unlock()
 	}
 	if e.closed {
 		c.finished.Store(true)

@@ -237,7 +237,7 @@ func (e *engine) takeTurns(b *bucket) {
 	defer e.tasks.Done()
 	defer e.survive()
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	if e.closed {
 		return
 	}

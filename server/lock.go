@@ -13,6 +13,21 @@ func (e *engine) lock() {
 	e.waits.add(since(e.clock, begun))
 }
 
+// unlock lets go of the lock. Who has ended so much that it has to be taken out in
+// pieces (see State.EndSome) does that before it returns, in stays under the lock that
+// hold up nobody; others do not help.
+func (e *engine) unlock() {
+	mine := e.state.Ending() && !e.ending
+	e.ending = e.ending || mine
+	e.mu.Unlock()
+	for done := !mine; !done; {
+		e.mu.Lock()
+		done = e.state.EndSome()
+		e.ending = !done
+		e.mu.Unlock()
+	}
+}
+
 // rlock shares the lock, unless somebody is told of reads: all receivers are to
 // see those in one order.
 func (e *engine) rlock() bool {

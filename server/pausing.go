@@ -64,7 +64,7 @@ func (e *engine) endPause(p commands.Pause) {
 	defer e.tasks.Done()
 	defer e.survive()
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	if e.closed || e.pausing.now != p {
 		return
 	}

@@ -179,3 +179,27 @@ func TestManyWatchedKeysEndInPieces(t *testing.T) {
 		require.InDelta(t, used, s.engine.state.Used(), 40_000, "replies are there")
 	}
 }
+
+// Who has ended much takes it out; whoever comes in between does not help, nor wait.
+func TestNobodyElseTakesOutWhatAClientHasEnded(t *testing.T) {
+	s := newClosed(t, Options{})
+	e := s.engine
+	conn, err := s.Dial()
+	require.NoError(t, err)
+	_, err = conn.Write(encode("WATCH "+manyOf(5000, "some:key:#"), 0))
+	require.NoError(t, err)
+	e.mu.Lock()
+	e.ending = true // by somebody who has not come to it yet
+	e.state.Unwatch(e.state.Clients.All()[0])
+	e.mu.Unlock()
+	_, err = s.Do(t.Context(), "SET", "some:key:1", "v")
+	require.NoError(t, err)
+	require.True(t, e.state.Ending())
+	require.NoError(t, s.Check())
+	e.mu.Lock()
+	e.ending = false
+	e.unlock()
+	require.False(t, e.state.Ending())
+	require.False(t, e.ending)
+	require.NoError(t, s.Check())
+}

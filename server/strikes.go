@@ -140,7 +140,7 @@ func (e *engine) endDelay(p *waiter) {
 	defer e.tasks.Done()
 	defer e.survive()
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	if p.caller.waiter != p || e.closed {
 		return
 	}

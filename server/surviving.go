@@ -37,7 +37,6 @@ func (e *engine) survive() {
 		e.tellPanic("(timer)", p)
 		e.goOn()
 	}
-	e.endRest()
 }
 
 // guard runs f. A panic ends f and nothing else.
@@ -55,7 +54,7 @@ func (e *engine) guard(what string, f func()) {
 func (e *engine) goOn() {
 	e.guard("(after a panic)", func() {
 		e.mu.Lock()
-		defer e.mu.Unlock()
+		defer e.unlock()
 		if !e.closed {
 			e.serve(e.micros())
 			e.afterOthers()

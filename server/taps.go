@@ -112,7 +112,7 @@ func (s *Server) Inspect(f func(*commands.State)) {
 func (s *Server) Retap(f func(*commands.State)) {
 	e := s.engine
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	f(&e.state)
 	if !e.closed {
 		e.followLines()
