@@ -12,6 +12,7 @@ const expireAtOnce = 1000
 type alarm struct {
 	at   int64 // Unix ms; 0: not set
 	stop func() bool
+	n    int // how many have been set: one that has been replaced may go off all the same
 }
 
 // setAlarm sees to it that the alarm goes off for the earliest deadline. One
@@ -23,10 +24,12 @@ func (e *engine) setAlarm() {
 	}
 	e.clearAlarm()
 	e.alarm.at = at
+	e.alarm.n++
+	n := e.alarm.n
 	e.tasks.Add(1)
 	// A key is there until its deadline is past, as in Redis.
 	wait := time.UnixMilli(at).Add(time.Millisecond).Sub(e.clock.Now()) // at may be the last ms there is
-	e.alarm.stop = e.clock.AfterFunc(wait, e.goOff)
+	e.alarm.stop = e.clock.AfterFunc(wait, func() { e.goOff(n) })
 }
 
 func (e *engine) nextDeadline() (first int64, ok bool) {
@@ -45,16 +48,18 @@ func (e *engine) clearAlarm() {
 	if e.alarm.at != 0 && e.alarm.stop() {
 		e.tasks.Done()
 	}
-	e.alarm = alarm{}
+	e.alarm.at, e.alarm.stop = 0, nil
 }
 
 // goOff expires what is due, in the name of no client.
-func (e *engine) goOff() {
+func (e *engine) goOff(n int) {
 	defer e.tasks.Done()
 	defer e.survive()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.alarm = alarm{}
+	if n == e.alarm.n {
+		e.alarm.at, e.alarm.stop = 0, nil
+	}
 	if e.closed {
 		return
 	}

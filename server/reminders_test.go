@@ -175,3 +175,18 @@ func TestAlarmReplacedAsItGoesOff(t *testing.T) {
 	r.close()
 	tasks.Wait()
 }
+
+// So it is with the alarm for what expires.
+func TestExpiryAlarmReplacedAsItGoesOff(t *testing.T) {
+	clock := &firingClock{Clock: NewManualClock(time.UnixMilli(1615480369000))}
+	s, err := New(Options{Clock: clock})
+	require.NoError(t, err)
+	_, err = s.Do(t.Context(), "SET", "a", "v", "PX", 2000)
+	require.NoError(t, err)
+	late := clock.fire[len(clock.fire)-1]
+	s.engine.alarm.stop = func() bool { return false } // it is going off, and waits for the lock
+	_, err = s.Do(t.Context(), "SET", "b", "v", "PX", 1000)
+	require.NoError(t, err)
+	late()
+	require.NoError(t, s.Close())
+}
