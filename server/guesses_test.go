@@ -249,6 +249,7 @@ func TestGuessesThroughTheUnixSocket(t *testing.T) {
 }
 
 func TestClientThatNeverAuthenticates(t *testing.T) {
+	t.Parallel()
 	s, clock := guarded(t)
 	silent, busy, honest := dialFrom(t, s, "192.0.2.7:1"), dialFrom(t, s, "192.0.2.7:2"), dialFrom(t, s, "192.0.2.7:3")
 	inside := dial(t, s)

@@ -38,6 +38,7 @@ func arrived(t *testing.T, s *server.Server, bytes int) {
 
 // As in Redis, who waits is not idle: for a key, or for messages.
 func TestIdleClientsAreClosed(t *testing.T) {
+	t.Parallel()
 	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *peer) {
 		idle, busy, subscriber, sharded, monitor, waiter, transaction := dial(), dial(), dial(), dial(), dial(), dial(), dial()
 		subscriber.ask("SUBSCRIBE news")
@@ -81,6 +82,7 @@ func TestIdleClientsAreClosed(t *testing.T) {
 }
 
 func TestCallHalfSentIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *peer) {
 		p, bystander := dial(), dial()
 		send := func(text string) {
@@ -112,6 +114,7 @@ func TestCallHalfSentIsWaitedFor(t *testing.T) {
 
 // Many megabytes over a slow line take long, but they come.
 func TestSlowUploadIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *peer) {
 		p := dial()
 		send := func(text string, all int) {
@@ -151,6 +154,7 @@ func TestNobodyIsLateWhoWaits(t *testing.T) {
 }
 
 func TestClientThatStopsReadingIsCutOff(t *testing.T) {
+	t.Parallel()
 	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *peer) {
 		p, subscriber, bystander := dial(), dial(), dial()
 		bystander.ask("CONFIG SET timeout 10") // who does not read is not just idle
@@ -186,6 +190,7 @@ func TestLittleUnreadIsWaitedFor(t *testing.T) {
 }
 
 func TestSoftOutputLimitWithoutFurtherOutput(t *testing.T) {
+	t.Parallel()
 	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *peer) {
 		subscriber := dial()
 		subscriber.ask("SUBSCRIBE news")
