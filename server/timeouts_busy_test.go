@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"flag"
 	"fmt"
 	"io"
 	"regexp"
@@ -15,11 +14,13 @@ import (
 
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/server"
+	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // Time counts against a client only while the server has nothing left to do for it.
 
-var moves = flag.Int("moves", 20, "how often a clock is moved while clients are sending and reading")
+// moves is how often a clock is moved while clients are sending and reading.
+var moves = harness.Count(100, 3000)
 
 // realNetworks are those in which something can be on its way.
 var realNetworks = []string{"tcp", "tls", "unix", "wrapped"}
@@ -75,14 +76,14 @@ func moveUnderWay(t *testing.T, newClock func() movableClock, networks ...string
 			})
 		}
 		begun := clock.Now()
-		for range *moves {
+		for range moves {
 			before := calls.Load()
 			clock.Advance(61 * time.Second)
 			until(t, "calls run", func() bool { return calls.Load() > before || t.Failed() })
 		}
 		over.Store(true)
 		busy.Wait()
-		require.GreaterOrEqual(t, clock.Now().Sub(begun), time.Duration(*moves)*61*time.Second)
+		require.GreaterOrEqual(t, clock.Now().Sub(begun), time.Duration(moves)*61*time.Second)
 		requireNobodyLate(t, s)
 	}, networks...)
 }
@@ -98,7 +99,7 @@ func TestClockThatIsMovedEndsNoHandshake(t *testing.T) {
 				clock.Advance(31 * time.Second)
 			}
 		})
-		for range *moves {
+		for range moves {
 			require.NoError(t, dial().conn.Close())
 		}
 		over.Store(true)
