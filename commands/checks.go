@@ -69,7 +69,7 @@ func (s *State) checkClients() error {
 
 func (l *Client) sizeOfNames() (size int) {
 	if l.tracking != nil {
-		for prefix := range l.tracking.prefixes {
+		for _, prefix := range l.tracking.prefixes {
 			size += len(prefix)
 		}
 	}
@@ -211,14 +211,16 @@ func (s *State) checkKeys() error {
 
 func (s *State) checkPrefixes() error {
 	t, lengths := &s.Tracking, make(map[int]int)
+	texts := 0
 	for name, p := range t.prefixes {
+		texts += len(name)
 		lengths[len(name)]++
 		if p.prefix != name || len(p.clients) == 0 {
 			return fmt.Errorf("tracked prefix %q has %d clients", name, len(p.clients))
 		}
 		for l := range p.clients {
-			if _, held := l.tracking.prefixes[name]; !held || !s.is(l) {
-				return fmt.Errorf("tracked prefix %q has client %d, connected: %t, with it: %t", name, l.ID, s.is(l), held)
+			if !l.tracking.has(name) || !s.is(l) {
+				return fmt.Errorf("tracked prefix %q has client %d, connected: %t, with it: %t", name, l.ID, s.is(l), l.tracking.has(name))
 			}
 		}
 	}
@@ -227,6 +229,9 @@ func (s *State) checkPrefixes() error {
 			return fmt.Errorf("%d prefixes of length %d, %d counted", lengths[l.length], l.length, l.prefixes)
 		}
 		delete(lengths, l.length)
+	}
+	if texts != t.texts {
+		return fmt.Errorf("prefixes of %d bytes, %d counted", texts, t.texts)
 	}
 	if len(lengths) > 0 {
 		return fmt.Errorf("prefixes of lengths that are not counted: %v", lengths)
@@ -250,7 +255,10 @@ func (t *Tracking) checkReader(l *Client) error {
 	if _, tracks := t.clients[l]; tracks != now.on {
 		return fmt.Errorf("client %d tracks: %t, in the table: %t", l.ID, now.on, tracks)
 	}
-	for prefix := range now.prefixes {
+	if !slices.IsSorted(now.prefixes) {
+		return fmt.Errorf("client %d has prefixes that are not in order", l.ID)
+	}
+	for _, prefix := range now.prefixes {
 		if p := t.prefixes[prefix]; p == nil {
 			return fmt.Errorf("client %d has the prefix %q, which is not in the table", l.ID, prefix)
 		}

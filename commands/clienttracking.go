@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -105,22 +104,22 @@ func checkTracking(now, want clientTracking, prefixes [][]byte) error {
 	case want.optIn && now.optOut, want.optOut && now.optIn:
 		return errSwitchOpt
 	}
-	return checkPrefixes(now.prefixes, prefixes)
+	return checkPrefixes(&now, prefixes)
 }
 
 // checkPrefixes finds two prefixes with keys in common, of which at least one
 // is new: of the new ones the first such, and what it first meets.
-func checkPrefixes(held map[string]struct{}, prefixes [][]byte) error {
-	first := firstOverlap(held, prefixes)
-	if first < 0 {
+func checkPrefixes(now *clientTracking, prefixes [][]byte) error {
+	first := firstOverlap(prefixes)
+	for _, p := range prefixes[:min(first+1, len(prefixes))] {
+		if other, found := now.meets(string(p)); found {
+			return overlapError(string(p), "an existing", other)
+		}
+	}
+	if first == len(prefixes) {
 		return nil
 	}
 	prefix := string(prefixes[first])
-	for _, other := range slices.Sorted(maps.Keys(held)) {
-		if overlap(prefix, other) {
-			return overlapError(prefix, "an existing", other)
-		}
-	}
 	for _, later := range prefixes[first+1:] {
 		if overlap(prefix, string(later)) {
 			return overlapError(prefix, "another provided", string(later))
@@ -129,20 +128,17 @@ func checkPrefixes(held map[string]struct{}, prefixes [][]byte) error {
 	return nil
 }
 
-// firstOverlap returns the place of the first new prefix that overlaps with
-// any other, or -1. In order, those that begin with another follow it: one walk
-// finds them, however many there are.
-func firstOverlap(held map[string]struct{}, prefixes [][]byte) int {
+// firstOverlap returns the place of the first prefix that overlaps with another, or
+// their number. In order, those that begin with another follow it: one walk finds
+// them, however many there are.
+func firstOverlap(prefixes [][]byte) int {
 	type entry struct {
 		prefix string
-		place  int // among the new ones; len(prefixes): held
+		place  int
 	}
 	var all []entry
 	for i, p := range prefixes {
 		all = append(all, entry{string(p), i})
-	}
-	for p := range held {
-		all = append(all, entry{p, len(prefixes)})
 	}
 	slices.SortFunc(all, func(a, b entry) int { return strings.Compare(a.prefix, b.prefix) })
 	first := len(prefixes)
@@ -155,9 +151,6 @@ func firstOverlap(held map[string]struct{}, prefixes [][]byte) int {
 			first = min(first, e.place, open[len(open)-1].place)
 		}
 		open = append(open, e)
-	}
-	if first == len(prefixes) {
-		return -1
 	}
 	return first
 }
@@ -234,7 +227,7 @@ func clientTrackingInfo(c *Context) error {
 	c.Int64(c.Client.redirection())
 	c.BulkString("prefixes")
 	c.Array(len(now.prefixes))
-	for _, prefix := range slices.Sorted(maps.Keys(now.prefixes)) {
+	for _, prefix := range now.prefixes {
 		c.BulkString(prefix)
 	}
 	return nil

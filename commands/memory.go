@@ -51,15 +51,14 @@ const (
 // subscribed to names and watches keys, the names that it tracks, and the calls
 // that it has queued.
 func (l *Client) bytes() int {
-	entries, size := 0, clientBytes+l.namesSize+l.watching.len()*registrationBytes
+	size := clientBytes + l.watching.len()*registrationBytes
 	for _, names := range l.subscriptions {
 		size += names.len() * registrationBytes
 	}
 	if t := l.tracking; t != nil {
-		entries += len(t.prefixes)
+		size += cap(t.prefixes) * textBytes
 		size += t.read.len() * registrationBytes
 	}
-	size += entries * entryBytes
 	size += datastructs.TextBytes(len(l.Name)) + datastructs.TextBytes(len(l.LibName)) + datastructs.TextBytes(len(l.LibVersion))
 	if l.Multi != nil {
 		size += l.Multi.bytes
@@ -70,7 +69,7 @@ func (l *Client) bytes() int {
 // nameBytes is what the names take that a client is registered for. They are in the
 // tables of those, once for all clients; what a client takes is found with them.
 func (l *Client) nameBytes() int {
-	size := l.watching.nameBytes()
+	size := l.namesSize + l.watching.nameBytes()
 	for _, names := range l.subscriptions {
 		size += names.nameBytes()
 	}
@@ -119,7 +118,7 @@ func (s *State) watchersBytes() (size int) {
 
 func (t *Tracking) bytes() int {
 	return t.keys.bytes() + t.ending.bytes() + len(t.readers)*entryBytes +
-		len(t.prefixes)*(int(unsafe.Sizeof(trackedPrefix{}))+indexedBytes+64)
+		t.texts + len(t.prefixes)*(int(unsafe.Sizeof(trackedPrefix{}))+indexedBytes+64)
 }
 
 // bytes is what a user takes with its rules.

@@ -20,6 +20,7 @@ type Tracking struct {
 	ending  endings              // of those
 
 	prefixes map[string]*trackedPrefix
+	texts    int              // bytes in them
 	lengths  []prefixLength   // of the prefixes, shortest first
 	changed  []*trackedPrefix // those with changes that have not been told
 
@@ -39,7 +40,7 @@ type clientTracking struct {
 	broken    bool // the client of redirect was gone when it was to be told
 	redirect  int64
 
-	prefixes map[string]struct{}
+	prefixes []string // in order
 	read     *registrations
 }
 
@@ -87,9 +88,52 @@ func (t *Tracking) on(l *Client, want clientTracking, prefixes [][]byte) {
 	if want.broadcast && len(prefixes) == 0 {
 		prefixes = [][]byte{nil}
 	}
+	var added []string
 	for _, prefix := range prefixes {
-		t.addPrefix(l, string(prefix))
+		if prefix := string(prefix); !now.has(prefix) {
+			added = append(added, t.addPrefix(l, prefix))
+		}
 	}
+	slices.Sort(added)
+	now.prefixes = merge(now.prefixes, added)
+}
+
+// has reports whether the client has a prefix.
+func (t *clientTracking) has(prefix string) bool {
+	_, found := slices.BinarySearch(t.prefixes, prefix)
+	return found
+}
+
+// meets returns the first of the client's prefixes that begins with another, or
+// that this one begins with. But for the empty one, which is the first, none of them
+// begins with another: so only the neighbours can.
+func (t *clientTracking) meets(prefix string) (other string, found bool) {
+	if len(t.prefixes) == 0 {
+		return "", false
+	}
+	i, _ := slices.BinarySearch(t.prefixes, prefix)
+	for _, near := range [...]int{0, i - 1, i} {
+		if near >= 0 && near < len(t.prefixes) && overlap(prefix, t.prefixes[near]) {
+			return t.prefixes[near], true
+		}
+	}
+	return "", false
+}
+
+// merge returns what is in two lists that are in order, in order. It takes list over.
+func merge(list, more []string) []string {
+	i, j := len(list), len(more)
+	list = slices.Grow(list, j)[:i+j]
+	for ; j > 0; i-- {
+		if i > 0 && list[i-1] > more[j-1] {
+			list[i+j-1] = list[i-1]
+			continue
+		}
+		list[i+j-1] = more[j-1]
+		j--
+		i++
+	}
+	return list
 }
 
 // off switches tracking off.
@@ -108,7 +152,7 @@ func (t *Tracking) Leave(l *Client) {
 		return
 	}
 	delete(t.clients, l)
-	for prefix := range l.tracking.prefixes {
+	for _, prefix := range l.tracking.prefixes {
 		t.dropPrefix(l, prefix)
 	}
 	l.tracking.prefixes = nil
@@ -154,11 +198,9 @@ func (t *Tracking) Forget(l *Client) {
 	delete(t.readers, l)
 }
 
-// addPrefix enters a prefix for a client, unless it has it already.
-func (t *Tracking) addPrefix(l *Client, prefix string) {
-	if _, held := l.tracking.prefixes[prefix]; held {
-		return
-	}
+// addPrefix enters a prefix for a client that does not have it, and returns the text
+// that all clients with it share.
+func (t *Tracking) addPrefix(l *Client, prefix string) string {
 	p := t.prefixes[prefix]
 	if p == nil {
 		p = &trackedPrefix{prefix: prefix, clients: make(map[*Client]struct{})}
@@ -166,14 +208,12 @@ func (t *Tracking) addPrefix(l *Client, prefix string) {
 			t.prefixes = make(map[string]*trackedPrefix)
 		}
 		t.prefixes[prefix] = p
+		t.texts += len(prefix)
 		t.countLength(len(prefix), 1)
 	}
 	p.clients[l] = struct{}{}
-	if l.tracking.prefixes == nil {
-		l.tracking.prefixes = make(map[string]struct{})
-	}
-	l.tracking.prefixes[prefix] = struct{}{}
 	l.namesSize += len(prefix)
+	return p.prefix
 }
 
 func (t *Tracking) dropPrefix(l *Client, prefix string) {
@@ -182,6 +222,7 @@ func (t *Tracking) dropPrefix(l *Client, prefix string) {
 	l.namesSize -= len(prefix)
 	if len(p.clients) == 0 {
 		delete(t.prefixes, prefix)
+		t.texts -= len(prefix)
 		t.countLength(len(prefix), -1)
 	}
 }

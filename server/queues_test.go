@@ -203,3 +203,36 @@ func TestNobodyElseTakesOutWhatAClientHasEnded(t *testing.T) {
 	require.False(t, e.ending)
 	require.NoError(t, s.Check())
 }
+
+// Were all that a client has looked through at each call, this would take minutes.
+func TestManyTrackedPrefixes(t *testing.T) {
+	const held, calls = 200_000, 2000
+	s := newClosed(t, Options{})
+	conn, err := s.Dial()
+	require.NoError(t, err)
+	begun := time.Now()
+	words := []string{"CLIENT", "TRACKING", "ON", "BCAST"}
+	for i := range held {
+		words = append(words, "PREFIX", fmt.Sprintf("held:%d:", i))
+	}
+	var text strings.Builder
+	for i := range calls {
+		text.WriteString(command("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", fmt.Sprintf("more:%d:", i)))
+	}
+	text.WriteString(command("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "held:7:a"))
+	replies := resp.NewReader(conn)
+	for _, send := range []string{command("HELLO", "3"), command(words...), text.String()} {
+		_, err = io.WriteString(conn, send)
+		require.NoError(t, err)
+	}
+	for range 2 + calls {
+		v, err := replies.Read()
+		require.NoError(t, err)
+		require.NoError(t, v.Err())
+	}
+	v, err := replies.Read()
+	require.NoError(t, err)
+	require.EqualError(t, v.Err(), "ERR Prefix 'held:7:a' overlaps with an existing prefix 'held:7:'. Prefixes for a single client must not overlap.")
+	require.NoError(t, conn.Close())
+	require.Less(t, time.Since(begun), 20*time.Second)
+}
