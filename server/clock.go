@@ -75,8 +75,9 @@ func (m *ManualClock) AfterFunc(d time.Duration, f func()) func() bool {
 // Advance moves the clock on by d. Whatever falls due on the way happens at its
 // own time and in its order, and is over when Advance returns: keys have
 // expired, blocked calls have timed out and been answered, and what clients had
-// sent behind those calls has run. Calls from several goroutines follow one
-// another. A d below zero is none.
+// sent behind those calls has run. Where a client over a network has run out of
+// time, Advance waits for what it has sent to arrive, up to some seconds. Calls from
+// several goroutines follow one another. A d below zero is none.
 func (m *ManualClock) Advance(d time.Duration) {
 	m.moving.Lock()
 	defer m.moving.Unlock()

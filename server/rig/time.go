@@ -22,7 +22,9 @@ var lastTime = time.Unix(0, math.MaxInt64)
 // subscribers, blocked calls that timed out are answered and what clients had sent
 // behind them has run, clients that were silent for too long have left. For those
 // with connections in memory, replies and messages are there to be read; over a
-// network they are under way. What it costs grows with what falls due, not with d.
+// network they are under way. What it costs grows with what falls due, not with d;
+// where a client over a network has run out of time, what it has sent is waited for
+// before it is disconnected, which takes up to some seconds.
 //
 // As in Redis a key is there up to its deadline, that millisecond included: one
 // that is set for 30 seconds is there after Advance(30 * time.Second), and gone a
