@@ -266,3 +266,22 @@ func TestALargeValueCountsOnce(t *testing.T) {
 		require.InDelta(t, size, used, size/5)
 	})
 }
+
+// Bytes of large words, which have buffers of their own, make no room in the other one.
+func TestAWordBehindALargeOneTakesItsOwnRoomOnly(t *testing.T) {
+	f := newFraming()
+	const size, words = 16 << 20, 20_000
+	require.NoError(t, f.write([]byte(fmt.Sprintf("*%d\r\n$4\r\nMSET\r\n$%d\r\nxx", 2+words, size))))
+	_, ok, err := f.next(nil)
+	require.NoError(t, err)
+	require.False(t, ok)
+	require.NoError(t, f.write(append(make([]byte, size-2), "\r\n"...)))
+	_, ok, err = f.next(nil)
+	require.NoError(t, err)
+	require.False(t, ok)
+	for range words - 1 {
+		require.NoError(t, f.write([]byte("$10\r\n0123456789\r\n")))
+	}
+	used, free := f.buffered()
+	require.Less(t, used+free, size+4<<20)
+}
