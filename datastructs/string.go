@@ -150,12 +150,16 @@ func (s *String) Bytes() []byte {
 }
 
 // Range returns the bytes from first to last, 0 <= first <= last < Len, under the
-// conditions of Bytes.
+// conditions of Bytes. A large part of something much larger is a copy: whoever keeps
+// it does not keep the rest.
 func (s *String) Range(first, last int) []byte {
 	if s.isInt() {
 		return s.AppendTo(nil)[first : last+1]
 	}
 	part := s.text[first : last+1 : last+1]
+	if len(part) >= LargeText && len(part) < cap(s.text)/2 {
+		return slices.Clone(part)
+	}
 	s.lend(part)
 	return part
 }

@@ -160,3 +160,13 @@ func TestLargeTextsAreKeptAndLent(t *testing.T) {
 	short[0] = 'S'
 	require.Equal(t, "short", string(s.Bytes()))
 }
+
+// A client that is slow to read a part of a value does not keep all of it in memory.
+func TestALargePartOfAMuchLargerTextIsACopy(t *testing.T) {
+	text := make([]byte, 8*datastructs.LargeText)
+	s := datastructs.NewText(text)
+	part := s.Range(0, datastructs.LargeText-1)
+	require.NotSame(t, &text[0], &part[0])
+	require.Less(t, cap(part), 2*datastructs.LargeText)
+	require.Same(t, &text[0], &s.Range(0, len(text)/2)[0], "most of it is lent")
+}

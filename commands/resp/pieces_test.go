@@ -85,6 +85,21 @@ func TestPiecesAreTheReply(t *testing.T) {
 	require.Empty(t, bytes.Trim(large, "L"), "nothing has written to what is shared")
 }
 
+// What is left of a string that is kept by reference stays so: it is no buffer of the Writer's.
+func TestTruncateWithinALargeString(t *testing.T) {
+	large := bytes.Repeat([]byte("L"), resp.LargeString)
+	var w resp.Writer
+	w.Bulk(large)
+	head := len(fmt.Sprintf("$%d\r\n", len(large)))
+	w.Truncate(head + 10)
+	w.Raw([]byte("behind"))
+	pieces, last := w.Take(nil)
+	require.Len(t, pieces, 2)
+	require.True(t, pieces[1].Shared)
+	require.Equal(t, "LLLLLLLLLL", string(pieces[1].Bytes))
+	require.Equal(t, "behind", string(last))
+}
+
 // allocated is how many bytes f allocates.
 func allocated(f func()) int {
 	var before, after runtime.MemStats

@@ -102,6 +102,10 @@ func (w *Writer) Truncate(n int) {
 		}
 		kept := max(0, n-w.before)
 		w.buf = last.Bytes[:kept:kept] // what follows is not the Writer's to write to
+		if last.Shared {
+			w.end(w.buf, true)
+			w.buf = nil
+		}
 	}
 	if n < w.Len() {
 		w.buf = w.buf[:n-w.before]
