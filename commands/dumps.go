@@ -48,7 +48,7 @@ func dump(c *Context) error {
 		c.Null()
 		return nil
 	}
-	c.Bulk(rdb.Dump(v))
+	c.BulkOwned(rdb.Dump(v))
 	return nil
 }
 
