@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/datastructs"
 	"github.com/parley-chat/parley/datastructs/rdb"
 )
 
@@ -47,7 +48,7 @@ func dump(c *Context) error {
 		c.Null()
 		return nil
 	}
-	c.Bulk(rdb.Dump(v))
+	c.BulkOwned(rdb.Dump(v))
 	return nil
 }
 
@@ -90,6 +91,9 @@ func restore(c *Context) error {
 	}
 	if mortal && at <= c.Now {
 		return restorePast(c, key)
+	}
+	if s, ok := v.(*datastructs.String); ok && c.Effects != nil {
+		s.Bytes() // may be a part of the call, which the effect tells of: see newString
 	}
 	place(c, key, v, at, mortal)
 	switch {

@@ -69,7 +69,7 @@ func lcs(c *Context) error {
 	case o.length:
 		c.Int(steps.length)
 	default:
-		c.Bulk(steps.subsequence())
+		c.BulkOwned(steps.subsequence())
 	}
 	return nil
 }

@@ -31,7 +31,11 @@ func getrange(c *Context) error {
 		c.Bulk(nil)
 		return nil
 	}
-	c.Bulk(s.Range(int(first), int(last)))
+	if part, lent := s.Range(int(first), int(last)); lent {
+		c.Bulk(part)
+	} else {
+		c.BulkOwned(part)
+	}
 	return nil
 }
 

@@ -150,14 +150,18 @@ func (s *String) Bytes() []byte {
 }
 
 // Range returns the bytes from first to last, 0 <= first <= last < Len, under the
-// conditions of Bytes.
-func (s *String) Range(first, last int) []byte {
+// conditions of Bytes. A large part of something much larger is a copy: whoever keeps
+// it does not keep the rest. lent: it is no copy.
+func (s *String) Range(first, last int) (part []byte, lent bool) {
 	if s.isInt() {
-		return s.AppendTo(nil)[first : last+1]
+		return s.AppendTo(nil)[first : last+1], false
 	}
-	part := s.text[first : last+1 : last+1]
+	part = s.text[first : last+1 : last+1]
+	if len(part) >= LargeText && len(part) < cap(s.text)/2 {
+		return slices.Clone(part), false
+	}
 	s.lend(part)
-	return part
+	return part, true
 }
 
 // lend marks the text as lent if a part of it is large.

@@ -144,7 +144,8 @@ func TestLargeTextsAreKeptAndLent(t *testing.T) {
 	text := bytes.Repeat([]byte("x"), datastructs.LargeText)
 	s := datastructs.NewString(text)
 	require.Same(t, &text[0], &s.Bytes()[0])
-	lent, part := s.Bytes(), s.Range(1, 3)
+	lent := s.Bytes()
+	part, _ := s.Range(1, 3)
 	s.Append([]byte("more"))
 	s.SetRange(0, []byte("abcde"))
 	s.SetRange(2, []byte("C"))
@@ -159,4 +160,17 @@ func TestLargeTextsAreKeptAndLent(t *testing.T) {
 	s = datastructs.NewString(short)
 	short[0] = 'S'
 	require.Equal(t, "short", string(s.Bytes()))
+}
+
+// A client that is slow to read a part of a value does not keep all of it in memory.
+func TestALargePartOfAMuchLargerTextIsACopy(t *testing.T) {
+	text := make([]byte, 8*datastructs.LargeText)
+	s := datastructs.NewText(text)
+	part, lent := s.Range(0, datastructs.LargeText-1)
+	require.False(t, lent)
+	require.NotSame(t, &text[0], &part[0])
+	require.Less(t, cap(part), 2*datastructs.LargeText)
+	part, lent = s.Range(0, len(text)/2)
+	require.True(t, lent)
+	require.Same(t, &text[0], &part[0], "most of it is lent")
 }

@@ -426,7 +426,7 @@ func largeCapacity(whole, want int) int {
 // bytes fit in. It moves no more bytes than have been used or than will fit in
 // before it is called again, so that all moves together are linear.
 func (f *framing) makeRoom(n int) {
-	live := f.pending()
+	live := f.unused()
 	want := live + n
 	if want > cap(f.buf) || live > f.head || cap(f.buf) > chunkBuffer && want <= cap(f.buf)/4 {
 		f.moveTo(newBuffer(f.capacity(want, live)))

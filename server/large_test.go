@@ -14,6 +14,8 @@ import (
 
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/datastructs"
+	"github.com/parley-chat/parley/datastructs/rdb"
 )
 
 // allocated is how many bytes the process allocates while f runs.
@@ -265,4 +267,49 @@ func TestALargeValueCountsOnce(t *testing.T) {
 		require.True(t, ok)
 		require.InDelta(t, size, used, size/5)
 	})
+}
+
+// Bytes of large words, which have buffers of their own, make no room in the other one.
+func TestAWordBehindALargeOneTakesItsOwnRoomOnly(t *testing.T) {
+	f := newFraming()
+	const size, words = 16 << 20, 20_000
+	require.NoError(t, f.write([]byte(fmt.Sprintf("*%d\r\n$4\r\nMSET\r\n$%d\r\nxx", 2+words, size))))
+	_, ok, err := f.next(nil)
+	require.NoError(t, err)
+	require.False(t, ok)
+	require.NoError(t, f.write(append(make([]byte, size-2), "\r\n"...)))
+	_, ok, err = f.next(nil)
+	require.NoError(t, err)
+	require.False(t, ok)
+	for range words - 1 {
+		require.NoError(t, f.write([]byte("$10\r\n0123456789\r\n")))
+	}
+	used, free := f.buffered()
+	require.Less(t, used+free, size+4<<20)
+}
+
+// A later call of the same transaction does not write over a payload that an effect tells of.
+func TestTheEffectOfARestoreHasThePayloadAsItCame(t *testing.T) {
+	s := newClosed(t, Options{})
+	text, r := make([]byte, commands.LargeWord), rand.New(rand.NewPCG(1, 2))
+	for i := range text {
+		text[i] = byte(r.Uint32())
+	}
+	payload := string(rdb.Dump(datastructs.NewString(text)))
+	var told []string
+	s.engine.state.Effects = func(unit []commands.Effect) {
+		for _, e := range unit {
+			if string(e.Words[0]) == "RESTORE" {
+				told = append(told, string(e.Words[3]))
+			}
+		}
+	}
+	conn, err := s.Dial()
+	require.NoError(t, err)
+	for _, words := range [][]string{{"MULTI"}, {"RESTORE", "k", "0", payload}, {"SETRANGE", "k", "7", "written over"}, {"EXEC"}} {
+		_, err := io.WriteString(conn, command(words...))
+		require.NoError(t, err)
+	}
+	require.Len(t, told, 1)
+	require.True(t, payload == told[0])
 }

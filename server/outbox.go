@@ -83,8 +83,8 @@ type piece struct {
 
 func (o *outbox) init() { o.changed.L = &o.mu }
 
-// reply queues what a session has written and takes it over.
-func (o *outbox) reply(p []byte) {
+// reply queues what a session has written and takes it over, unless it is shared.
+func (o *outbox) reply(p []byte, shared bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ended {
@@ -92,9 +92,11 @@ func (o *outbox) reply(p []byte) {
 	}
 	if queue := o.queue(); len(*queue) > 0 && (len(p) < sharePiece || o.fits(p)) {
 		o.copyIn(p)
-		recycleReply(p)
+		if !shared {
+			recycleReply(p)
+		}
 	} else {
-		*queue = append(*queue, piece{p, true})
+		*queue = append(*queue, piece{p, !shared})
 	}
 	o.added(len(p))
 }

@@ -44,7 +44,7 @@ func TestUnreadTakesAboutWhatIsCounted(t *testing.T) {
 		},
 		"a reply between long messages": func(o *outbox, i int) {
 			o.push(long)
-			o.reply(append(newReply(), short...))
+			o.reply(append(newReply(), short...), false)
 		},
 		"short messages that just need another piece": func(o *outbox, i int) {
 			o.push(long)

@@ -74,7 +74,7 @@ func TestSlowReaderIsWaitedFor(t *testing.T) {
 	o.wake = func() {}
 	o.poke = func() { conn.SetWriteDeadline(longAgo) }
 
-	o.reply(make([]byte, 1<<20))
+	o.reply(make([]byte, 1<<20), false)
 	ended := make(chan error)
 	go func() { ended <- o.flush(conn, false) }()
 	conn.take(0)

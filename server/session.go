@@ -275,14 +275,14 @@ func (s *session) deliver() {
 		pieces, last := s.w.Take(nil)
 		for _, p := range pieces {
 			s.engine.state.Stats.OutBytes.Add(int64(len(p.Bytes)))
-			s.out.reply(p.Bytes)
+			s.out.reply(p.Bytes, p.Shared)
 		}
 		if len(last) == 0 {
 			recycleReply(last) // the client wants no replies
 			return
 		}
 		s.engine.state.Stats.OutBytes.Add(int64(len(last)))
-		s.out.reply(last)
+		s.out.reply(last, false)
 	}
 }
 

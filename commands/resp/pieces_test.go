@@ -85,6 +85,67 @@ func TestPiecesAreTheReply(t *testing.T) {
 	require.Empty(t, bytes.Trim(large, "L"), "nothing has written to what is shared")
 }
 
+// What is left of a string that is kept by reference stays so: it is no buffer of the Writer's.
+func TestTruncateWithinALargeString(t *testing.T) {
+	large := bytes.Repeat([]byte("L"), resp.LargeString)
+	var w resp.Writer
+	w.Bulk(large)
+	head := len(fmt.Sprintf("$%d\r\n", len(large)))
+	w.Truncate(head + 10)
+	w.Raw([]byte("behind"))
+	pieces, last := w.Take(nil)
+	require.Len(t, pieces, 2)
+	require.True(t, pieces[1].Shared)
+	require.Equal(t, "LLLLLLLLLL", string(pieces[1].Bytes))
+	require.Equal(t, "behind", string(last))
+}
+
+// Large strings that were made for a reply are not copied, but there is an end to them: a
+// transaction may ask for any number of DUMPs.
+func TestStringsMadeForAReplyCount(t *testing.T) {
+	own := make([]byte, resp.MaxReply/4)
+	var w resp.Writer
+	require.Less(t, allocated(func() {
+		for range 3 {
+			w.BulkOwned(own)
+		}
+	}), 1<<20)
+	require.False(t, w.Full())
+	length := w.Len()
+	for range 2 {
+		w.BulkOwned(own)
+	}
+	require.True(t, w.Full())
+	require.Equal(t, length, w.Len())
+	pieces, _ := w.Take(nil)
+	for _, p := range pieces {
+		require.False(t, p.Shared)
+	}
+}
+
+// So is there to what is kept by reference: a transaction may replace each value that it
+// has read. The same value any number of times is no more than once.
+func TestWhatIsKeptByReferenceHasAnEnd(t *testing.T) {
+	const size = 256 << 20
+	values := make([]byte, size+100)
+	var w resp.Writer
+	for range 100 {
+		w.Bulk(values[:size])
+	}
+	require.False(t, w.Full())
+	for i := 1; i < resp.MaxKept/size; i++ {
+		w.Bulk(values[i : size+i])
+	}
+	require.False(t, w.Full())
+	length := w.Len()
+	w.Bulk(values[99 : size+99])
+	require.True(t, w.Full())
+	require.Equal(t, length, w.Len())
+	w.Take(nil)
+	w.Bulk(values[:size])
+	require.False(t, w.Full())
+}
+
 // allocated is how many bytes f allocates.
 func allocated(f func()) int {
 	var before, after runtime.MemStats

@@ -40,6 +40,9 @@ type Writer struct {
 	resp3  bool
 	full   bool
 	muting muting
+
+	kept     int // bytes that are kept by reference, those kept twice counted once
+	keptFrom map[*byte]struct{}
 }
 
 // A Piece is a part of what a Writer has written. One that is Shared is not a copy:
@@ -52,6 +55,11 @@ type Piece struct {
 // MaxReply is the number of bytes that a Writer copies before it is full. Strings
 // that it keeps by reference do not count.
 const MaxReply = 1 << 30
+
+// MaxKept is the number of bytes that a Writer keeps by reference before it is full, where
+// what it keeps twice counts once. A transaction may have replaced the values meanwhile:
+// then nobody else keeps them, and nothing else bounds them.
+const MaxKept = 4 << 30
 
 // LargeString is the size in bytes from which Bulk and BulkString keep a string by
 // reference.
@@ -102,6 +110,10 @@ func (w *Writer) Truncate(n int) {
 		}
 		kept := max(0, n-w.before)
 		w.buf = last.Bytes[:kept:kept] // what follows is not the Writer's to write to
+		if last.Shared {
+			w.end(w.buf, true)
+			w.buf = nil
+		}
 	}
 	if n < w.Len() {
 		w.buf = w.buf[:n-w.before]
@@ -125,6 +137,7 @@ func (w *Writer) Take(fresh []byte) (pieces []Piece, last []byte) {
 		pieces, last = w.muting.take(pieces, last)
 	}
 	w.buf, w.done, w.before, w.shared, w.full = fresh[:0], nil, 0, 0, false
+	w.kept, w.keptFrom = 0, nil
 	return pieces, last
 }
 
@@ -137,6 +150,9 @@ func (w *Writer) Raw(p []byte) {
 // Adopt appends what another Writer has written, which is not to be used any more.
 func (w *Writer) Adopt(other *Writer) {
 	for _, p := range other.done {
+		if w.full = w.full || p.Shared && w.keepsTooMuch(p.Bytes); w.full {
+			return
+		}
 		if p.Shared {
 			w.share(p.Bytes)
 		} else {
@@ -157,10 +173,30 @@ func (w *Writer) grow(n int) {
 }
 
 // share appends p by reference.
-func (w *Writer) share(p []byte) {
+func (w *Writer) share(p []byte) { w.append(p, true) }
+
+// keepsTooMuch counts p among what is kept by reference, unless that is too much.
+func (w *Writer) keepsTooMuch(p []byte) bool {
+	from := unsafe.SliceData(p)
+	if _, known := w.keptFrom[from]; known {
+		return false
+	}
+	if len(p) > MaxKept-w.kept {
+		return true
+	}
+	if w.keptFrom == nil {
+		w.keptFrom = make(map[*byte]struct{})
+	}
+	w.keptFrom[from] = struct{}{}
+	w.kept += len(p)
+	return false
+}
+
+// append makes p a piece.
+func (w *Writer) append(p []byte, shared bool) {
 	rest := w.buf[len(w.buf):]
 	w.end(w.buf, false)
-	w.end(p, true)
+	w.end(p, shared)
 	w.buf = rest
 }
 
@@ -215,9 +251,21 @@ func (w *Writer) Flag(yes bool) {
 func (w *Writer) Bulk(p []byte) {
 	if len(p) < LargeString {
 		w.short(p)
-	} else if !w.full {
+	} else if w.full = w.full || w.keepsTooMuch(p); !w.full {
 		w.header('$', len(p))
 		w.share(p)
+		w.buf = append(w.buf, "\r\n"...)
+	}
+}
+
+// BulkOwned is Bulk for a string that was made for this reply and that nobody else has:
+// it is not copied, but counts as if it were.
+func (w *Writer) BulkOwned(p []byte) {
+	if len(p) < LargeString {
+		w.short(p)
+	} else if w.full = w.full || w.tooMuch(len(p)); !w.full {
+		w.header('$', len(p))
+		w.append(p, false)
 		w.buf = append(w.buf, "\r\n"...)
 	}
 }
