@@ -113,11 +113,17 @@ func (s *session) checkIdle(now time.Time) (next time.Time, late bool) {
 	return due, !due.After(now)
 }
 
-// expireIdle closes an idle client. Replies that it has not read are still sent.
+// expireIdle closes an idle client. Replies that it has not read are still sent, if
+// the system takes them: otherwise nothing would ever end the wait for a client that
+// does not read, as this is only called then if there is no client-output-timeout.
 func (s *session) expireIdle() {
 	s.finished.Store(true)
 	s.engine.state.Stats.Idle.Add(1)
 	s.engine.log.tell(clientIdle, who(s.client))
+	if _, reading := s.out.lastSign(); reading && s.takesOutput != nil && !s.mayWrite() {
+		s.Kill()
+		return
+	}
 	s.out.finish()
 	s.retire()
 }
