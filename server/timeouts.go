@@ -64,7 +64,18 @@ func (s *session) grace(d time.Duration) time.Duration {
 func (s *session) inputGraceOver(without time.Duration) bool {
 	_, reading := s.out.lastSign()
 	busy := s.turn.taken() || s.unreadInput != nil && s.unreadInput() || reading && s.mayWrite()
-	return s.inputGrace.over(without, s.quiet.reads.Load(), busy)
+	return s.inputGrace.over(without, s.inputProgress(), busy)
+}
+
+// inputProgress counts pieces of input. Over TLS a record may come in thousands of
+// small ones, and whoever sends it so is not to keep the server busy for all that time;
+// in large ones it takes two or three.
+func (s *session) inputProgress() int64 {
+	n := s.quiet.reads.Load()
+	if s.readsBelow != nil {
+		n += s.readsBelow.Load() / 16
+	}
+	return n
 }
 
 // outputGraceOver reports whether a client whose time is up takes nothing more.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -101,6 +102,11 @@ func (t *netTransport) attach(s *session) {
 		s.out.poke = func() { t.conn.SetWriteDeadline(longAgo) }
 	}
 	s.unreadInput = func() bool { return !t.stalled.Load() && (!t.reading.Load() || ready(t.socket).input) }
+	if secured, ok := t.conn.(*tls.Conn); ok {
+		if below, ok := secured.NetConn().(*watchedConn); ok {
+			s.readsBelow = &below.reads
+		}
+	}
 	s.takesOutput = func() bool { return ready(t.socket).output }
 	if resumable(t.conn) && t.socket != nil {
 		t.raw, s.quieten = t.socket, t.quieten
