@@ -274,6 +274,11 @@ func (s *State) checkAccounts() error {
 	if s.Users.standard == nil {
 		return nil // nobody has told of any
 	}
+	for id, l := range s.Clients.byID {
+		if now, names := int64(l.bytes()), int64(l.nameBytes()); l.counted != now || l.countedNames != names {
+			return fmt.Errorf("client %d takes %d bytes and %d of names, and %d and %d are counted", id, now, names, l.counted, l.countedNames)
+		}
+	}
 	users := 0
 	for _, u := range s.Users.byName {
 		if u.counted != u.bytes() {

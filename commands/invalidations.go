@@ -41,6 +41,7 @@ func (c *Context) invalidate(key []byte, by *Client) {
 func (c *Context) invalidateRead(k *registered, by *Client) {
 	m := invalidation([]string{k.name})
 	for _, l := range c.Tracking.forget(k) {
+		c.weigh(l)
 		if c.Tracking.byKey(l) && !(l.tracking.noLoop && l == by) {
 			c.tellInvalid(l, m)
 		}
@@ -49,7 +50,11 @@ func (c *Context) invalidateRead(k *registered, by *Client) {
 
 // invalidateAll tells all who track that no key is what it was.
 func (c *Context) invalidateAll() {
+	readers := slices.Collect(maps.Keys(c.Tracking.readers))
 	c.Tracking.forgetAll()
+	for _, l := range readers {
+		c.weigh(l)
+	}
 	m := invalidation(nil)
 	for l := range c.Tracking.clients {
 		c.tellInvalid(l, m)

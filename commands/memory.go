@@ -82,6 +82,12 @@ func (l *Client) nameBytes() int {
 // Weigh brings up to date what Held and named say of a client, which is nothing if it
 // has left, and the peak of all.
 func (s *State) Weigh(l *Client) {
+	s.weigh(l)
+	s.memoryPeak = max(s.memoryPeak, s.Used())
+}
+
+// weigh is Weigh for a client that takes no more than it did.
+func (s *State) weigh(l *Client) {
 	now, names := int64(0), int64(0)
 	if s.Clients.Get(l.ID) == l {
 		now, names = int64(l.bytes()), int64(l.nameBytes())
@@ -89,7 +95,6 @@ func (s *State) Weigh(l *Client) {
 	s.Held.Add(now - l.counted)
 	s.named.Add(names - l.countedNames)
 	l.counted, l.countedNames = now, names
-	s.memoryPeak = max(s.memoryPeak, s.Used())
 }
 
 // clientMemory is what a client takes with its connection; the caller's arguments

@@ -14,7 +14,7 @@ func (c *Context) checkReply(err error) error {
 	if !m.added || c.call.wait != nil {
 		return err
 	}
-	n, whole := resp.Count(c.Bytes()[c.call.mark:])
+	n, whole := resp.Count(c.From(c.call.mark))
 	if n -= len(c.call.messages); n == 1 && whole {
 		return err
 	}

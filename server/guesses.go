@@ -279,7 +279,7 @@ func (e *engine) punish(c *caller, r request, mark int) {
 		c.finished.Store(c.finished.Load() || last)
 		return
 	}
-	reply := bytes.Clone(c.w.Bytes()[mark:])
+	reply := bytes.Clone(c.w.From(mark))
 	c.w.Truncate(mark)
 	p := e.block(c, r)
 	p.punished = true

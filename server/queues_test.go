@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -235,4 +236,31 @@ func TestManyTrackedPrefixes(t *testing.T) {
 	require.EqualError(t, v.Err(), "ERR Prefix 'held:7:a' overlaps with an existing prefix 'held:7:'. Prefixes for a single client must not overlap.")
 	require.NoError(t, conn.Close())
 	require.Less(t, time.Since(begun), 20*time.Second)
+}
+
+// What is forgotten of a client because others have changed keys is not counted any more,
+// though the client says nothing.
+func TestTrackedKeysThatChangeTakeNoMemory(t *testing.T) {
+	for _, change := range []string{"FLUSHALL", "DEL " + manyOf(5000, "some:key:#")} {
+		s := newClosed(t, Options{})
+		conn, err := s.Dial()
+		require.NoError(t, err)
+		other, err := s.Dial()
+		require.NoError(t, err)
+		for _, c := range []net.Conn{conn, other} {
+			go io.Copy(io.Discard, c)
+		}
+		_, err = other.Write(encode("MSET "+manyOf(5000, "some:key:# v"), 0))
+		require.NoError(t, err)
+		_, err = io.WriteString(conn, "HELLO 3\r\nCLIENT TRACKING ON\r\n")
+		require.NoError(t, err)
+		held := s.engine.state.ClientsHold()
+		_, err = conn.Write(encode("MGET "+manyOf(5000, "some:key:#"), 0))
+		require.NoError(t, err)
+		require.Greater(t, s.engine.state.ClientsHold(), held+5000*40)
+		_, err = other.Write(encode(change, 0))
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { return s.engine.state.ClientsHold() < held+5000*10 }, time.Minute, time.Millisecond)
+		require.NoError(t, s.Check())
+	}
 }

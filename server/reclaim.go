@@ -91,7 +91,7 @@ func (e *engine) reclaim() {
 	if fallen(most, used) {
 		r.most.Store(used)
 		begun := e.clock.Now()
-		r.hook()
+		e.guard("(FreeMemory)", r.hook)
 		took := since(e.clock, begun)
 		r.mu.Lock()
 		r.next = e.clock.Now().Add(max(reclaimWait, reclaimRest*took))

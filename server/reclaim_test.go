@@ -154,3 +154,20 @@ func TestCloseEndsFreeMemory(t *testing.T) {
 		require.EqualValues(t, 1, begun.Load())
 	})
 }
+
+// That it panics is no reason not to call it again.
+func TestFreeMemoryMayPanic(t *testing.T) {
+	clock, calls := NewManualClock(time.UnixMilli(1615480369000)), 0
+	s := newClosed(t, Options{Clock: clock, FreeMemory: func() {
+		calls++
+		panic("a test")
+	}})
+	for want := 1; want <= 3; want++ {
+		for _, words := range [][]any{{"SET", "k", strings.Repeat("x", 2*leastFreed)}, {"DEL", "k"}} {
+			_, err := s.Do(t.Context(), words...)
+			require.NoError(t, err)
+		}
+		clock.Advance(time.Minute)
+		require.Equal(t, want, calls)
+	}
+}

@@ -54,9 +54,10 @@ type session struct {
 	reminder reminder // of what the client may be late with
 	part     part     // the call that it is sending
 
-	inputGrace, outputGrace gracePeriod // of a client that is late
-	unreadInput             func() bool // there is input that Feed has not been given; must not wait; nil: there cannot be
-	takesOutput             func() bool // the system takes output, so nobody waits for the client; must not wait; nil: unknown
+	inputGrace, outputGrace gracePeriod   // of a client that is late
+	readsBelow              *atomic.Int64 // pieces of input below TLS; nil: nobody counts them
+	unreadInput             func() bool   // there is input that Feed has not been given; must not wait; nil: there cannot be
+	takesOutput             func() bool   // the system takes output, so nobody waits for the client; must not wait; nil: unknown
 
 	turn   turn // of who is in Feed or Proceed; guards all below
 	in     framing

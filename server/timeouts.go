@@ -64,7 +64,18 @@ func (s *session) grace(d time.Duration) time.Duration {
 func (s *session) inputGraceOver(without time.Duration) bool {
 	_, reading := s.out.lastSign()
 	busy := s.turn.taken() || s.unreadInput != nil && s.unreadInput() || reading && s.mayWrite()
-	return s.inputGrace.over(without, s.quiet.reads.Load(), busy)
+	return s.inputGrace.over(without, s.inputProgress(), busy)
+}
+
+// inputProgress counts pieces of input. Over TLS a record may come in thousands of
+// small ones, and whoever sends it so is not to keep the server busy for all that time;
+// in large ones it takes two or three.
+func (s *session) inputProgress() int64 {
+	n := s.quiet.reads.Load()
+	if s.readsBelow != nil {
+		n += s.readsBelow.Load() / 16
+	}
+	return n
 }
 
 // outputGraceOver reports whether a client whose time is up takes nothing more.
@@ -113,11 +124,17 @@ func (s *session) checkIdle(now time.Time) (next time.Time, late bool) {
 	return due, !due.After(now)
 }
 
-// expireIdle closes an idle client. Replies that it has not read are still sent.
+// expireIdle closes an idle client. Replies that it has not read are still sent, if
+// the system takes them: otherwise nothing would ever end the wait for a client that
+// does not read, as this is only called then if there is no client-output-timeout.
 func (s *session) expireIdle() {
 	s.finished.Store(true)
 	s.engine.state.Stats.Idle.Add(1)
 	s.engine.log.tell(clientIdle, who(s.client))
+	if _, reading := s.out.lastSign(); reading && s.takesOutput != nil && !s.mayWrite() {
+		s.Kill()
+		return
+	}
 	s.out.finish()
 	s.retire()
 }

@@ -172,3 +172,40 @@ func TestClientsAreNotLateWhileTheServerIsBusy(t *testing.T) {
 		})
 	}
 }
+
+// A client that makes the server wait does not keep it busy: who leaves its replies
+// unread, with or without having ended its side of the connection, is disconnected for
+// being idle, and no clock waits for it.
+func TestClientsThatDoNotReadAreIdle(t *testing.T) {
+	t.Parallel()
+	for name, ends := range map[string]bool{"half-closed": true, "too much input": false} {
+		t.Run(name, func(t *testing.T) {
+			var clock *server.ManualClock
+			overTransportsOf(t, func() server.Options {
+				clock = server.NewManualClock(time.UnixMilli(1615480369000))
+				return server.Options{Clock: clock, Config: map[string]string{"timeout": "10", "client-output-timeout": "0"}}
+			}, func(t *testing.T, s *server.Server, dial func() *peer) {
+				do(t, s, "SET", "k", strings.Repeat("x", 1<<20))
+				p := dial()
+				_, err := io.WriteString(p.conn, strings.Repeat("GET k\r\n", 100))
+				require.NoError(t, err)
+				until(t, "replies are left unread", func() bool {
+					return regexp.MustCompile(` omem=[1-9]\d{6,} `).MatchString(do(t, s, "CLIENT", "LIST"))
+				})
+				if ends {
+					require.NoError(t, p.conn.(interface{ CloseWrite() error }).CloseWrite())
+				} else {
+					var sent sync.WaitGroup
+					sent.Go(func() { io.WriteString(p.conn, strings.Repeat("PING"+strings.Repeat(" ", 1000)+"\r\n", 100_000)) })
+					t.Cleanup(sent.Wait)
+					until(t, "input is left unread", func() bool {
+						return regexp.MustCompile(` qbuf=6[7-9]\d{6} `).MatchString(do(t, s, "CLIENT", "LIST"))
+					})
+				}
+				clock.Advance(time.Hour)
+				until(t, "the client is gone", func() bool { return do(t, s, "CLIENT", "LIST") == "" })
+				requireInfo(t, s, "client_idle_timeout_disconnections:1")
+			}, "tcp", "unix", "tls")
+		})
+	}
+}

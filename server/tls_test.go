@@ -324,3 +324,54 @@ func TestRenegotiationEndsTheConnection(t *testing.T) {
 	require.Contains(t, out.String(), "alert unexpected message")
 	until(t, "gone", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:0\r\n") })
 }
+
+// A connection on which bytes are sent one by one, however many are written at once.
+type byteByByte struct {
+	net.Conn
+	on   bool
+	sent int // while on
+}
+
+func (b *byteByByte) Write(p []byte) (int, error) {
+	if !b.on {
+		return b.Conn.Write(p)
+	}
+	for i := range p {
+		if _, err := b.Conn.Write(p[i : i+1]); err != nil {
+			return i, err
+		}
+		for begun := time.Now(); time.Since(begun) < 20*time.Microsecond; { // so that each is read by itself
+		}
+		b.sent++
+	}
+	return len(p), nil
+}
+
+// Who sends a record in thousands of pieces, of which none is input until all have come,
+// does not keep the server so busy that it is never late. It could for 256 records.
+func TestRecordsInManyPiecesKeepNobodyConnected(t *testing.T) {
+	clock := server.NewManualClock(time.UnixMilli(1615480369000))
+	a := tlstest.New(t)
+	s := startTLS(t, server.Options{Clock: clock, Password: "secret", TLSFiles: certified(t, a, "no")})
+	raw, err := net.Dial("tcp", s.TLSAddr())
+	require.NoError(t, err)
+	defer raw.Close()
+	b := &byteByByte{Conn: raw}
+	conn := tls.Client(b, a.Client())
+	_, err = io.WriteString(conn, "PING\r\n")
+	require.NoError(t, err)
+	_, err = resp.NewReader(conn).Read()
+	require.NoError(t, err)
+
+	moved := make(chan struct{})
+	go func() {
+		defer close(moved)
+		clock.Advance(time.Minute)
+	}()
+	b.on = true
+	for lines := bytes.Repeat([]byte("\n"), 16_000); err == nil && b.sent < 2<<20; {
+		_, err = conn.Write(lines)
+	}
+	require.Error(t, err, "after %d bytes", b.sent)
+	<-moved
+}

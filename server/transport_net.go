@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -89,6 +90,7 @@ type netTransport struct {
 	socket  syscall.RawConn // below TLS; nil: there is none that can be asked
 	raw     syscall.RawConn // the same, if input can be waited for without a buffer; else nil
 	reading atomic.Bool     // input is waited for, or being read
+	stalled atomic.Bool     // input is left unread until the client reads
 }
 
 // attach lets others than the reader set the connection in motion.
@@ -99,7 +101,12 @@ func (t *netTransport) attach(s *session) {
 	if resumable(t.conn) {
 		s.out.poke = func() { t.conn.SetWriteDeadline(longAgo) }
 	}
-	s.unreadInput = func() bool { return !t.reading.Load() || ready(t.socket).input }
+	s.unreadInput = func() bool { return !t.stalled.Load() && (!t.reading.Load() || ready(t.socket).input) }
+	if secured, ok := t.conn.(*tls.Conn); ok {
+		if below, ok := secured.NetConn().(*watchedConn); ok {
+			s.readsBelow = &below.reads
+		}
+	}
 	s.takesOutput = func() bool { return ready(t.socket).output }
 	if resumable(t.conn) && t.socket != nil {
 		t.raw, s.quieten = t.socket, t.quieten
@@ -151,7 +158,7 @@ func (t *netTransport) read() (quiet bool) {
 				return false
 			}
 			if t.session.full() {
-				t.session.out.awaitRoom()
+				t.awaitRoom()
 			}
 		}
 		if err == io.EOF {
@@ -173,11 +180,18 @@ func (t *netTransport) read() (quiet bool) {
 	}
 }
 
+// awaitRoom waits until the client has read some.
+func (t *netTransport) awaitRoom() {
+	t.stalled.Store(true)
+	defer t.stalled.Store(false)
+	t.session.out.awaitRoom()
+}
+
 // finish runs and answers what is left for a client that sends no more. It may
 // still read.
 func (t *netTransport) finish() {
 	for t.send(t.session.Proceed()) && t.session.held() {
-		t.session.out.awaitRoom()
+		t.awaitRoom()
 	}
 	t.send(false)
 }
@@ -208,6 +222,7 @@ func (t *netTransport) send(open bool) bool {
 	if open {
 		return t.session.out.flushAside() == nil
 	}
+	t.stalled.Store(true) // what is unread remains so
 	t.session.out.flush(t.conn, false)
 	return false
 }

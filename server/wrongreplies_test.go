@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -144,4 +145,33 @@ func TestMessagesAreNoRepliesOfAnAddedCommand(t *testing.T) {
 	require.Equal(t, []string{first, last, failed, "PONG"}, flat(talk(t, s, "HELLO 3; SUBSCRIBE c; NONE; PING", 6)[2:]))
 	require.Equal(t, []string{first, "OK", last}, flat(talk(t, s, "HELLO 3; SUBSCRIBE c; CLIENT REPLY ON; ONE", 6)[3:]))
 	require.Equal(t, []string{first, last}, flat(talk(t, s, "HELLO 3; SUBSCRIBE c; CLIENT REPLY OFF; ONE", 4)[2:]))
+}
+
+// Each reply is looked at by itself. Were all that a transaction has replied looked at
+// each time, this would copy 12 GB, with the lock held for that long.
+func TestManyAddedCommandsInOneTransaction(t *testing.T) {
+	const calls = 5000
+	s := newServer(t, server.Options{Commands: []commands.Command{rowOf("reply", 0, func(c *commands.Context) error {
+		c.BulkString(strings.Repeat("x", 1000))
+		return nil
+	})}})
+	conn, err := s.Dial()
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "MULTI\r\n"+strings.Repeat("REPLY\r\n", calls))
+	require.NoError(t, err)
+	r := resp.NewReader(conn)
+	for range 1 + calls {
+		_, err := r.Read()
+		require.NoError(t, err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = io.WriteString(conn, "EXEC\r\n")
+	require.NoError(t, err)
+	v, err := r.Read()
+	require.NoError(t, err)
+	require.Len(t, v.Elems, calls)
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<30))
 }

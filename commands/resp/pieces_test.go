@@ -79,6 +79,9 @@ func TestPiecesAreTheReply(t *testing.T) {
 		}
 		require.Equal(t, len(want), w.Len())
 		require.True(t, bytes.Equal(want, w.Bytes()), "seed %d", seed)
+		for _, from := range []int{r.IntN(len(want) + 1), len(want)} {
+			require.True(t, bytes.Equal(want[from:], w.From(from)), "seed %d, from %d", seed, from)
+		}
 		require.True(t, bytes.Equal(want, taken(&w)), "seed %d", seed)
 		require.Zero(t, w.Len())
 	}

@@ -80,15 +80,23 @@ func (w *Writer) RESP3() bool { return w.resp3 }
 
 // Bytes returns what has been written and not yet taken, in one slice: a copy if
 // it is in several pieces. It is valid until the next write.
-func (w *Writer) Bytes() []byte {
-	if len(w.done) == 0 {
-		return w.buf
+func (w *Writer) Bytes() []byte { return w.From(0) }
+
+// From returns what Bytes does without its first n bytes, and copies no more than that.
+func (w *Writer) From(n int) []byte {
+	if n >= w.before {
+		return w.buf[n-w.before:]
 	}
-	whole := make([]byte, 0, w.Len())
-	for _, p := range w.done {
-		whole = append(whole, p.Bytes...)
+	first, at := len(w.done), w.before
+	for at > n {
+		first--
+		at -= len(w.done[first].Bytes)
 	}
-	return append(whole, w.buf...)
+	rest := make([]byte, 0, w.Len()-at)
+	for _, p := range w.done[first:] {
+		rest = append(rest, p.Bytes...)
+	}
+	return append(rest, w.buf...)[n-at:]
 }
 
 // Len is the number of bytes written and not yet taken.

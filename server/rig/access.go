@@ -74,7 +74,7 @@ func perform(c *commands.Context, db int, m *commands.Command, args [][]byte) (r
 		}
 	})
 	if err == nil {
-		reply, err = resp.Parse(c.Bytes()[from:])
+		reply, err = resp.Parse(c.From(from))
 	}
 	return reply, err
 }
