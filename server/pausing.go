@@ -107,6 +107,7 @@ func (e *engine) again(p *waiter) {
 		c.ctx.EndCall()
 	}
 	c.answered()
+	e.state.Weigh(c.client)
 	e.serve(now)
 	e.copyLimits(c)
 	if c.waiter == nil {

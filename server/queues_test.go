@@ -192,6 +192,7 @@ func TestNobodyElseTakesOutWhatAClientHasEnded(t *testing.T) {
 	e.mu.Lock()
 	e.ending = true // by somebody who has not come to it yet
 	e.state.Unwatch(e.state.Clients.All()[0])
+	e.state.Weigh(e.state.Clients.All()[0])
 	e.mu.Unlock()
 	_, err = s.Do(t.Context(), "SET", "some:key:1", "v")
 	require.NoError(t, err)
