@@ -41,7 +41,7 @@ type Writer struct {
 	full   bool
 	muting muting
 
-	kept     int // bytes that are kept by reference, those kept twice counted once
+	kept     int64 // bytes that are kept by reference, those kept twice counted once
 	keptFrom map[*byte]struct{}
 }
 
@@ -189,14 +189,14 @@ func (w *Writer) keepsTooMuch(p []byte) bool {
 	if _, known := w.keptFrom[from]; known {
 		return false
 	}
-	if len(p) > MaxKept-w.kept {
+	if int64(len(p)) > MaxKept-w.kept {
 		return true
 	}
 	if w.keptFrom == nil {
 		w.keptFrom = make(map[*byte]struct{})
 	}
 	w.keptFrom[from] = struct{}{}
-	w.kept += len(p)
+	w.kept += int64(len(p))
 	return false
 }
 
