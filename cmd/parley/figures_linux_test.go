@@ -223,7 +223,7 @@ func TestMemoryOfLargeValues(t *testing.T) {
 	report := func(m measured, before, all int) {
 		peak := m.memory("VmHWM")
 		m.t.Logf("of %d MB: resident before %d, peak %d MB", all, before, peak)
-		if strings.HasSuffix(m.t.Name(), "parley") {
+		if strings.HasSuffix(m.t.Name(), "parley") && !raceDetector {
 			require.Less(m.t, peak-before, all*16/10)
 		}
 	}
