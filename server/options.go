@@ -101,7 +101,8 @@ type Options struct {
 	// and 20 times as long as the last one took. Go gives what has become free back to the
 	// system some minutes later; a program that is nothing but a server can have it done
 	// with debug.FreeOSMemory, which collects the garbage of the whole process first.
-	// Close waits for a call that is under way. Default: nothing is called.
+	// Close waits for a call that is under way, so the function must not call Close.
+	// Default: nothing is called.
 	FreeMemory func()
 
 	// Commands are rows beside those of Redis: clients can send them, and COMMAND,
