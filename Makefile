@@ -6,8 +6,8 @@ N ?= 100000
 SEED ?= 0
 FUZZTIME ?= 30s
 STATICCHECK = $(GO) tool -modfile=$(CURDIR)/.ci/tools/go.mod staticcheck
-CLIENTS = server/clienttest
-COMPARISON = server/servertest/comparison
+CLIENTS = internal/test/clients
+COMPARISON = internal/test/comparison
 ROUNDS ?= 15
 SLICE ?= 50ms
 MINUTES ?= 5
@@ -75,7 +75,7 @@ docs: ## write docs/COMMANDS.md from the table of commands
 
 .PHONY: oracle
 oracle: ## compare N random commands (N=100000 SEED=0) with redis-server, and a tenth as many of each theme and in talks
-	PARLEY_REQUIRE_REDIS=1 $(GO) test ./server/servertest/oracle -count=1 -timeout=2h -v -run '^Test(Oracle|Themes|Talk)$$' \
+	PARLEY_REQUIRE_REDIS=1 $(GO) test ./internal/test/oracle -count=1 -timeout=2h -v -run '^Test(Oracle|Themes|Talk)$$' \
 		-oracle.n=$(N) -oracle.seed=$(SEED) -theme.n=$$(($(N) / 10)) -theme.seed=$(SEED) -talk.n=$$(($(N) / 10)) -talk.seed=$(SEED)
 
 .PHONY: nightly

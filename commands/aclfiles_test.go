@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/test/redistest"
+	"github.com/parley-chat/parley/internal/test/transcript"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest/redistest"
-	"github.com/parley-chat/parley/server/servertest/transcript"
 )
 
 // withFile starts a server whose users are in a file.

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/test/transcript"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest/transcript"
 )
 
 // What is kept of refusals: which are one, how many, in what order, where the

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
-	"github.com/parley-chat/parley/server/servertest/redistest"
-	"github.com/parley-chat/parley/server/servertest/transcript"
+	"github.com/parley-chat/parley/internal/test/redistest"
+	"github.com/parley-chat/parley/internal/test/transcript"
 )
 
 // onBoth has a conversation with parley and with a real Redis, in both

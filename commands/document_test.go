@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands"
-	"github.com/parley-chat/parley/server/servertest/redistest"
+	"github.com/parley-chat/parley/internal/test/redistest"
 )
 
 var writeDocument = flag.Bool("document", false, "write docs/COMMANDS.md from the table of commands")

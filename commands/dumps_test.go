@@ -14,7 +14,7 @@ import (
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs/rdb"
-	"github.com/parley-chat/parley/server/servertest/harness"
+	"github.com/parley-chat/parley/internal/test/harness"
 )
 
 // A caller makes a call on a server and returns its reply.

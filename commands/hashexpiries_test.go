@@ -13,7 +13,7 @@ import (
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
-	"github.com/parley-chat/parley/server/servertest/hashmodel"
+	"github.com/parley-chat/parley/internal/test/hashmodel"
 )
 
 // The events of commands that the real Redis here does not have, as those that

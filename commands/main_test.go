@@ -3,7 +3,7 @@ package commands_test
 import (
 	"testing"
 
-	"github.com/parley-chat/parley/server/servertest/harness"
+	"github.com/parley-chat/parley/internal/test/harness"
 )
 
 func TestMain(m *testing.M) { harness.Main(m) }

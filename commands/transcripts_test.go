@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/internal/test/harness"
+	"github.com/parley-chat/parley/internal/test/redistest"
+	"github.com/parley-chat/parley/internal/test/transcript"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest/harness"
-	"github.com/parley-chat/parley/server/servertest/redistest"
-	"github.com/parley-chat/parley/server/servertest/transcript"
 )
 
 var record = flag.Bool("record", false, "write the replies of a real redis-server into testdata/*.txt")

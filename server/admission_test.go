@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/test/redistest"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest/redistest"
 )
 
 // from is a listener whose connections come from another address than they do.

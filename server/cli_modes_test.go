@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/internal/test/redistest"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest/redistest"
 )
 
 // A copy of the data as a file is what a replica would be sent. redis-cli says

@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/internal/test/redistest"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest/redistest"
 )
 
 // terminal returns the program that gives redis-cli a terminal, or skips the test.

@@ -13,8 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // Close under load: it comes to its end soon, and each client sees the whole

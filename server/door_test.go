@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
-	"github.com/parley-chat/parley/server/servertest/harness"
-	"github.com/parley-chat/parley/server/servertest/redistest"
-	"github.com/parley-chat/parley/server/servertest/tlstest"
+	"github.com/parley-chat/parley/internal/test/harness"
+	"github.com/parley-chat/parley/internal/test/redistest"
+	"github.com/parley-chat/parley/internal/test/tlstest"
 )
 
 // What somebody costs who has not been let in, measured at a process of its own.

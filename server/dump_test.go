@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
-	"github.com/parley-chat/parley/server/servertest/harness"
+	"github.com/parley-chat/parley/internal/test/harness"
 )
 
 // An asker makes calls on a server, parley or Redis, and returns the replies.

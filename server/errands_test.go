@@ -16,8 +16,8 @@ import (
 
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // An outing is a server with a command whose calls run errands: "ERRAND name" waits

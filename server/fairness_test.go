@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley-chat/parley/server/servertest/redistest"
+	"github.com/parley-chat/parley/internal/test/redistest"
 )
 
 var fairness = flag.Duration("fairness", 0, "how long each run of TestFairness takes beside redis-server; 0: it is skipped")

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
-	"github.com/parley-chat/parley/server/servertest/hashmodel"
+	"github.com/parley-chat/parley/internal/test/hashmodel"
 )
 
 var hashSeed = flag.Uint64("hash.seed", 0, "seed of the random calls on hashes whose fields expire; 0: the usual few")

@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/internal/test/tlstest"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest/tlstest"
 )
 
 // A value that a reply refers to is written to the client in parts. No part of it

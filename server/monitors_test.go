@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // Monitors see the calls of all callers in one order, reads included, and those

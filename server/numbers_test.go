@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands"
-	"github.com/parley-chat/parley/server/servertest/redistest"
-	"github.com/parley-chat/parley/server/servertest/transcript"
+	"github.com/parley-chat/parley/internal/test/redistest"
+	"github.com/parley-chat/parley/internal/test/transcript"
 )
 
 // edges are numbers that do not fit, or only just.

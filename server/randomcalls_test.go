@@ -14,7 +14,7 @@ import (
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/datastructs"
 	"github.com/parley-chat/parley/datastructs/rdb"
-	"github.com/parley-chat/parley/server/servertest/transcript"
+	"github.com/parley-chat/parley/internal/test/transcript"
 )
 
 // randomDatabases is how many databases random calls use.

@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
-	"github.com/parley-chat/parley/server/servertest/harness"
-	"github.com/parley-chat/parley/server/servertest/redistest"
+	"github.com/parley-chat/parley/internal/test/harness"
+	"github.com/parley-chat/parley/internal/test/redistest"
 )
 
 var (

@@ -10,7 +10,7 @@ import (
 
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
-	"github.com/parley-chat/parley/server/servertest/harness"
+	"github.com/parley-chat/parley/internal/test/harness"
 )
 
 // FuzzSession holds what must be true of any bytes from a client: nothing

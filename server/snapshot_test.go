@@ -14,8 +14,8 @@ import (
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/datastructs"
 	"github.com/parley-chat/parley/datastructs/rdb"
-	"github.com/parley-chat/parley/server/servertest/harness"
-	"github.com/parley-chat/parley/server/servertest/transcript"
+	"github.com/parley-chat/parley/internal/test/harness"
+	"github.com/parley-chat/parley/internal/test/transcript"
 )
 
 // A moment is a snapshot, with copies of all that the server held then.

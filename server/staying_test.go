@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/internal/test/redistest"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest/redistest"
 )
 
 var (

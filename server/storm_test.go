@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // What clients do to each other and to themselves: monitors, pauses, tracking,

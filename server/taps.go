@@ -2,7 +2,7 @@ package server
 
 import "github.com/parley-chat/parley/commands"
 
-// Taps are where tests listen in on a server, and let things go wrong; package rig
+// Taps are where tests listen in on a server, and let things go wrong; package testkit
 // builds upon them. With any of them set all calls run one by one. They are called
 // under the server's lock: they must not wait, nor call the server, nor keep what
 // they are shown.

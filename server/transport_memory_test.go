@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley-chat/parley/server/servertest/harness"
+	"github.com/parley-chat/parley/internal/test/harness"
 )
 
 // A connection that is killed while it is being dialled is not kept.

@@ -12,8 +12,8 @@ import (
 
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
-	"github.com/parley-chat/parley/server/servertest/harness"
-	"github.com/parley-chat/parley/server/servertest/transcript"
+	"github.com/parley-chat/parley/internal/test/harness"
+	"github.com/parley-chat/parley/internal/test/transcript"
 )
 
 // A witness makes calls on a server and holds each against the rules that must

@@ -14,8 +14,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley-chat/parley/server/servertest/harness"
-	"github.com/parley-chat/parley/server/servertest/redistest"
+	"github.com/parley-chat/parley/internal/test/harness"
+	"github.com/parley-chat/parley/internal/test/redistest"
 )
 
 // figures asks for what docs/RELIABILITY.md tells: full size, and redis-server beside.

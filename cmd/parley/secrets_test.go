@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
-	"github.com/parley-chat/parley/server/servertest/tlstest"
+	"github.com/parley-chat/parley/internal/test/tlstest"
 )
 
 // marker is part of every password that the test below uses, and of nothing else.

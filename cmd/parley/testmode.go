@@ -7,15 +7,15 @@ import (
 	"net"
 
 	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/internal/testkit"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/rig"
 )
 
 // With --test the program belongs to whoever has started it: a run of tests, in any
 // language, whose clients have the command TEST.
 
 func startForTests(o server.Options) (*server.Server, error) {
-	r, err := rig.StartForClients(o)
+	r, err := testkit.StartForClients(o)
 	if err != nil {
 		return nil, err
 	}

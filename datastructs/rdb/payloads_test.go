@@ -14,7 +14,7 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
 	"github.com/parley-chat/parley/datastructs/rdb"
-	"github.com/parley-chat/parley/server/servertest/redistest"
+	"github.com/parley-chat/parley/internal/test/redistest"
 )
 
 var record = flag.Bool("record", false, "write the payloads of a real redis-server into testdata/payloads.txt")

@@ -22,9 +22,9 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server"
 	"github.com/parley-chat/parley/server/ops"
-	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 const patience = harness.GiveUp

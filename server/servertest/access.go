@@ -5,22 +5,19 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/commands/resp"
-	"github.com/parley-chat/parley/server/rig"
+	"github.com/parley-chat/parley/internal/testkit"
 )
 
 // A DB is a database of the server, to be looked at and changed by the test
-// itself: see rig.DB, whose methods these are. Where they give an error, these end
+// itself: see testkit.DB, whose methods these are. Where they give an error, these end
 // the test.
 type DB struct {
-	db rig.DB
+	db testkit.DB
 	t  testing.TB
 }
 
-// A Member is one of a sorted set.
-type Member = rig.Member
-
 // DB gives access to a database by its number.
-func (s *Server) DB(index int) DB { return DB{s.Rig.DB(index), s.t} }
+func (s *Server) DB(index int) DB { return DB{s.Kit.DB(index), s.t} }
 
 func (d DB) must(err error) {
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server/servertest"
-	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // BenchmarkServer is what a test pays: a server, a connection, a first reply, and

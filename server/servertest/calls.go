@@ -3,19 +3,19 @@ package servertest
 import (
 	"testing"
 
-	"github.com/parley-chat/parley/server/rig"
+	"github.com/parley-chat/parley/internal/testkit"
 )
 
-// Calls are those of the rig, with assertions: a line is a call as one types it in
-// redis-cli, "SET user:1 *"; see rig.Calls.Called for what is like it. What does not
+// Calls are those of the kit, with assertions: a line is a call as one types it in
+// redis-cli, "SET user:1 *"; see testkit.Calls.Called for what is like it. What does not
 // hold fails the test, and the failure lists what was called instead.
 type Calls struct {
-	rig.Calls
+	testkit.Calls
 	t testing.TB
 }
 
 // Calls returns the calls that the server has received so far.
-func (s *Server) Calls() Calls { return Calls{s.Rig.Calls(), s.t} }
+func (s *Server) Calls() Calls { return Calls{s.Kit.Calls(), s.t} }
 
 // By returns the calls of clients of that name.
 func (c Calls) By(name string) Calls { return Calls{c.Calls.By(name), c.t} }

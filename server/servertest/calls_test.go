@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/internal/testkit"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/rig"
 	"github.com/parley-chat/parley/server/servertest"
 )
 
@@ -33,7 +33,7 @@ func TestCallsAreKeptByClient(t *testing.T) {
 		"client 1 name=app db=2: GET -> ERR wrong number of arguments for 'get' command",
 		"Do: GET k",
 	}, texts(s.Calls().Calls))
-	require.Equal(t, rig.Call{Client: 1, Name: "app", DB: 2, Command: "set", Words: []string{"set", "k", "a b"}, At: now}, s.Calls().All()[2])
+	require.Equal(t, servertest.Call{Client: 1, Name: "app", DB: 2, Command: "set", Words: []string{"set", "k", "a b"}, At: now}, s.Calls().All()[2])
 	require.Equal(t, 8, s.Calls().By("app").Len())
 	require.Equal(t, 9, s.Calls().ByClient(1).Len())
 	require.Equal(t, 3, s.Calls().Of("SET", "GET").Len())
@@ -43,7 +43,7 @@ func TestCallsAreKeptByClient(t *testing.T) {
 	require.Zero(t, s.Calls().Len())
 }
 
-func texts(c rig.Calls) (list []string) {
+func texts(c testkit.Calls) (list []string) {
 	for _, one := range c.All() {
 		list = append(list, one.String())
 	}
@@ -139,7 +139,7 @@ func TestPasswordsAreNotShown(t *testing.T) {
 	require.ErrorContains(t, err, "-> ERR (redacted)")
 	require.ErrorContains(t, err, "HELLO 9 AUTH (redacted) (redacted) SETNAME app")
 	require.NotContains(t, err.Error(), "secret")
-	err = s.Rig.WaitIdle(soon(t))
+	err = s.Kit.WaitIdle(soon(t))
 	require.ErrorContains(t, err, "is held back in AUTH (redacted) (redacted)")
 	require.NotContains(t, err.Error(), "secret")
 	for _, call := range s.Calls().All() {
@@ -153,7 +153,7 @@ func TestCallThatAPauseHeldBackIsToldOnce(t *testing.T) {
 	a, b := connect(t, s), connect(t, s)
 	a.call("CLIENT PAUSE 100000 WRITE")
 	b.send("SET k v")
-	require.Error(t, s.Rig.WaitIdle(soon(t)))
+	require.Error(t, s.Kit.WaitIdle(soon(t)))
 	a.call("CLIENT UNPAUSE")
 	require.Equal(t, "+OK", b.line())
 	s.Calls().RequireCalledTimes(1, "SET k v")

@@ -1,16 +1,14 @@
 package servertest
 
-import "github.com/parley-chat/parley/server/rig"
-
 // Inject makes something go wrong from now on, until the injection is undone or the
 // test is over. A fault that has struck nothing by then fails the test: its aim was
 // wrong, or the test never came to what it is about. Not so one that MayMiss, or
 // whose Chance is below 1.
 //
-//	s.Inject(rig.Fault{Command: "incr", Client: "app", Nth: 2, Cut: rig.CutNoReply})
-func (s *Server) Inject(f rig.Fault) *rig.Injection {
+//	s.Inject(Fault{Command: "incr", Client: "app", Nth: 2, Cut: CutNoReply})
+func (s *Server) Inject(f Fault) *Injection {
 	s.t.Helper()
-	i, err := s.Rig.Inject(f)
+	i, err := s.Kit.Inject(f)
 	if err != nil {
 		s.t.Fatalf("servertest: %v", err)
 	}

@@ -15,11 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/test/harness"
+	"github.com/parley-chat/parley/internal/test/tlstest"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/rig"
 	"github.com/parley-chat/parley/server/servertest"
-	"github.com/parley-chat/parley/server/servertest/harness"
-	"github.com/parley-chat/parley/server/servertest/tlstest"
 )
 
 // A raw is a client that sees each line of what it is sent.
@@ -117,7 +116,7 @@ func overEach(t *testing.T, test func(t *testing.T, s *servertest.Server, app *r
 func TestErrorIsTheReply(t *testing.T) {
 	t.Parallel()
 	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
-		i := s.Inject(rig.Fault{Command: "set", Key: "user:*", Nth: 2, Error: "ERR it broke"})
+		i := s.Inject(servertest.Fault{Command: "set", Key: "user:*", Nth: 2, Error: "ERR it broke"})
 		app.asks("SET other 1\nSET user:1 a\nSET user:1 b\nSET user:1 c XX GET", "+OK", "+OK", "-ERR it broke", "$1", "a")
 		require.Equal(t, 1, i.Strikes())
 	})
@@ -128,7 +127,7 @@ func TestErrorCountsAsOne(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	app := dialAs(t, s, "app")
-	s.Inject(rig.Fault{Command: "get", Error: "OOM"})
+	s.Inject(servertest.Fault{Command: "get", Error: "OOM"})
 	app.asks("GET k", "-OOM command not allowed when used memory > 'maxmemory'.")
 	v, err := s.Do(t.Context(), "INFO", "everything")
 	require.NoError(t, err)
@@ -144,11 +143,11 @@ func TestErrorWithinTransaction(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	app := dialAs(t, s, "app")
-	i := s.Inject(rig.Fault{Error: "READONLY"})
+	i := s.Inject(servertest.Fault{Error: "READONLY"})
 	app.asks("MULTI\nGET k\nSET k v\nEXEC", "+OK", "+QUEUED", "-READONLY You can't write against a read only replica.",
 		"-EXECABORT Transaction discarded because of previous errors.")
 	i.Undo()
-	i = s.Inject(rig.Fault{Command: "exec", Error: "BUSY"})
+	i = s.Inject(servertest.Fault{Command: "exec", Error: "BUSY"})
 	app.asks("MULTI\nSET k v\nEXEC\nGET k", "+OK", "+QUEUED",
 		"-EXECABORT Transaction discarded because of: BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.", "$-1")
 	i.Undo()
@@ -165,7 +164,7 @@ func TestReadyMadeErrorStrikesWhatRedisRefuses(t *testing.T) {
 		"LOADING": "GET k", "READONLY": "SET k v", "OOM": "SET k v", "BUSY": "GET k", "MASTERDOWN": "GET k",
 		"NOREPLICAS": "DEL k", "MISCONF": "PING", "CLUSTERDOWN": "GET k", "NOAUTH": "PING",
 	} {
-		i := s.Inject(rig.Fault{Error: code})
+		i := s.Inject(servertest.Fault{Error: code})
 		app.asks("HELLO 2 y", "-ERR Syntax error in HELLO option 'y'")
 		app.send(refused)
 		line, err := app.r.ReadString('\n')
@@ -178,13 +177,13 @@ func TestReadyMadeErrorStrikesWhatRedisRefuses(t *testing.T) {
 func TestErrorStrikesDo(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	i := s.Inject(rig.Fault{Command: "incr", Nth: 2, Error: "LOADING"})
+	i := s.Inject(servertest.Fault{Command: "incr", Nth: 2, Error: "LOADING"})
 	_, err := s.Do(t.Context(), "INCR", "n")
 	require.NoError(t, err)
 	_, err = s.Do(t.Context(), "INCR", "n")
 	require.EqualError(t, err, "LOADING Redis is loading the dataset in memory")
 	require.Equal(t, 1, i.Strikes())
-	s.Inject(rig.Fault{Cut: rig.CutBefore, MayMiss: true})
+	s.Inject(servertest.Fault{Cut: servertest.CutBefore, MayMiss: true})
 	v, err := s.Do(t.Context(), "INCR", "n")
 	require.NoError(t, err, "it has no connection that could be cut")
 	require.EqualValues(t, 2, v.Int)
@@ -222,7 +221,7 @@ func TestAims(t *testing.T) {
 			t.Parallel()
 			s := servertest.New(t)
 			app := dialAs(t, s, "app")
-			f, err := rig.ParseFault(aim + ` error="ERR struck" may-miss`)
+			f, err := servertest.ParseFault(aim + ` error="ERR struck" may-miss`)
 			require.NoError(t, err)
 			i := s.Inject(f)
 			got, replies := "", resp.NewReader(app.r)
@@ -246,8 +245,8 @@ func TestFirstFaultStrikes(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	app := dialAs(t, s, "app")
-	s.Inject(rig.Fault{Command: "get", Nth: 2, Error: "ERR first"})
-	second := s.Inject(rig.Fault{Command: "get", Nth: 2, Error: "ERR second"})
+	s.Inject(servertest.Fault{Command: "get", Nth: 2, Error: "ERR first"})
+	second := s.Inject(servertest.Fault{Command: "get", Nth: 2, Error: "ERR second"})
 	app.asks("GET k\nGET k\nGET k\nGET k", "$-1", "-ERR first", "-ERR second", "$-1")
 	second.Undo()
 	second.Undo()
@@ -261,7 +260,7 @@ func TestDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := servertest.New(t)
 		app, other := dialAs(t, s, "app"), dialAs(t, s, "other")
-		s.Inject(rig.Fault{Client: "app", Command: "incr", Nth: 2, Delay: time.Minute})
+		s.Inject(servertest.Fault{Client: "app", Command: "incr", Nth: 2, Delay: time.Minute})
 		begun := time.Now()
 		app.send("INCR n\nINCR n\nPING behind")
 		app.gets(":1")
@@ -277,7 +276,7 @@ func TestDelayOnManualClock(t *testing.T) {
 	clock := server.NewManualClock(time.UnixMilli(1700000000000))
 	s := servertest.New(t, func(o *servertest.Options) { o.Clock = clock })
 	app := dialAs(t, s, "app")
-	s.Inject(rig.Fault{Command: "time", Delay: 1500 * time.Millisecond})
+	s.Inject(servertest.Fault{Command: "time", Delay: 1500 * time.Millisecond})
 	app.send("TIME\nTIME")
 	clock.Advance(1500 * time.Millisecond)
 	app.gets("*2", "$10", "1700000001", "$6", "500000")
@@ -290,7 +289,7 @@ func TestDelayOfDo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := servertest.New(t)
-		s.Inject(rig.Fault{Command: "incr", Delay: time.Second})
+		s.Inject(servertest.Fault{Command: "incr", Delay: time.Second})
 		begun := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 999*time.Millisecond)
 		defer cancel()
@@ -308,7 +307,7 @@ func TestUndoOfDelay(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	app := dialAs(t, s, "app")
-	i := s.Inject(rig.Fault{Command: "incr", Delay: time.Hour, Error: "ERR after an hour"})
+	i := s.Inject(servertest.Fault{Command: "incr", Delay: time.Hour, Error: "ERR after an hour"})
 	app.send("INCR n\nPING")
 	require.Equal(t, 1, i.Strikes())
 	i.Undo()
@@ -320,7 +319,7 @@ func TestDelayBeforeAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := servertest.New(t)
 		app := dialAs(t, s, "app")
-		s.Inject(rig.Fault{Command: "get", Delay: time.Second, Error: "LOADING"})
+		s.Inject(servertest.Fault{Command: "get", Delay: time.Second, Error: "LOADING"})
 		begun := time.Now()
 		app.asks("GET k", "-LOADING Redis is loading the dataset in memory")
 		require.Equal(t, time.Second, time.Since(begun))
@@ -332,7 +331,7 @@ func TestDelayedCallCannotBeUnblocked(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	app, other := dialAs(t, s, "app"), dialAs(t, s, "other")
-	i := s.Inject(rig.Fault{Client: "app", Command: "bzpopmin", Delay: time.Hour})
+	i := s.Inject(servertest.Fault{Client: "app", Command: "bzpopmin", Delay: time.Hour})
 	app.send("BZPOPMIN z 0")
 	other.asks("CLIENT UNBLOCK 1\nZADD z 1 a", ":0", ":1")
 	i.Undo()
@@ -344,7 +343,7 @@ func TestKilledWhileDelayed(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	app, other := dialAs(t, s, "app"), dialAs(t, s, "other")
-	i := s.Inject(rig.Fault{Client: "app", Command: "set", Delay: time.Hour})
+	i := s.Inject(servertest.Fault{Client: "app", Command: "set", Delay: time.Hour})
 	app.send("SET k v")
 	other.asks("CLIENT KILL ID 1", ":1")
 	i.Undo()
@@ -358,7 +357,7 @@ func TestDelayAndPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := servertest.New(t)
 		app, other := dialAs(t, s, "app"), dialAs(t, s, "other")
-		i := s.Inject(rig.Fault{Client: "app", Command: "incr", Delay: time.Second})
+		i := s.Inject(servertest.Fault{Client: "app", Command: "incr", Delay: time.Second})
 		begun := time.Now()
 		other.asks("CLIENT PAUSE 3000 WRITE", "+OK")
 		app.asks("INCR n\nGET n", ":1", "$1", "1")
@@ -371,16 +370,16 @@ func TestDelayAndPause(t *testing.T) {
 // the reply arrives. Replies to calls before it do; calls behind it do not run.
 func TestCuts(t *testing.T) {
 	t.Parallel()
-	for cut, want := range map[rig.Cut]struct{ value, rest string }{
-		rig.CutBefore:   {"old", ""},
-		rig.CutNoReply:  {"new", ""},
-		rig.CutMidReply: {"new", "$3\r\n"},
-		rig.CutAfter:    {"new", "$3\r\nold\r\n"},
+	for cut, want := range map[servertest.Cut]struct{ value, rest string }{
+		servertest.CutBefore:   {"old", ""},
+		servertest.CutNoReply:  {"new", ""},
+		servertest.CutMidReply: {"new", "$3\r\n"},
+		servertest.CutAfter:    {"new", "$3\r\nold\r\n"},
 	} {
-		t.Run(rig.Fault{Cut: cut}.String(), func(t *testing.T) {
+		t.Run(servertest.Fault{Cut: cut}.String(), func(t *testing.T) {
 			t.Parallel()
 			overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
-				s.Inject(rig.Fault{Client: "app", Command: "set", Nth: 2, Cut: cut})
+				s.Inject(servertest.Fault{Client: "app", Command: "set", Nth: 2, Cut: cut})
 				app.send("SET k old\nSET k new GET\nSET k newest")
 				app.gets("+OK")
 				app.ends(want.rest)
@@ -396,7 +395,7 @@ func TestCuts(t *testing.T) {
 func TestCutOfCallThatWaits(t *testing.T) {
 	t.Parallel()
 	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
-		s.Inject(rig.Fault{Command: "bzpopmin", Cut: rig.CutNoReply})
+		s.Inject(servertest.Fault{Command: "bzpopmin", Cut: servertest.CutNoReply})
 		app.send("PING\nBZPOPMIN z 0")
 		app.gets("+PONG")
 		awaitCall(t, s, "bzpopmin")
@@ -414,7 +413,7 @@ func TestCutAfterDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := servertest.New(t)
 		app := dialAs(t, s, "app")
-		s.Inject(rig.Fault{Command: "get", Delay: time.Second, Cut: rig.CutBefore})
+		s.Inject(servertest.Fault{Command: "get", Delay: time.Second, Cut: servertest.CutBefore})
 		begun := time.Now()
 		app.send("GET k\nPING")
 		app.ends("")
@@ -427,7 +426,7 @@ func TestCutOfExec(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	app := dialAs(t, s, "app")
-	s.Inject(rig.Fault{Command: "exec", Cut: rig.CutMidReply})
+	s.Inject(servertest.Fault{Command: "exec", Cut: servertest.CutMidReply})
 	app.send("MULTI\nINCR n\nINCR n\nEXEC")
 	app.gets("+OK", "+QUEUED", "+QUEUED")
 	app.ends("*2\r\n:1")
@@ -447,7 +446,7 @@ func TestNothingBehindACut(t *testing.T) {
 		line, err = app.r.ReadString('\n')
 		require.NoError(t, err)
 	}
-	s.Inject(rig.Fault{Command: "set", Cut: rig.CutMidReply})
+	s.Inject(servertest.Fault{Command: "set", Cut: servertest.CutMidReply})
 	app.send("SET k v")
 	_, err := s.Do(t.Context(), "PUBLISH", "c", "late")
 	require.NoError(t, err)

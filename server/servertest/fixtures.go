@@ -5,7 +5,7 @@ import (
 	"os"
 	"regexp"
 
-	"github.com/parley-chat/parley/server/servertest/transcript"
+	"github.com/parley-chat/parley/internal/test/transcript"
 )
 
 // Play runs a file of commands.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley-chat/parley/server/rig"
 	"github.com/parley-chat/parley/server/servertest"
 )
 
@@ -21,7 +20,7 @@ func TestFaultThatStrikesNothingFailsTheTest(t *testing.T) {
 	} {
 		f := &fakeTest{TB: t}
 		s := servertest.New(f)
-		parsed, err := rig.ParseFault(fault)
+		parsed, err := servertest.ParseFault(fault)
 		require.NoError(t, err)
 		s.Inject(parsed)
 		_, err = s.Do(t.Context(), "GET", "k")
@@ -36,7 +35,7 @@ func TestSeedDecidesWhichCallsAreStruck(t *testing.T) {
 	t.Parallel()
 	struck := func(seed uint64, turns func(n int) int) [2]string {
 		s := servertest.New(t, func(o *servertest.Options) { o.Seed = seed })
-		s.Inject(rig.Fault{Command: "incr", Chance: 0.4, Error: "ERR struck"})
+		s.Inject(servertest.Fault{Command: "incr", Chance: 0.4, Error: "ERR struck"})
 		clients, got := []*raw{dialAs(t, s, "a"), dialAs(t, s, "b")}, [2]string{}
 		for n := range 60 {
 			i := turns(n)

@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/rig"
 	"github.com/parley-chat/parley/server/servertest"
 )
 
@@ -106,7 +105,7 @@ func TestWaitingDoFailsTheTest(t *testing.T) {
 		_, err := s.Do(context.Background(), "BZPOPMIN", "queue", 0)
 		ended <- err
 	}()
-	require.NoError(t, s.Rig.WaitBlocked(t.Context(), 1))
+	require.NoError(t, s.Kit.WaitBlocked(t.Context(), 1))
 	failure := f.end()
 	require.ErrorIs(t, <-ended, server.ErrClosed)
 	require.Contains(t, failure, `servertest: a call of Do waits: bzpopmin ["queue" "0"]`)
@@ -187,7 +186,7 @@ func TestCallHeldBackFailsTheTest(t *testing.T) {
 	t.Parallel()
 	f := &fakeTest{TB: t}
 	s := servertest.New(f)
-	s.For(t).Inject(rig.Fault{Delay: time.Hour})
+	s.For(t).Inject(servertest.Fault{Delay: time.Hour})
 	c, err := s.Dial()
 	require.NoError(t, err)
 	defer c.Close()

@@ -13,8 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server/servertest"
-	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // lifetime is that of a server in a test of one call.

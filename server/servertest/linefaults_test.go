@@ -16,10 +16,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/rig"
 	"github.com/parley-chat/parley/server/servertest"
-	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 // value is what is stored at a key.
@@ -45,7 +44,7 @@ func unsent(t testing.TB, s *servertest.Server) string {
 func TestHold(t *testing.T) {
 	t.Parallel()
 	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
-		i := s.Inject(rig.Fault{Client: "app", Command: "set", Hold: true})
+		i := s.Inject(servertest.Fault{Client: "app", Command: "set", Hold: true})
 		app.send("PING\nSET k v\nPUBLISH c x\nSET end 1")
 		app.gets("+PONG")
 		require.Eventually(t, func() bool { return value(t, s, "end") == "1" }, harness.GiveUp, time.Millisecond)
@@ -65,7 +64,7 @@ func TestHoldOfMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := servertest.New(t)
 		app := subscribe(t, s, "app", "c")
-		i := s.Inject(rig.Fault{Client: "app", Hold: true})
+		i := s.Inject(servertest.Fault{Client: "app", Hold: true})
 		publish(t, s, "c", "a", 1)
 		require.NoError(t, app.conn.SetReadDeadline(time.Now().Add(time.Hour)))
 		_, err := app.r.ReadByte()
@@ -85,7 +84,7 @@ func TestHoldIsBounded(t *testing.T) {
 	_, err := s.Do(t.Context(), "SET", "k", strings.Repeat("x", 100_000))
 	require.NoError(t, err)
 	app, phone := dialAs(t, s, "app"), subscribe(t, s, "phone", "c")
-	i := s.Inject(rig.Fault{Client: "*", Hold: true})
+	i := s.Inject(servertest.Fault{Client: "*", Hold: true})
 	app.send(strings.Repeat("GET k\n", 100) + "SET end 1")
 	require.Empty(t, value(t, s, "end"))
 	require.NoError(t, s.Check())
@@ -105,7 +104,7 @@ func TestHoldIsBounded(t *testing.T) {
 func TestHoldAndQuit(t *testing.T) {
 	t.Parallel()
 	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
-		i := s.Inject(rig.Fault{Client: "app", Hold: true})
+		i := s.Inject(servertest.Fault{Client: "app", Hold: true})
 		app.send("SET k v\nQUIT\nPING")
 		require.Eventually(t, func() bool { return value(t, s, "k") == "v" }, harness.GiveUp, time.Millisecond)
 		i.Undo()
@@ -119,7 +118,7 @@ func TestPartition(t *testing.T) {
 	t.Parallel()
 	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
 		other := dialAs(t, s, "other")
-		i := s.Inject(rig.Fault{Client: "app", Partition: true})
+		i := s.Inject(servertest.Fault{Client: "app", Partition: true})
 		require.Equal(t, 1, i.Strikes())
 		app.send("SET k app\nGET k\nPING")
 		other.asks("SET k other\nGET k", "+OK", "$5", "other")
@@ -134,7 +133,7 @@ func TestPartition(t *testing.T) {
 func TestPartitionFromACallOn(t *testing.T) {
 	t.Parallel()
 	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
-		i := s.Inject(rig.Fault{Client: "app", Command: "set", Nth: 2, Partition: true})
+		i := s.Inject(servertest.Fault{Client: "app", Command: "set", Nth: 2, Partition: true})
 		app.send("SET k 1\nSET k 2\nGET k")
 		app.gets("+OK")
 		awaitStrike(t, i)
@@ -144,7 +143,7 @@ func TestPartitionFromACallOn(t *testing.T) {
 	})
 }
 
-func awaitStrike(t testing.TB, i *rig.Injection) {
+func awaitStrike(t testing.TB, i *servertest.Injection) {
 	t.Helper()
 	require.Eventually(t, func() bool { return i.Strikes() > 0 }, harness.GiveUp, time.Millisecond)
 }
@@ -156,7 +155,7 @@ func TestPartitionOfAClientThatWaits(t *testing.T) {
 		s := servertest.New(t)
 		app := dialAs(t, s, "app")
 		app.send("BZPOPMIN z 60\nPING")
-		i := s.Inject(rig.Fault{Client: "app", Partition: true})
+		i := s.Inject(servertest.Fault{Client: "app", Partition: true})
 		_, err := s.Do(t.Context(), "ZADD", "z", 1, "job")
 		require.NoError(t, err)
 		v, err := s.Do(t.Context(), "ZCARD", "z")
@@ -176,7 +175,7 @@ func TestPartitionOfAClientThatWaits(t *testing.T) {
 func TestPartitionOfWhoComesLater(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	i := s.Inject(rig.Fault{Client: "app", Partition: true})
+	i := s.Inject(servertest.Fault{Client: "app", Partition: true})
 	conn, err := s.Dial()
 	require.NoError(t, err)
 	app := newRaw(t, conn)
@@ -205,7 +204,7 @@ func TestPartitionedClientGoes(t *testing.T) {
 			line, err = app.r.ReadString('\n')
 			require.NoError(t, err)
 		}
-		i := s.Inject(rig.Fault{Client: "app", Partition: true})
+		i := s.Inject(servertest.Fault{Client: "app", Partition: true})
 		app.send("SUBSCRIBE d")
 		require.NoError(t, app.conn.Close())
 		publish(t, s, "c", "x", 1)
@@ -225,9 +224,9 @@ func TestPartitionsAddUp(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	app := dialAs(t, s, "app")
-	first := s.Inject(rig.Fault{Client: "app", Command: "set", Partition: true})
+	first := s.Inject(servertest.Fault{Client: "app", Command: "set", Partition: true})
 	app.send("SET k v\nSET k w")
-	second := s.Inject(rig.Fault{ID: 1, Partition: true})
+	second := s.Inject(servertest.Fault{ID: 1, Partition: true})
 	first.Undo()
 	require.Empty(t, value(t, s, "k"))
 	second.Undo()
@@ -241,7 +240,7 @@ func TestPartitionAndTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := servertest.New(t)
 		app := dialAs(t, s, "app")
-		i := s.Inject(rig.Fault{Client: "app", Partition: true})
+		i := s.Inject(servertest.Fault{Client: "app", Partition: true})
 		require.NoError(t, app.conn.SetDeadline(time.Now().Add(3*time.Second)))
 		begun := time.Now()
 		_, err := app.r.ReadByte()
@@ -265,7 +264,7 @@ func TestCloseDuringFaults(t *testing.T) {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
 			overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
-				f, err := rig.ParseFault(fault)
+				f, err := servertest.ParseFault(fault)
 				require.NoError(t, err)
 				i := s.Inject(f)
 				app.send("SET k v\nSET k w\nQUIT")
@@ -311,7 +310,7 @@ func TestRandomFaults(t *testing.T) {
 		`command=bzpopmin cut=mid-reply`, `command=multi,exec delay=2ms`, `client=n3 partition times=1`, `key=k* error="ERR k" from=3`, `command=get delay=1ms cut=after chance=0.1`,
 	}
 	r := rand.New(rand.NewPCG(2, 2))
-	var now []*rig.Injection
+	var now []*servertest.Injection
 	struck := make(map[string]int)
 	for running := 6; running > 0; {
 		select {
@@ -320,9 +319,9 @@ func TestRandomFaults(t *testing.T) {
 		case <-time.After(time.Millisecond):
 		}
 		if len(now) < 4 {
-			f, err := rig.ParseFault(faults[r.IntN(len(faults))])
+			f, err := servertest.ParseFault(faults[r.IntN(len(faults))])
 			require.NoError(t, err)
-			i, err := s.Rig.Inject(f)
+			i, err := s.Kit.Inject(f)
 			require.NoError(t, err)
 			now = append(now, i)
 		}

@@ -6,11 +6,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley-chat/parley/server/rig"
 	"github.com/parley-chat/parley/server/servertest"
 )
 
-func linted(t testing.TB, l rig.Lint) *servertest.Server {
+func linted(t testing.TB, l servertest.Lint) *servertest.Server {
 	return servertest.New(t, func(o *servertest.Options) { o.Lint = l })
 }
 
@@ -24,10 +23,10 @@ func found(s *servertest.Server) (list []string) {
 // A test of code that will meet a Redis 6.2 in a cluster.
 func TestExampleLint(t *testing.T) {
 	s := servertest.New(t, func(o *servertest.Options) {
-		o.Lint = rig.LintAll()
+		o.Lint = servertest.LintAll()
 		o.Lint.Version = "6.2"
 		o.Lint.TTLPrefixes = []string{"session:"}
-		o.Lint.Fail = []rig.Rule{rig.RuleSInter} // the others are logged
+		o.Lint.Fail = []servertest.Rule{servertest.RuleSInter} // the others are logged
 	})
 	app := connect(t, s)
 	app.call("CLIENT SETNAME app", "SET session:1 alice", "SET session:2 bob EX 60")
@@ -77,7 +76,7 @@ func TestNewerOptionsAreFound(t *testing.T) {
 		{"6.2", "GETDEL k", ""},
 		{"6.0", "GETDEL k", "GETDEL needs Redis 6.2.0"},
 	} {
-		s := linted(t, rig.Lint{Version: test.version})
+		s := linted(t, servertest.Lint{Version: test.version})
 		c := connect(t, s)
 		c.send(test.call)
 		c.line()
@@ -91,7 +90,7 @@ func TestNewerOptionsAreFound(t *testing.T) {
 
 func TestKeysInSeveralSlotsAreFound(t *testing.T) {
 	t.Parallel()
-	s := linted(t, rig.Lint{CrossSlot: true})
+	s := linted(t, servertest.Lint{CrossSlot: true})
 	c := connect(t, s)
 	c.call("DEL {u}:1 {u}:2", "DEL u {u}", "GET a", "GET b")
 	require.Empty(t, found(s))
@@ -108,7 +107,7 @@ func TestKeysInSeveralSlotsAreFound(t *testing.T) {
 
 func TestKeysAndIntersectionsAreFound(t *testing.T) {
 	t.Parallel()
-	s := linted(t, rig.LintAll())
+	s := linted(t, servertest.LintAll())
 	c := connect(t, s)
 	c.call("SADD {r}:m 1", "ZADD {r}:online 1 2", "SINTER {r}:m {r}:m", "SINTER {r}:m {r}:online", "SINTERCARD 2 {r}:m {r}:online", "KEYS none*")
 	require.Equal(t, []string{
@@ -120,7 +119,7 @@ func TestKeysAndIntersectionsAreFound(t *testing.T) {
 
 func TestKeysWithoutTTLAreFoundAtTheEnd(t *testing.T) {
 	t.Parallel()
-	s := linted(t, rig.Lint{TTLPrefixes: []string{"online:"}})
+	s := linted(t, servertest.Lint{TTLPrefixes: []string{"online:"}})
 	c := connect(t, s)
 	c.call("SET online:1 1", "SET online:2 1", "SET online:3 1 EX 5", "SET other 1")
 	require.Len(t, found(s), 1)
@@ -134,7 +133,7 @@ func TestKeysWithoutTTLAreFoundAtTheEnd(t *testing.T) {
 
 func TestSubscriptionsNeverGivenUpAreFound(t *testing.T) {
 	t.Parallel()
-	s := linted(t, rig.Lint{Subscriptions: true, Abandoned: true})
+	s := linted(t, servertest.Lint{Subscriptions: true, Abandoned: true})
 	a, b := connect(t, s), connect(t, s)
 	a.send("SUBSCRIBE room:1", "PSUBSCRIBE room:*")
 	b.send("SUBSCRIBE room:1", "SSUBSCRIBE shard", "SUNSUBSCRIBE shard")
@@ -149,9 +148,9 @@ func TestSubscriptionsNeverGivenUpAreFound(t *testing.T) {
 
 func TestFindingsAreLoggedOrFailTheTest(t *testing.T) {
 	t.Parallel()
-	for _, fail := range [][]rig.Rule{nil, rig.AllRules()} {
+	for _, fail := range [][]servertest.Rule{nil, servertest.AllRules()} {
 		f := &fakeTest{TB: t}
-		s := servertest.New(f, func(o *servertest.Options) { o.Lint = rig.Lint{Keys: true, Fail: fail} })
+		s := servertest.New(f, func(o *servertest.Options) { o.Lint = servertest.Lint{Keys: true, Fail: fail} })
 		_, err := s.Do(t.Context(), "KEYS", "*")
 		require.NoError(t, err)
 		if failure := f.end(); fail == nil {
@@ -160,6 +159,6 @@ func TestFindingsAreLoggedOrFailTheTest(t *testing.T) {
 			require.Equal(t, "lint: keys: KEYS walks through all keys while everybody waits: SCAN does not; 1 time, first by Do: KEYS *", failure)
 		}
 	}
-	require.EqualError(t, servertest.New(t).StartLint(rig.Lint{Version: "new"}), `rig: lint: not a version: "new"`)
-	require.EqualError(t, servertest.New(t).StartLint(rig.Lint{Fail: []rig.Rule{"x"}}), "rig: lint: no such rule: x")
+	require.EqualError(t, servertest.New(t).StartLint(servertest.Lint{Version: "new"}), `servertest: lint: not a version: "new"`)
+	require.EqualError(t, servertest.New(t).StartLint(servertest.Lint{Fail: []servertest.Rule{"x"}}), "servertest: lint: no such rule: x")
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley-chat/parley/server/rig"
 	"github.com/parley-chat/parley/server/servertest"
 )
 
@@ -35,8 +34,8 @@ func TestMessagesDroppedAndDoubled(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	phone, tablet, web := subscribe(t, s, "phone", "room:1"), subscribe(t, s, "tablet", "room:1"), subscribe(t, s, "web", "room:1")
-	lost := s.Inject(rig.Fault{Client: "phone", Channel: "room:*", Nth: 2, Drop: true})
-	twice := s.Inject(rig.Fault{Client: "t*", Channel: "room:1", From: 2, Double: true})
+	lost := s.Inject(servertest.Fault{Client: "phone", Channel: "room:*", Nth: 2, Drop: true})
+	twice := s.Inject(servertest.Fault{Client: "t*", Channel: "room:1", From: 2, Double: true})
 	publish(t, s, "room:1", "a", 3)
 	publish(t, s, "room:1", "b", 3)
 	publish(t, s, "other", "c", 0)
@@ -61,11 +60,11 @@ func TestMessagesOfEachKind(t *testing.T) {
 		"$4", "mode", "$10", "standalone", "$4", "role", "$6", "master", "$7", "modules", "*0")
 	app.asks("PSUBSCRIBE room:*\nSSUBSCRIBE shard\nSUBSCRIBE __keyspace@0__:k", ">3", "$10", "psubscribe", "$6", "room:*", ":1",
 		">3", "$10", "ssubscribe", "$5", "shard", ":1", ">3", "$9", "subscribe", "$16", "__keyspace@0__:k", ":2")
-	i := s.Inject(rig.Fault{Client: "app", Drop: true})
+	i := s.Inject(servertest.Fault{Client: "app", Drop: true})
 	app.asks("PUBLISH room:1 x\nSPUBLISH shard x\nSET k v\nPING", ":1", ":1", "+OK", "+PONG")
 	require.Equal(t, 3, i.Strikes())
 	i.Undo()
-	i = s.Inject(rig.Fault{Client: "app", Channel: "shard", Double: true})
+	i = s.Inject(servertest.Fault{Client: "app", Channel: "shard", Double: true})
 	shard := []string{">3", "$8", "smessage", "$5", "shard", "$1", "x"}
 	app.asks("SPUBLISH shard x\nDEL k", append(append(append([]string{}, shard...), shard...), ":1",
 		">3", "$7", "message", "$16", "__keyspace@0__:k", "$3", "del", ":1")...)
@@ -78,7 +77,7 @@ func TestSeedDecidesWhichMessagesAreLost(t *testing.T) {
 	t.Parallel()
 	lost := func(seed uint64) (strikes []int) {
 		s := servertest.New(t, func(o *servertest.Options) { o.Seed = seed })
-		i := s.Inject(rig.Fault{Channel: "c", Drop: true, Chance: 0.3})
+		i := s.Inject(servertest.Fault{Channel: "c", Drop: true, Chance: 0.3})
 		for n := range 10 {
 			subscribe(t, s, fmt.Sprint("n", n), "c")
 		}

@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server/servertest"
-	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 var presenceRuns = flag.Int("presence.runs", 10, "how often the hour of presence is lived through, each time the same")

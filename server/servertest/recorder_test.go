@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/rig"
 	"github.com/parley-chat/parley/server/servertest"
 )
 
@@ -38,7 +37,7 @@ func TestRecorderKeepsTheOrderOfAllChannels(t *testing.T) {
 
 	require.Equal(t, []string{"a", "b", "c", "d", "e"}, all.Payloads())
 	require.Equal(t, []string{"a", "b", "d", "e"}, two.Payloads())
-	require.Equal(t, rig.Message{Channel: "room:1", Payload: "a", Receivers: 2, At: now}, two.Next(t.Context()))
+	require.Equal(t, servertest.Message{Channel: "room:1", Payload: "a", Receivers: 2, At: now}, two.Next(t.Context()))
 	require.Equal(t, "news: b", two.Next(t.Context()).String())
 	require.Equal(t, 2, two.Len())
 	require.True(t, two.All()[1].Sharded)
@@ -60,7 +59,7 @@ func TestRecorderIsNoSubscriber(t *testing.T) {
 	v, err = s.Do(t.Context(), "PUBSUB", "CHANNELS")
 	require.NoError(t, err)
 	require.Empty(t, v.Elems)
-	require.Error(t, s.Rig.WaitSubscribers(soon(t), "room:1", 1))
+	require.Error(t, s.Kit.WaitSubscribers(soon(t), "room:1", 1))
 	require.Equal(t, "hello", r.Next(t.Context()).Payload)
 }
 
@@ -87,15 +86,15 @@ func TestRecorderHearsOfKeysThatExpire(t *testing.T) {
 func TestRecorderThatHearsNothingSaysSo(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	_, err := s.Rig.Recorder("room:1").Next(soon(t))
-	require.EqualError(t, err, `rig: no message to ["room:1"]: context deadline exceeded`)
-	_, err = s.Rig.PatternRecorder("room:*").Next(soon(t))
-	require.EqualError(t, err, `rig: no message to a channel that matches ["room:*"]: context deadline exceeded`)
+	_, err := s.Kit.Recorder("room:1").Next(soon(t))
+	require.EqualError(t, err, `servertest: no message to ["room:1"]: context deadline exceeded`)
+	_, err = s.Kit.PatternRecorder("room:*").Next(soon(t))
+	require.EqualError(t, err, `servertest: no message to a channel that matches ["room:*"]: context deadline exceeded`)
 
 	f := &failing{TB: t}
 	r := servertest.New(f).Recorder()
 	f.run(func() { r.Next(soon(t)) })
-	require.Equal(t, []string{"rig: no message to any channel: context deadline exceeded"}, f.fatal)
+	require.Equal(t, []string{"servertest: no message to any channel: context deadline exceeded"}, f.fatal)
 }
 
 func TestRecorderEndsWithItsServer(t *testing.T) {
@@ -110,7 +109,7 @@ func TestRecorderEndsWithItsServer(t *testing.T) {
 	}()
 	require.NoError(t, s.Close())
 	require.ErrorIs(t, <-ended, server.ErrClosed)
-	_, err := s.Rig.Recorder().Next(t.Context())
+	_, err := s.Kit.Recorder().Next(t.Context())
 	require.ErrorIs(t, err, server.ErrClosed)
 }
 
@@ -128,19 +127,19 @@ func TestRecorderThatNobodyReadsIsBounded(t *testing.T) {
 	t.Parallel()
 	f := &failing{TB: t}
 	s := servertest.New(t)
-	r := s.Rig.Recorder()
+	r := s.Kit.Recorder()
 	large := strings.Repeat("x", 16<<20)
 	for range 4 {
 		do(t, s, "PUBLISH", "room:1", large)
 	}
 	require.Equal(t, 3, r.Len())
-	require.ErrorIs(t, r.Err(), rig.ErrRecorderFull)
+	require.ErrorIs(t, r.Err(), servertest.ErrRecorderFull)
 	for range 3 {
 		_, err := r.Next(t.Context())
 		require.NoError(t, err)
 	}
 	_, err := r.Next(t.Context())
-	require.ErrorIs(t, err, rig.ErrRecorderFull)
+	require.ErrorIs(t, err, servertest.ErrRecorderFull)
 	r.Clear()
 	do(t, s, "PUBLISH", "room:1", "again")
 	require.Equal(t, []string{"again"}, r.Payloads())

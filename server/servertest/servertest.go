@@ -8,13 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testkit"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/rig"
 )
 
 // A Server belongs to one test. What can go wrong in its methods fails that test.
 type Server struct {
-	*rig.Rig
+	*Kit
 	t      testing.TB
 	bubble bool // New was called inside a synctest bubble,
 	sleeps bool // whose clock is the server's
@@ -41,9 +41,9 @@ type Options struct {
 	// cannot be given a dialer: see Addr and URL. Default: in memory only.
 	Network bool
 
-	// Lint is what is found that would surprise on a real Redis: rig.LintAll() is
+	// Lint is what is found that would surprise on a real Redis: LintAll() is
 	// most of it. Default: nothing.
-	Lint rig.Lint
+	Lint Lint
 
 	// AllowLeaks lets the test end with connections that are still open and
 	// goroutines that still run. Default: they are named, and the test fails.
@@ -67,12 +67,12 @@ func New(t testing.TB, change ...func(*Options)) *Server {
 	s := &Server{t: t, bubble: inBubble()}
 	s.setClock(&o)
 	s.setSeed(&o)
-	start := rig.New
+	start := testkit.New
 	if o.Network {
-		start = rig.Start
+		start = testkit.Start
 	}
 	var err error
-	if s.Rig, err = start(o.Options); err != nil {
+	if s.Kit, err = start(o.Options); err != nil {
 		t.Fatalf("servertest: %v", err)
 	}
 	if err := s.StartLint(o.Lint); err != nil {

@@ -5,8 +5,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server/servertest"
-	"github.com/parley-chat/parley/server/servertest/harness"
 )
 
 func TestMain(m *testing.M) { harness.Main(m) }

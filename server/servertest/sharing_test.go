@@ -5,7 +5,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley-chat/parley/server/rig"
 	"github.com/parley-chat/parley/server/servertest"
 )
 
@@ -17,7 +16,7 @@ func TestSharedServerFailsTheSubtestThatUsesIt(t *testing.T) {
 	s := servertest.New(all)
 
 	one := &fakeTest{TB: t}
-	s.For(one).Inject(rig.Fault{Command: "get", Error: "OOM"})
+	s.For(one).Inject(servertest.Fault{Command: "get", Error: "OOM"})
 	heard := s.For(one).Recorder("room:1")
 	require.Contains(t, one.end(), "a fault that struck nothing")
 	_, err := s.Do(t.Context(), "GET", "k")

@@ -3,39 +3,34 @@ package servertest
 import (
 	"fmt"
 	"strings"
-
-	"github.com/parley-chat/parley/server/rig"
 )
 
-// A Snapshot is what all databases held at a moment: see Server.Snapshot.
-type Snapshot = rig.Snapshot
-
 // Restore makes all databases hold what they did at a snapshot of this server: see
-// rig.Rig.Restore.
+// Kit.Restore.
 func (s *Server) Restore(snap *Snapshot) {
 	s.t.Helper()
-	s.must(s.Rig.Restore(snap))
+	s.must(s.Kit.Restore(snap))
 }
 
-// Dump returns all data as text: see rig.Rig.Dump.
+// Dump returns all data as text: see Kit.Dump.
 func (s *Server) Dump() string {
 	s.t.Helper()
-	text, err := s.Rig.Dump()
+	text, err := s.Kit.Dump()
 	s.must(err)
 	return text
 }
 
-// Load runs a list of commands that change data, as Dump writes it: see rig.Rig.Load.
+// Load runs a list of commands that change data, as Dump writes it: see Kit.Load.
 func (s *Server) Load(text string) {
 	s.t.Helper()
-	s.must(s.Rig.Load(text))
+	s.must(s.Kit.Load(text))
 }
 
 // Diff tells what has changed from one snapshot to another, or, where is is nil, until
-// now: see rig.Rig.Diff.
+// now: see Kit.Diff.
 func (s *Server) Diff(was, is *Snapshot) string {
 	s.t.Helper()
-	text, err := s.Rig.Diff(was, is)
+	text, err := s.Kit.Diff(was, is)
 	s.must(err)
 	return text
 }

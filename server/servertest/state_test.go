@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands"
-	"github.com/parley-chat/parley/server/rig"
+	"github.com/parley-chat/parley/internal/testkit"
 	"github.com/parley-chat/parley/server/servertest"
 )
 
@@ -129,7 +129,7 @@ func TestWhatIsRequiredOfTheDataFailsTheTest(t *testing.T) {
 		ends(func() { s.RequireChanges("", snap) }))
 	require.Equal(t, "servertest: the data is another (-: wanted, +: there):\n- HSET user:1 name Ada\n+ HSET user:1 name Grace\n",
 		ends(func() { s.RequireDump(fixture) }))
-	require.Equal(t, "rig: line 1: HSET: "+commands.ErrWrongType.Error()+"; online is a set",
+	require.Equal(t, "servertest: line 1: HSET: "+commands.ErrWrongType.Error()+"; online is a set",
 		ends(func() { s.Load("HSET online f v") }))
 	snap.Release()
 	require.Contains(t, ends(func() { s.Restore(snap) }), "released")
@@ -143,24 +143,24 @@ func TestLoadIsAllOrNothing(t *testing.T) {
 	s.Load(fixture)
 	before := s.Dump()
 	for text, want := range map[string]string{
-		"SET k v\n\n# comment\nHSET online f v": "rig: line 4: HSET: WRONGTYPE Operation against a key holding the wrong kind of value; online is a set",
-		"FLUSHALL\nSET k":                       "rig: line 2: SET: ERR wrong number of arguments for 'set' command",
-		"SET k v\nGET k":                        "rig: line 2: GET changes no data, or waits: it has no place in such a list",
-		"BZPOPMIN k 0":                          "rig: line 1: BZPOPMIN changes no data, or waits: it has no place in such a list",
-		"SET k \"v":                             "rig: line 1: unbalanced quotes, or a NUL that is not written \\x00",
-		"SET k \x00":                            "rig: line 1: unbalanced quotes, or a NUL that is not written \\x00",
-		"SWAPDB 0 1\nSELECT 16":                 "rig: line 2: SELECT: there is no database 16 of 16",
-		"SELECT x":                              "rig: line 1: SELECT: there is no database x of 16",
-		"SELECT":                                "rig: line 1: SELECT takes the number of a database",
-		"HPEXPIRE online 0 FIELDS 1 f":          "rig: line 1: HPEXPIRE: WRONGTYPE Operation against a key holding the wrong kind of value; online is a set",
-		"SUBSCRIBE c":                           "rig: line 1: SUBSCRIBE: it needs a connection of its own: see Dial",
-		"MULTI":                                 "rig: line 1: MULTI: it needs a connection of its own: see Dial",
-		"SHUTDOWN":                              "rig: line 1: SHUTDOWN changes no data, or waits: it has no place in such a list",
-		"EXEC":                                  "rig: line 1: EXEC: it needs a connection of its own: see Dial",
-		"nonsense":                              "rig: line 1: nonsense: ERR unknown command 'nonsense', with args beginning with: ",
-		"DEL user:1 online\nSET session:1 x\nZADD seen 1 1 2 ": "rig: line 3: ZADD: ERR syntax error",
+		"SET k v\n\n# comment\nHSET online f v": "servertest: line 4: HSET: WRONGTYPE Operation against a key holding the wrong kind of value; online is a set",
+		"FLUSHALL\nSET k":                       "servertest: line 2: SET: ERR wrong number of arguments for 'set' command",
+		"SET k v\nGET k":                        "servertest: line 2: GET changes no data, or waits: it has no place in such a list",
+		"BZPOPMIN k 0":                          "servertest: line 1: BZPOPMIN changes no data, or waits: it has no place in such a list",
+		"SET k \"v":                             "servertest: line 1: unbalanced quotes, or a NUL that is not written \\x00",
+		"SET k \x00":                            "servertest: line 1: unbalanced quotes, or a NUL that is not written \\x00",
+		"SWAPDB 0 1\nSELECT 16":                 "servertest: line 2: SELECT: there is no database 16 of 16",
+		"SELECT x":                              "servertest: line 1: SELECT: there is no database x of 16",
+		"SELECT":                                "servertest: line 1: SELECT takes the number of a database",
+		"HPEXPIRE online 0 FIELDS 1 f":          "servertest: line 1: HPEXPIRE: WRONGTYPE Operation against a key holding the wrong kind of value; online is a set",
+		"SUBSCRIBE c":                           "servertest: line 1: SUBSCRIBE: it needs a connection of its own: see Dial",
+		"MULTI":                                 "servertest: line 1: MULTI: it needs a connection of its own: see Dial",
+		"SHUTDOWN":                              "servertest: line 1: SHUTDOWN changes no data, or waits: it has no place in such a list",
+		"EXEC":                                  "servertest: line 1: EXEC: it needs a connection of its own: see Dial",
+		"nonsense":                              "servertest: line 1: nonsense: ERR unknown command 'nonsense', with args beginning with: ",
+		"DEL user:1 online\nSET session:1 x\nZADD seen 1 1 2 ": "servertest: line 3: ZADD: ERR syntax error",
 	} {
-		err := s.Rig.Load(text)
+		err := s.Kit.Load(text)
 		require.EqualError(t, err, want)
 		require.Equal(t, before, s.Dump(), text)
 	}
@@ -194,7 +194,7 @@ func FuzzLoad(f *testing.F) {
 	} {
 		f.Add(text)
 	}
-	s, err := rig.New(rigOptions())
+	s, err := testkit.New(rigOptions())
 	require.NoError(f, err)
 	f.Cleanup(func() { s.Close() })
 	f.Fuzz(func(t *testing.T, text string) {
@@ -236,7 +236,7 @@ func TestSnapshotThatIsGarbageIsReleased(t *testing.T) {
 }
 
 func ExampleServer_Diff() {
-	s, _ := rig.New(rigOptions())
+	s, _ := testkit.New(rigOptions())
 	defer s.Close()
 	s.Load("HSET user:1 name Ada\nSADD online 1")
 	before := s.Snapshot()

@@ -24,7 +24,7 @@ func (s *Server) setClock(o *Options) {
 	o.Clock = server.NewManualClock(o.Start)
 }
 
-// Advance moves time on by d. See rig.Rig.Advance for what has happened when it
+// Advance moves time on by d. See Kit.Advance for what has happened when it
 // returns.
 //
 // Inside a bubble, unless the server was given a clock of its own, it is the
@@ -37,7 +37,7 @@ func (s *Server) Advance(d time.Duration) {
 	s.t.Helper()
 	if s.sleeps {
 		time.Sleep(d)
-	} else if err := s.Rig.Advance(d); err != nil {
+	} else if err := s.Kit.Advance(d); err != nil {
 		s.t.Fatalf("servertest: %v", err)
 	}
 	if s.bubble {

@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/internal/testkit"
 	"github.com/parley-chat/parley/server"
-	"github.com/parley-chat/parley/server/rig"
 	"github.com/parley-chat/parley/server/servertest"
 )
 
@@ -180,12 +180,12 @@ type fixed struct{ server.Clock }
 
 func TestClockThatCannotBeMovedIsAnError(t *testing.T) {
 	t.Parallel()
-	r, err := rig.New(server.Options{Clock: fixed{server.NewManualClock(time.Now())}})
+	r, err := testkit.New(server.Options{Clock: fixed{server.NewManualClock(time.Now())}})
 	require.NoError(t, err)
 	defer r.Close()
-	require.ErrorIs(t, r.Advance(time.Second), rig.ErrClockRuns)
-	real, err := rig.New(server.Options{})
+	require.ErrorIs(t, r.Advance(time.Second), servertest.ErrClockRuns)
+	real, err := testkit.New(server.Options{})
 	require.NoError(t, err)
 	defer real.Close()
-	require.ErrorIs(t, real.Advance(time.Second), rig.ErrClockRuns)
+	require.ErrorIs(t, real.Advance(time.Second), servertest.ErrClockRuns)
 }

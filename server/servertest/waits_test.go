@@ -54,15 +54,15 @@ func TestWaitForSubscribersTellsWhoIsThere(t *testing.T) {
 	a.send("SUBSCRIBE room:1")
 	b.send("PSUBSCRIBE room:*")
 
-	err := s.Rig.WaitSubscribers(soon(t), "room:1", 2)
+	err := s.Kit.WaitSubscribers(soon(t), "room:1", 2)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.EqualError(t, err, "rig: 1 of 2 subscribers to room:1: client 1 name=alice: context deadline exceeded")
-	require.EqualError(t, s.Rig.WaitPatternSubscribers(soon(t), "room:*", 3),
-		"rig: 1 of 3 subscribers to pattern room:*: client 2: context deadline exceeded")
-	require.EqualError(t, s.Rig.WaitShardSubscribers(soon(t), "room:1", 1),
-		"rig: 0 of 1 subscribers to shard channel room:1: context deadline exceeded")
-	require.EqualError(t, s.Rig.WaitSubscribers(soon(t), "room:1", 0),
-		"rig: 1 subscribers to room:1 are left: client 1 name=alice: context deadline exceeded")
+	require.EqualError(t, err, "servertest: 1 of 2 subscribers to room:1: client 1 name=alice: context deadline exceeded")
+	require.EqualError(t, s.Kit.WaitPatternSubscribers(soon(t), "room:*", 3),
+		"servertest: 1 of 3 subscribers to pattern room:*: client 2: context deadline exceeded")
+	require.EqualError(t, s.Kit.WaitShardSubscribers(soon(t), "room:1", 1),
+		"servertest: 0 of 1 subscribers to shard channel room:1: context deadline exceeded")
+	require.EqualError(t, s.Kit.WaitSubscribers(soon(t), "room:1", 0),
+		"servertest: 1 subscribers to room:1 are left: client 1 name=alice: context deadline exceeded")
 }
 
 func TestSubscriberThatLeavesIsWaitedFor(t *testing.T) {
@@ -89,8 +89,8 @@ func TestBlockedCallsAreWaitedFor(t *testing.T) {
 		s.WaitBlocked(t.Context(), 1)
 		go c.send("BZPOPMIN queue other 0")
 		s.WaitBlocked(t.Context(), 2)
-		require.Regexp(t, `^rig: 2 of 3 blocked calls: (client \d in BZPOPMIN queue other 0; Do in BZPOPMIN queue 0|`+
-			`Do in BZPOPMIN queue 0; client \d in BZPOPMIN queue other 0): context deadline exceeded$`, s.Rig.WaitBlocked(soon(t), 3))
+		require.Regexp(t, `^servertest: 2 of 3 blocked calls: (client \d in BZPOPMIN queue other 0; Do in BZPOPMIN queue 0|`+
+			`Do in BZPOPMIN queue 0; client \d in BZPOPMIN queue other 0): context deadline exceeded$`, s.Kit.WaitBlocked(soon(t), 3))
 
 		_, err := s.Do(t.Context(), "ZADD", "queue", 1, "job")
 		require.NoError(t, err)
@@ -119,8 +119,8 @@ func TestIdleServerHasNoUnreadMessages(t *testing.T) {
 	c := connect(t, s)
 	c.call("CLIENT SETNAME reader")
 	c.send("SUBSCRIBE room:1")
-	require.EqualError(t, s.Rig.WaitIdle(soon(t)),
-		"rig: not idle: client 1 name=reader has 35 bytes of replies unread: context deadline exceeded")
+	require.EqualError(t, s.Kit.WaitIdle(soon(t)),
+		"servertest: not idle: client 1 name=reader has 35 bytes of replies unread: context deadline exceeded")
 	c.skip(6)
 	s.WaitIdle(t.Context())
 
@@ -128,11 +128,11 @@ func TestIdleServerHasNoUnreadMessages(t *testing.T) {
 		_, err := s.Do(t.Context(), "PUBLISH", "room:1", "hello")
 		require.NoError(t, err)
 	}
-	require.EqualError(t, s.Rig.WaitIdle(soon(t)),
-		"rig: not idle: client 1 name=reader has 3 messages, 120 bytes, unread: context deadline exceeded")
+	require.EqualError(t, s.Kit.WaitIdle(soon(t)),
+		"servertest: not idle: client 1 name=reader has 3 messages, 120 bytes, unread: context deadline exceeded")
 
 	idle := make(chan error)
-	go func() { idle <- s.Rig.WaitIdle(t.Context()) }()
+	go func() { idle <- s.Kit.WaitIdle(t.Context()) }()
 	c.skip(3 * 7)
 	require.NoError(t, <-idle)
 }
@@ -147,7 +147,7 @@ func TestPartOfAReplyIsUnread(t *testing.T) {
 	require.NoError(t, err)
 	_, err = conn.Read(make([]byte, 4))
 	require.NoError(t, err)
-	require.EqualError(t, s.Rig.WaitIdle(soon(t)), "rig: not idle: client 1 has 7 bytes of replies unread: context deadline exceeded")
+	require.EqualError(t, s.Kit.WaitIdle(soon(t)), "servertest: not idle: client 1 has 7 bytes of replies unread: context deadline exceeded")
 	go conn.Read(make([]byte, 7))
 	s.WaitIdle(t.Context())
 }
@@ -175,7 +175,7 @@ func TestIdleServerHoldsNoCallBack(t *testing.T) {
 		done := make(chan string)
 		go func() { done <- b.call("SET k v") }()
 		synctest.Wait()
-		require.EqualError(t, s.Rig.WaitIdle(soon(t)), "rig: not idle: client 2 is held back in SET k v: context deadline exceeded")
+		require.EqualError(t, s.Kit.WaitIdle(soon(t)), "servertest: not idle: client 2 is held back in SET k v: context deadline exceeded")
 		begun := time.Now()
 		s.WaitIdle(t.Context())
 		require.Equal(t, 990*time.Millisecond, time.Since(begun))
@@ -199,7 +199,7 @@ func TestPartOfACallIsUnderWay(t *testing.T) {
 	c := connect(t, s)
 	_, err := c.conn.Write([]byte("PIN"))
 	require.NoError(t, err)
-	require.EqualError(t, s.Rig.WaitIdle(soon(t)), "rig: not idle: client 1 has sent 3 bytes of a call and not its end: context deadline exceeded")
+	require.EqualError(t, s.Kit.WaitIdle(soon(t)), "servertest: not idle: client 1 has sent 3 bytes of a call and not its end: context deadline exceeded")
 	_, err = c.conn.Write([]byte("G\r\n"))
 	require.NoError(t, err)
 	go c.line()
@@ -210,12 +210,12 @@ func TestWaitsEndWithTheServer(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	ended := make(chan error)
-	go func() { ended <- s.Rig.WaitClients(t.Context(), 1) }()
-	go func() { ended <- s.Rig.WaitSubscribers(t.Context(), "room:1", 1) }()
+	go func() { ended <- s.Kit.WaitClients(t.Context(), 1) }()
+	go func() { ended <- s.Kit.WaitSubscribers(t.Context(), "room:1", 1) }()
 	require.NoError(t, s.Close())
 	require.ErrorIs(t, <-ended, server.ErrClosed)
 	require.ErrorIs(t, <-ended, server.ErrClosed)
-	require.ErrorIs(t, s.Rig.WaitBlocked(t.Context(), 1), server.ErrClosed)
+	require.ErrorIs(t, s.Kit.WaitBlocked(t.Context(), 1), server.ErrClosed)
 }
 
 func TestWaitWithoutADeadlineIsGivenOne(t *testing.T) {
@@ -225,7 +225,7 @@ func TestWaitWithoutADeadlineIsGivenOne(t *testing.T) {
 		s := servertest.New(f)
 		begun := time.Now()
 		f.run(func() { s.WaitSubscribers(context.Background(), "room:1", 1) })
-		require.Equal(t, []string{"rig: 0 of 1 subscribers to room:1: context deadline exceeded"}, f.fatal)
+		require.Equal(t, []string{"servertest: 0 of 1 subscribers to room:1: context deadline exceeded"}, f.fatal)
 		require.Equal(t, 10*time.Second, time.Since(begun))
 	})
 }

@@ -1,0 +1,134 @@
+package testkit
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/datastructs"
+)
+
+// Load runs a list of commands that change data, as Dump writes it or as people do:
+// one a line, words as in redis-cli, "#" before a comment. It begins in database 0; SELECT
+// is for all that follows.
+//
+// It adds to what is there: a text that is to replace it begins with FLUSHALL. It is
+// all or nothing. An error names the line, and has left the data as it was.
+//
+// Commands run as if by DB, with every option. Those that change no data are refused. A PEXPIRE or
+// HPEXPIRE of 0, which would delete, gives what is there its last millisecond instead: Dump means that.
+func (r *Kit) Load(text string) error {
+	calls, err := parseList(text)
+	if err != nil {
+		return fmt.Errorf("servertest: %w", err)
+	}
+	failure := r.Act(func(c *commands.Context) { err = load(c, calls) })
+	if err != nil {
+		err = fmt.Errorf("servertest: %w", err)
+	}
+	return errors.Join(failure, err)
+}
+
+// A listed call is one of a text.
+type listed struct {
+	line int
+	args [][]byte
+}
+
+func parseList(text string) (calls []listed, err error) {
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		args, ok := commands.SplitWords(nil, []byte(line))
+		if !ok || strings.IndexByte(line, 0) >= 0 {
+			return nil, fmt.Errorf("line %d: unbalanced quotes, or a NUL that is not written \\x00", n)
+		}
+		calls = append(calls, listed{n, args})
+	}
+	return calls, nil
+}
+
+// load runs the calls. What those before an error have done is undone.
+func load(c *commands.Context, calls []listed) error {
+	before := c.State.Snapshot()
+	defer before.Release()
+	db := 0
+	for _, l := range calls {
+		if err := l.run(c, &db); err != nil {
+			return errors.Join(fmt.Errorf("line %d: %w", l.line, err), c.Restore(before))
+		}
+	}
+	return nil
+}
+
+func (l listed) run(c *commands.Context, db *int) error {
+	m, err := runnable(c, l.args)
+	switch {
+	case m != nil && m.Name == "select" || err != nil && commands.Is(l.args[0], "SELECT"):
+		return l.choose(c, db)
+	case err != nil:
+		return fmt.Errorf("%s: %w", word(l.args[0]), err)
+	case !m.Has(commands.Write) || m.Has(commands.Blocking):
+		return fmt.Errorf("%s changes no data, or waits: it has no place in such a list", strings.ToUpper(m.FullName()))
+	}
+	_, err = perform(c, *db, l.lastMillisecond(m), l.args)
+	return err
+}
+
+func (l listed) choose(c *commands.Context, db *int) error {
+	if len(l.args) != 2 {
+		return errors.New("SELECT takes the number of a database")
+	}
+	n, err := strconv.Atoi(string(l.args[1]))
+	if err != nil || n < 0 || n >= len(c.Databases) {
+		return fmt.Errorf("SELECT: there is no database %s of %d", word(l.args[1]), len(c.Databases))
+	}
+	*db = n
+	return nil
+}
+
+// lastMillisecond is the row itself, or one for what Dump says of that which has no
+// whole millisecond left.
+func (l listed) lastMillisecond(m *commands.Command) *commands.Command {
+	last := *m
+	switch n := len(l.args); {
+	case n < 3 || string(l.args[2]) != "0":
+		return m
+	case m.Name == "pexpire" && n == 3:
+		last.Run = lastOfKey
+	case m.Name == "hpexpire" && n == 6 && commands.Is(l.args[3], "FIELDS") && string(l.args[4]) == "1":
+		last.Run = lastOfField
+	}
+	return &last
+}
+
+func lastOfKey(c *commands.Context) error {
+	key := c.Args[1]
+	if c.Peek(key) != nil {
+		c.SetDeadline(key, c.Now)
+		c.LogAs("PEXPIREAT", key, c.Now)
+	}
+	c.OK()
+	return nil
+}
+
+func lastOfField(c *commands.Context) error {
+	key, field := c.Args[1], c.Args[5]
+	h, err := commands.Find[*datastructs.Hash](c, key)
+	if err != nil {
+		return err
+	}
+	if _, ok := h.Get(field); ok {
+		h.SetDeadline(field, c.Now)
+		c.Store(key, h)
+		c.LogAs("HPEXPIREAT", key, c.Now, "FIELDS", 1, field)
+	}
+	c.OK()
+	return nil
+}

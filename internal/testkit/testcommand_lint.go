@@ -1,0 +1,49 @@
+package testkit
+
+import (
+	"context"
+	"strings"
+
+	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/commands/resp"
+)
+
+// What a client has found that would surprise on a real Redis.
+func (w *wire) lintRows() []commands.Command {
+	return []commands.Command{
+		sub("lint", "<OFF | ALL> [VERSION version] [TTL prefix [TTL prefix ...]]",
+			"Begins to look for what would surprise on a real Redis, of a version; keys under the prefixes must expire.", -3, w.lint),
+		sub("findings", "", "Lists what was found, each cause once.", 2, w.findings),
+	}
+}
+
+func (w *wire) lint(_ context.Context, words []string) (answer, error) {
+	l := LintAll()
+	switch off := strings.EqualFold(words[0], "OFF"); {
+	case off && len(words) == 1:
+		l = Lint{}
+	case off || !strings.EqualFold(words[0], "ALL") || len(words)%2 == 0:
+		return nil, commands.ErrSyntax
+	}
+	for i := 1; i < len(words); i += 2 {
+		switch strings.ToUpper(words[i]) {
+		case "VERSION":
+			l.Version = words[i+1]
+		case "TTL":
+			l.TTLPrefixes = append(l.TTLPrefixes, words[i+1])
+		default:
+			return nil, commands.ErrSyntax
+		}
+	}
+	return okay, w.kit.StartLint(l)
+}
+
+func (w *wire) findings(context.Context, []string) (answer, error) {
+	list := w.kit.Findings()
+	return func(out *resp.Writer) {
+		out.Array(len(list))
+		for _, f := range list {
+			out.BulkString(f.String())
+		}
+	}, nil
+}

@@ -1,0 +1,202 @@
+package testkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/commands/resp"
+)
+
+// What a client of the kit waits for, and what it is told of messages and calls.
+func (w *wire) waitRows() []commands.Command {
+	return []commands.Command{
+		sub("wait", "<SUBSCRIBERS channel count | PATTERN-SUBSCRIBERS pattern count | SHARD-SUBSCRIBERS channel count | "+
+			"CLIENTS count | BLOCKED count | IDLE> timeout",
+			"Waits until at least so many are subscribed, connected or blocked (for 0: until none is), or until nothing is under way.", -4, w.wait),
+		sub("record", "name [channel [channel ...]]", "Keeps under this name what is published to some channels from now on, or to all.", -3, w.record),
+		sub("precord", "name pattern [pattern ...]", "Keeps under this name what is published to channels of these patterns from now on.", -4, w.precord),
+		sub("next", "name timeout", "Takes out the oldest message kept under a name, and waits for it: its channel and payload.", 4, w.next),
+		sub("recorded", "name", "Lists the messages kept under a name that were not taken out, each as channel and payload.", 3, w.recorded),
+		sub("calls", "[CLIENT name] [LIKE line]", "Lists the calls received so far, each as its words (passwords redacted), of a client, or like a line in which a word * is any.", -2, w.calls),
+		sub("forget", "", "Forgets the calls received so far.", 2, w.forget),
+	}
+}
+
+// A waitForm is one of the things to wait for.
+type waitForm struct {
+	words int // behind its name, without the timeout
+	wait  func(r *Kit, ctx context.Context, words []string) error
+}
+
+var waitForms = map[string]waitForm{
+	"SUBSCRIBERS":         {2, named((*Kit).WaitSubscribers)},
+	"PATTERN-SUBSCRIBERS": {2, named((*Kit).WaitPatternSubscribers)},
+	"SHARD-SUBSCRIBERS":   {2, named((*Kit).WaitShardSubscribers)},
+	"CLIENTS":             {1, counted1((*Kit).WaitClients)},
+	"BLOCKED":             {1, counted1((*Kit).WaitBlocked)},
+	"IDLE":                {0, func(r *Kit, ctx context.Context, _ []string) error { return r.WaitIdle(ctx) }},
+}
+
+func named(wait func(*Kit, context.Context, string, int) error) func(*Kit, context.Context, []string) error {
+	return func(r *Kit, ctx context.Context, words []string) error {
+		n, err := natural(words[1])
+		if err != nil {
+			return err
+		}
+		return wait(r, ctx, words[0], n)
+	}
+}
+
+func counted1(wait func(*Kit, context.Context, int) error) func(*Kit, context.Context, []string) error {
+	return func(r *Kit, ctx context.Context, words []string) error {
+		n, err := natural(words[0])
+		if err != nil {
+			return err
+		}
+		return wait(r, ctx, n)
+	}
+}
+
+func (w *wire) wait(ctx context.Context, words []string) (answer, error) {
+	form, known := waitForms[strings.ToUpper(words[0])]
+	if words = words[1:]; !known || len(words) != form.words+1 {
+		return nil, commands.ErrSyntax
+	}
+	ctx, cancel, err := within(ctx, words[form.words])
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
+	if err := form.wait(w.kit, ctx, words[:form.words]); err != nil {
+		return nil, err
+	}
+	return okay, nil
+}
+
+// recorders are those that clients have started, by their names.
+type recorders struct {
+	mu sync.Mutex // guards of
+	of map[string]*Recorder
+}
+
+// set puts one in the place of any of that name.
+func (s *recorders) set(name string, c *Recorder) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of == nil {
+		s.of = make(map[string]*Recorder)
+	}
+	if old := s.of[name]; old != nil {
+		old.Close()
+	}
+	s.of[name] = c
+}
+
+func (s *recorders) get(name string) (*Recorder, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.of[name]; c != nil {
+		return c, nil
+	}
+	return nil, fmt.Errorf("nothing is recorded as %q", name)
+}
+
+func (s *recorders) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.of {
+		c.Close()
+	}
+	s.of = nil
+}
+
+func (w *wire) record(_ context.Context, words []string) (answer, error) {
+	w.recorders.set(words[0], w.kit.Recorder(words[1:]...))
+	return okay, nil
+}
+
+func (w *wire) precord(_ context.Context, words []string) (answer, error) {
+	w.recorders.set(words[0], w.kit.PatternRecorder(words[1:]...))
+	return okay, nil
+}
+
+func (w *wire) next(ctx context.Context, words []string) (answer, error) {
+	c, err := w.recorders.get(words[0])
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel, err := within(ctx, words[1])
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
+	m, err := c.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func(w *resp.Writer) { writeWords(w, []string{m.Channel, m.Payload}) }, nil
+}
+
+func (w *wire) recorded(_ context.Context, words []string) (answer, error) {
+	c, err := w.recorders.get(words[0])
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Err(); err != nil {
+		return nil, err // a list that only looks whole would let a test pass
+	}
+	all := c.All()
+	return func(w *resp.Writer) {
+		w.Array(len(all))
+		for _, m := range all {
+			writeWords(w, []string{m.Channel, m.Payload})
+		}
+	}, nil
+}
+
+func writeWords(w *resp.Writer, words []string) {
+	w.Array(len(words))
+	for _, word := range words {
+		w.BulkString(word)
+	}
+}
+
+// calls lists words without passwords, which would end up in the logs of tests. LIKE
+// finds those as they were sent.
+func (w *wire) calls(_ context.Context, words []string) (answer, error) {
+	calls := w.kit.Calls()
+	for ; len(words) > 0; words = words[2:] {
+		if len(words) == 1 {
+			return nil, commands.ErrSyntax
+		}
+		switch strings.ToUpper(words[0]) {
+		case "CLIENT":
+			calls = calls.By(words[1])
+		case "LIKE":
+			var err error
+			if calls, err = calls.Of(words[1]); err != nil {
+				return nil, err
+			}
+		default:
+			return nil, commands.ErrSyntax
+		}
+	}
+	if n := calls.Dropped(); n > 0 {
+		return nil, errors.New("the first " + counted(n, "call") + " are not kept any more: see TEST FORGET")
+	}
+	return func(w *resp.Writer) {
+		w.Array(calls.Len())
+		for _, c := range calls.All() {
+			writeWords(w, c.Redacted())
+		}
+	}, nil
+}
+
+func (w *wire) forget(context.Context, []string) (answer, error) {
+	w.kit.ClearCalls()
+	return okay, nil
+}

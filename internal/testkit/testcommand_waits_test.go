@@ -1,0 +1,167 @@
+package testkit_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/server"
+)
+
+func TestClientsMoveTimeOn(t *testing.T) {
+	r := startForClients(t, server.Options{Clock: server.NewManualClock(time.UnixMilli(1615480369000))})
+	w, waiter := connect(t, r), connect(t, r)
+	require.Equal(t, "OK", w.ask("SET", "k", "v", "EX", "30"))
+	waiter.send("BZPOPMIN", "z", "29")
+	require.Equal(t, "OK", w.test("WAIT", "BLOCKED", "1", "1m"))
+	require.Equal(t, "OK", w.test("ADVANCE", "20000"))
+	require.Equal(t, "(integer) 10", w.ask("TTL", "k"))
+	w.send("TEST", "ADVANCE", "1m30s")
+	w.send("EXISTS", "k")
+	require.Equal(t, "OK", w.read())
+	require.Equal(t, "(integer) 0", w.read(), "what is sent behind it comes after it")
+	require.Equal(t, "(nil)", waiter.read())
+	for word, want := range map[string]string{
+		"-1": "(error) ERR \"-1\" is a time below zero", "-1s": "(error) ERR \"-1s\" is a time below zero",
+		"soon": "(error) ERR \"soon\" is no time: want milliseconds, or a number with a unit, as 30s", "99999999999999999": "is no time",
+	} {
+		require.Contains(t, w.test("ADVANCE", word), want)
+	}
+	require.Equal(t, "(error) ERR the clock cannot be moved past the year 2262", w.test("ADVANCE", "9223372036854"))
+	require.Equal(t, "OK", w.test("ADVANCE", "876000h"), "a hundred years")
+	require.Equal(t, "OK", w.test("ADVANCE", "876000h"))
+	require.Contains(t, w.test("ADVANCE", "876000h"), "2262")
+	require.Regexp(t, `^1\) "7922`, w.ask("TIME"))
+}
+
+// By default time passes as it does elsewhere, and can be moved on besides.
+func TestTheClockOfClientsRuns(t *testing.T) {
+	r := startForClients(t, server.Options{})
+	w := connect(t, r)
+	w.ask("SET", "k", "v", "PX", "20")
+	w.ask("CONFIG", "SET", "notify-keyspace-events", "Ex")
+	require.Equal(t, "OK", w.test("RECORD", "gone", "__keyevent@0__:expired"))
+	require.Equal(t, "1) \"__keyevent@0__:expired\"\n2) \"k\"", w.test("NEXT", "gone", "1m"), "it goes by itself")
+	w.ask("SET", "long", "v", "EX", "3600")
+	require.Equal(t, "OK", w.test("ADVANCE", "3601s"))
+	require.Equal(t, "1) \"__keyevent@0__:expired\"\n2) \"long\"", w.test("NEXT", "gone", "1m"))
+}
+
+func TestClientsWaitWithoutSleeping(t *testing.T) {
+	r := startForClients(t, server.Options{})
+	w, other := connect(t, r), connect(t, r)
+	for _, c := range []struct{ wait, does []string }{
+		{[]string{"SUBSCRIBERS", "room:1", "1"}, []string{"SUBSCRIBE", "room:1"}},
+		{[]string{"SUBSCRIBERS", "room:1", "0"}, []string{"UNSUBSCRIBE", "room:1"}},
+		{[]string{"PATTERN-SUBSCRIBERS", "room:*", "1"}, []string{"PSUBSCRIBE", "room:*"}},
+		{[]string{"pattern-subscribers", "room:*", "0"}, []string{"PUNSUBSCRIBE"}},
+		{[]string{"SHARD-SUBSCRIBERS", "room:1", "1"}, []string{"SSUBSCRIBE", "room:1"}},
+		{[]string{"SHARD-SUBSCRIBERS", "room:1", "0"}, []string{"SUNSUBSCRIBE", "room:1"}},
+		{[]string{"BLOCKED", "1"}, []string{"BZPOPMIN", "z", "0"}},
+	} {
+		words := append([]string{"TEST", "WAIT"}, c.wait...)
+		got := w.ask(append(words, "1")...)
+		require.Regexp(t, `^\(error\) TIMEOUT `, got, words)
+		w.send(append(words, "1m")...)
+		other.send(c.does...)
+		require.Equal(t, "OK", w.read(), words)
+		if c.does[0] != "BZPOPMIN" {
+			other.read()
+		}
+	}
+	require.Equal(t, "OK", w.test("WAIT", "CLIENTS", "2", "1m"))
+	require.Equal(t, "OK", w.test("WAIT", "IDLE", "1m"), "one that is blocked is not under way, nor is this")
+	for _, words := range [][]string{{"IDLE", "1", "1"}, {"SUBSCRIBERS", "x", "1"}, {"LUNCH", "1"}, {"BLOCKED", "1"}} {
+		require.Equal(t, "(error) ERR syntax error", w.test(append([]string{"WAIT"}, words...)...), words)
+	}
+	require.Contains(t, w.test("WAIT", "BLOCKED", "-1", "1"), `"-1" is no number of 0 or more`)
+	require.Contains(t, w.test("WAIT", "BLOCKED", "1", "x"), `"x" is no time`)
+	require.NoError(t, r.Check())
+}
+
+// Who leaves waits no more, and Close does not wait for who waits.
+func TestWaitsOfThoseWhoLeave(t *testing.T) {
+	r := startForClients(t, server.Options{})
+	w, gone := connect(t, r), connect(t, r)
+	gone.send("TEST", "WAIT", "BLOCKED", "1", "1h")
+	require.NoError(t, gone.conn.Close())
+	require.Equal(t, "OK", w.test("WAIT", "CLIENTS", "1", "1m"))
+	w.send("TEST", "NEXT", "nothing", "1h")
+	require.Contains(t, w.read(), `nothing is recorded as "nothing"`)
+	require.Equal(t, "OK", w.test("RECORD", "all"))
+	w.send("TEST", "NEXT", "all", "1h")
+	connect(t, r).send("PING")
+	require.NoError(t, r.Close())
+}
+
+func TestMessagesAreRecorded(t *testing.T) {
+	r := startForClients(t, server.Options{})
+	w, other := connect(t, r), connect(t, r)
+	require.Equal(t, "OK", w.test("RECORD", "one", "room:1"))
+	require.Equal(t, "OK", w.test("PRECORD", "rooms", "room:*"))
+	require.Equal(t, "OK", w.test("RECORD", "all"))
+	for _, channel := range []string{"room:1", "room:2", "lobby"} {
+		other.ask("PUBLISH", channel, "to "+channel)
+	}
+	require.Equal(t, "1) 1) \"room:1\"\n   2) \"to room:1\"", w.test("RECORDED", "one"))
+	require.Equal(t, "1) 1) \"room:1\"\n   2) \"to room:1\"\n2) 1) \"room:2\"\n   2) \"to room:2\"", w.test("RECORDED", "rooms"))
+	for _, channel := range []string{"room:1", "room:2", "lobby"} {
+		require.Equal(t, "1) \""+channel+"\"\n2) \"to "+channel+"\"", w.test("NEXT", "all", "1m"))
+	}
+	require.Regexp(t, `^\(error\) TIMEOUT .*no message`, w.test("NEXT", "all", "1"))
+	w.send("TEST", "NEXT", "all", "1m")
+	other.ask("PUBLISH", "x", "y")
+	require.Equal(t, "1) \"x\"\n2) \"y\"", w.read())
+	require.Equal(t, "OK", w.test("RECORD", "one"))
+	require.Equal(t, "(empty array)", w.test("RECORDED", "one"), "another in its place")
+	require.Equal(t, "OK", w.test("RESET"))
+	require.Contains(t, w.test("RECORDED", "one"), "nothing is recorded")
+}
+
+func TestARecorderThatHasMissedMessagesSaysSo(t *testing.T) {
+	r := startForClients(t, server.Options{})
+	w := connect(t, r)
+	require.Equal(t, "OK", w.test("RECORD", "all"))
+	text := strings.Repeat("x", 1<<20)
+	for range 63 {
+		w.ask("PUBLISH", "room:1", text)
+	}
+	require.Equal(t, 63, strings.Count(w.test("RECORDED", "all"), "room:1"))
+	w.ask("PUBLISH", "room:1", text)
+	require.Equal(t, "(error) ERR recorder full", w.test("RECORDED", "all"))
+	for range 63 {
+		require.Contains(t, w.test("NEXT", "all", "1m"), "room:1")
+	}
+	require.Equal(t, "(error) ERR recorder full", w.test("NEXT", "all", "1m"))
+}
+
+func TestCallsAreListed(t *testing.T) {
+	r := startForClients(t, server.Options{})
+	w, app := connect(t, r), connect(t, r)
+	app.ask("SET", "k", "1")
+	app.ask("CLIENT", "SETNAME", "app")
+	app.ask("EXPIRE", "k", "60")
+	app.ask("nosuch")
+	w.ask("PING")
+	require.Equal(t, "1) 1) \"EXPIRE\"\n   2) \"k\"\n   3) \"60\"\n2) 1) \"nosuch\"", w.test("CALLS", "CLIENT", "app"))
+	require.Equal(t, "1) 1) \"EXPIRE\"\n   2) \"k\"\n   3) \"60\"", w.test("CALLS", "LIKE", "expire *"))
+	require.Equal(t, "(empty array)", w.test("CALLS", "CLIENT", "app", "LIKE", "set"))
+	require.NotContains(t, w.test("CALLS"), "TEST")
+	for _, words := range [][]string{{"CLIENT"}, {"X", "y"}} {
+		require.Equal(t, "(error) ERR syntax error", w.test(append([]string{"CALLS"}, words...)...))
+	}
+	require.Contains(t, w.test("CALLS", "LIKE", `"`), "not a call")
+	require.Equal(t, "OK", w.test("FORGET"))
+	require.Equal(t, "(empty array)", w.test("CALLS"))
+	for range 5000 {
+		w.send("PING")
+	}
+	for range 5000 {
+		w.read()
+	}
+	require.Contains(t, w.test("CALLS"), "the first 904 calls are not kept any more: see TEST FORGET")
+	require.Equal(t, "OK", w.test("RESET"))
+	require.Equal(t, "(empty array)", w.test("CALLS"))
+}

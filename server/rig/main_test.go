@@ -1,9 +1,0 @@
-package rig_test
-
-import (
-	"testing"
-
-	"github.com/parley-chat/parley/server/servertest/harness"
-)
-
-func TestMain(m *testing.M) { harness.Main(m) }
