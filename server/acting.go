@@ -14,20 +14,13 @@ import "github.com/parley-chat/parley/commands"
 // on database 0 and writes RESP3. The error is ErrClosed, or nil.
 func (s *Server) Act(f func(*commands.Context)) error {
 	e := s.engine
-	e.lock()
-	defer e.unlock()
-	if e.closed {
-		return ErrClosed
-	}
-	now := e.micros()
-	c := e.unseen()
-	c.ctx.Begin(c.client, now)
-	e.expire(&c.ctx)
-	f(&c.ctx)
-	c.w.Take(nil)
-	e.serve(now)
-	e.afterOthers()
-	return nil
+	return e.exclusive(func() {
+		c := e.unseen()
+		c.ctx.Begin(c.client, e.micros())
+		e.expire(&c.ctx)
+		f(&c.ctx)
+		c.w.Take(nil)
+	})
 }
 
 // unseen is who acts for Act.

@@ -20,7 +20,7 @@ func (s *Server) Check() error {
 func (e *engine) check(closed bool) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, err := range []error{e.state.Check(closed), e.checkWaiting(), e.checkPausing(), e.checkAlarm(), e.checkSessions(closed)} {
+	for _, err := range []error{e.state.Check(closed), e.checkWaiting(), e.checkPausing(), e.checkExpiryTimer(), e.checkSessions(closed)} {
 		if err != nil {
 			return fmt.Errorf("server: %w", err)
 		}
@@ -36,10 +36,10 @@ func (e *engine) check(closed bool) error {
 func (e *engine) checkWaiting() error {
 	w, places := &e.waiting, make(map[*queuePlace]bool)
 	for at := w.all.Front(); at != nil; at = at.Next() {
-		p := at.Value.(*waiter)
+		p := at.Value.(*blockedCall)
 		c, l := p.caller, p.caller.client
-		if p.element != at || c.waiter != p || l.Blocked == l.Away || l.Away != (p.cancel != nil) || !c.parked.Load() {
-			return fmt.Errorf("client %d waits, blocked: %t, parked: %t, for this: %t", l.ID, l.Blocked, c.parked.Load(), c.waiter == p)
+		if p.element != at || c.blocked != p || l.Blocked == l.Away || l.Away != (p.reason == blockedByAsync) || !c.parked.Load() {
+			return fmt.Errorf("client %d waits, blocked: %t, parked: %t, for this: %t", l.ID, l.Blocked, c.parked.Load(), c.blocked == p)
 		}
 		if l.Waiting == nil || l.WaitingBytes != p.bytes {
 			return fmt.Errorf("client %d waits with %d bytes, and %d are counted", l.ID, p.bytes, l.WaitingBytes)
@@ -47,7 +47,7 @@ func (e *engine) checkWaiting() error {
 		keys := make(map[string]bool)
 		for i := range p.places {
 			at := &p.places[i]
-			if places[at] = true; at.waiter != p || keys[at.queue.key] || w.queue(at.queue.db, []byte(at.queue.key)) != at.queue {
+			if places[at] = true; at.call != p || keys[at.queue.key] || w.queue(at.queue.db, []byte(at.queue.key)) != at.queue {
 				return fmt.Errorf("client %d waits for %q, which does not know it, or twice", l.ID, at.queue.key)
 			}
 			keys[at.queue.key] = true
@@ -61,7 +61,7 @@ func (e *engine) checkWaiting() error {
 			var before *queuePlace
 			for at := q.first; at != nil; before, at = at, at.behind {
 				if !places[at] || at.queue != q || at.before != before {
-					return fmt.Errorf("key %q has client %d, which does not wait, or elsewhere", key, at.waiter.caller.client.ID)
+					return fmt.Errorf("key %q has client %d, which does not wait, or elsewhere", key, at.call.caller.client.ID)
 				}
 				delete(places, at)
 			}
@@ -74,7 +74,7 @@ func (e *engine) checkWaiting() error {
 		return fmt.Errorf("%d places are in no queue; %d keys are ready, and nobody was served", len(places), len(w.ready))
 	}
 	for _, l := range e.state.Clients.All() {
-		if waits := l.Waiting != nil; waits != (l.Blocked || l.Away) || waits != (callerOf(l) != nil && callerOf(l).waiter != nil) {
+		if waits := l.Waiting != nil; waits != (l.Blocked || l.Away) || waits != (callerOf(l) != nil && callerOf(l).blocked != nil) {
 			return fmt.Errorf("client %d is blocked: %t, away: %t, and waits: %t", l.ID, l.Blocked, l.Away, waits)
 		}
 	}
@@ -84,12 +84,12 @@ func (e *engine) checkWaiting() error {
 func (e *engine) checkPausing() error {
 	held := 0
 	for at := e.waiting.all.Front(); at != nil; at = at.Next() {
-		if at.Value.(*waiter).held != nil {
+		if at.Value.(*blockedCall).reason == blockedByPause {
 			held++
 		}
 	}
 	for at := e.pausing.held.Front(); at != nil; at = at.Next() {
-		if p := at.Value.(*waiter); p.held != at || p.caller.waiter != p {
+		if p := at.Value.(*blockedCall); p.reason != blockedByPause || p.caller.blocked != p {
 			return fmt.Errorf("a call of client %d is held back, and does not wait", p.caller.client.ID)
 		}
 	}
@@ -102,14 +102,14 @@ func (e *engine) checkPausing() error {
 	return nil
 }
 
-// checkAlarm: nothing expires unless the alarm is set for it.
-func (e *engine) checkAlarm() error {
+// checkExpiryTimer: nothing expires unless the timer is set for it.
+func (e *engine) checkExpiryTimer() error {
 	at, ok := e.nextDeadline()
 	if !ok || e.closed || e.state.Pause.On() || e.state.KeepExpired {
 		return nil
 	}
-	if e.alarm.at == 0 || e.alarm.at > at {
-		return fmt.Errorf("something expires at %d, and the alarm is set for %d", at, e.alarm.at)
+	if !e.expiry.isSet() || e.expiry.at > at {
+		return fmt.Errorf("something expires at %d, and the timer is set for %d", at, e.expiry.at)
 	}
 	return nil
 }

@@ -20,8 +20,6 @@ func (e *engine) relieve() {
 // evictClients is relieve for who holds the lock alone.
 func (e *engine) evictClients() {
 	if e.tooLarge() && !e.closed {
-		now := e.micros()
-		e.house.ctx.Now, e.house.ctx.Micros = now/1000, now
-		e.house.ctx.EvictClients(e.settings.Load().clients)
+		e.serverContext().EvictClients(e.settings.Load().clients)
 	}
 }

@@ -91,14 +91,13 @@ func (e *engine) direct(ctx context.Context, d *direct, words [][]byte) (failure
 // withdraw ends a waiting call unanswered. false: it has ended already, by an
 // answer or by close.
 func (e *engine) withdraw(c *caller) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if c.waiter == nil {
-		return false
-	}
-	e.unpark(c.waiter)
-	e.settled()
-	return true
+	ended := false
+	e.exclusive(func() {
+		if ended = c.blocked != nil; ended {
+			e.unpark(c.blocked)
+		}
+	})
+	return ended
 }
 
 func toWords(args []any) ([][]byte, error) {

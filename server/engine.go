@@ -51,18 +51,19 @@ type engine struct {
 	guesses guesses
 	house   caller  // acts when no client does: keys expire
 	actor   *caller // acts for Act; nil until then
-	alarm   alarm
+	expiry  expiryTimer
 	closed  bool
 	ending  bool // somebody is in unlock, to end what ends in pieces
 
-	newLimit bool        // maxmemory has changed
-	evicting func() bool // stops the turn of making room that is to come; nil: none is
+	newLimit bool  // maxmemory has changed
+	evicting timer // of evictMore
 
 	reclaimer reclaimer
 	reminders reminders      // of what clients may be late with
 	ended     chan struct{}  // closed by close
 	narrow    chan struct{}  // see further
-	tasks     sync.WaitGroup // alarms that have been set and have not run
+	tasks     sync.WaitGroup // timers that are set, and what has been begun and not ended
+	timers    timers
 	aftermath aftermath
 }
 
@@ -74,15 +75,15 @@ type caller struct {
 	from   netip.Addr                   // where it comes from; the zero Addr: not over a network
 	limits atomic.Pointer[callerLimits] // set under the lock, also while a call of this caller waits
 
-	inside   bool        // it is code of this process
-	loopback bool        // see origin
-	shared   bool        // the call under way shares the lock
-	finished atomic.Bool // no further command of this caller may run
-	parked   atomic.Bool // a call of this caller waits
-	waiter   *waiter     // that call
-	answered func()      // takes its reply out of w; called under the lock
-	resume   func()      // it is over; called under the lock
-	ran      func(int)   // so many bytes of large words are not its own any more; nil: nobody counts them
+	inside   bool         // it is code of this process
+	loopback bool         // see origin
+	shared   bool         // the call under way shares the lock
+	finished atomic.Bool  // no further command of this caller may run
+	parked   atomic.Bool  // a call of this caller waits
+	blocked  *blockedCall // that call
+	answered func()       // takes its reply out of w; called under the lock
+	resume   func()       // it is over; called under the lock
+	ran      func(int)    // so many bytes of large words are not its own any more; nil: nobody counts them
 }
 
 // callerLimits are copies of what CONFIG says, for use without the lock.
@@ -149,6 +150,7 @@ type request struct {
 func newEngine(o Options) (*engine, error) {
 	e := &engine{log: logbook{logger: o.Logger, clock: o.Clock}, seed: o.Seed, onMaxMemory: o.MaxMemory, taps: o.Taps, tapped: o.Taps.on(), ended: make(chan struct{}), narrow: newNarrow()}
 	e.clock = e.settling(o.Clock)
+	e.timers = timers{e.clock, &e.tasks}
 	s := &e.state
 	s.Host = host(o)
 	s.Host.TellOperator = e.log.notice
@@ -182,7 +184,7 @@ func newEngine(o Options) (*engine, error) {
 	e.reminders.panicked = e.lookPanicked
 	e.house.init(e, nil)
 	e.publish()
-	e.limitMemory(func() {})
+	e.limitMemory()
 	return e, nil
 }
 
@@ -206,12 +208,14 @@ func (c *caller) init(e *engine, l *commands.Client) {
 func (e *engine) micros() int64 { return e.clock.Now().UnixMicro() }
 
 // enter admits the client of a connection.
-func (e *engine) enter(c *caller) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return ErrClosed
+func (e *engine) enter(c *caller) (err error) {
+	if closed := e.exclusive(func() { err = e.admit(c) }); closed != nil {
+		return closed
 	}
+	return err
+}
+
+func (e *engine) admit(c *caller) error {
 	if err := e.turnsAway(c); err != nil {
 		e.state.Stats.Rejected.Add(1)
 		return err
@@ -229,7 +233,6 @@ func (e *engine) enter(c *caller) error {
 	e.copyLimits(c)
 	e.log.tell(clientConnected, who(l))
 	e.followLine(c)
-	e.settled()
 	return nil
 }
 
@@ -242,7 +245,7 @@ func (e *engine) leave(c *caller) {
 		e.log.tell(clientLeft, who(c.client))
 	}
 	e.forgetStranger(c)
-	e.unpark(c.waiter)
+	e.unpark(c.blocked)
 	e.tapLeft(c.client)
 	e.state.Channels.UnsubscribeAll(c.client)
 	e.state.EndMulti(c.client)
@@ -251,8 +254,7 @@ func (e *engine) leave(c *caller) {
 	e.state.Tracking.Leave(c.client)
 	e.state.Tracking.Forget(c.client)
 	e.state.Left(c.client)
-	e.noteMemory()
-	e.settled()
+	e.afterChange()
 }
 
 // request finds the row of a call. It needs no lock.
@@ -265,14 +267,64 @@ func (e *engine) request(args [][]byte) request {
 	return r
 }
 
-// batch runs a caller's requests, in one stay under the lock, until all have
-// run, one has to wait, no further one may run, or the stay has been long
-// enough. It calls done before others are served and before it lets go, and
-// returns how many were used up.
-func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
-	shared := c.shares(batch) && e.rlock()
-	c.shared = shared
-	if shared {
+// exclusive runs f in a critical section, and then what must follow one. It does not,
+// and returns ErrClosed, if the engine is closed.
+func (e *engine) exclusive(f func()) error {
+	e.mu.Lock()
+	defer e.unlock()
+	if e.closed {
+		return ErrClosed
+	}
+	f()
+	e.afterChange()
+	return nil
+}
+
+// background is exclusive for timers and for goroutines of the engine: a panic ends f
+// and nothing else.
+func (e *engine) background(what string, f func()) {
+	if e.guard(what, func() { e.exclusive(f) }) {
+		e.goOn()
+	}
+}
+
+// afterChange does all that must follow a critical section of whoever has held the lock
+// alone. Callers have delivered their own replies: what others are sent of it comes
+// behind those.
+func (e *engine) afterChange() {
+	e.serveReady()
+	e.followPause()
+	e.publish()
+	e.limitMemory()
+	e.serveReady()
+	e.armExpiry()
+	e.evictClients()
+	e.house.ctx.Broadcast()
+	e.noteMemory()
+	e.settled()
+}
+
+// serveReady runs the blocked calls whose keys have changed.
+func (e *engine) serveReady() {
+	if len(e.waiting.ready) > 0 {
+		e.serve(e.micros())
+	}
+}
+
+// serverContext is the context in which the server itself acts, at the present time.
+func (e *engine) serverContext() *commands.Context {
+	now := e.micros()
+	e.house.ctx.Now, e.house.ctx.Micros = now/1000, now
+	return &e.house.ctx
+}
+
+// batch runs a caller's requests in one critical section, until all have run, one is
+// blocked, no further one may run, or it has taken long enough. It calls deliver for the
+// replies before it serves others and before it returns, and returns how many requests
+// were used up.
+func (e *engine) batch(c *caller, batch []request, deliver func()) (n int) {
+	c.shared = c.shares(batch) && e.rlock()
+	if c.shared {
 		defer e.mu.RUnlock()
 	} else {
 		e.lock()
@@ -281,77 +333,73 @@ func (e *engine) batch(c *caller, batch []request, done func()) (n int) {
 	if e.closed {
 		c.finished.Store(true)
 	}
+	n, held := e.runBatch(c, batch, deliver)
+	if !c.shared {
+		e.state.Weigh(c.client)
+	}
+	deliver()
+	if e.tapped {
+		e.followLine(c) // it may have another name
+	}
+	if c.shared {
+		e.noteMemory()
+	} else {
+		e.afterChange()
+	}
+	e.copyLimits(c)
+	if c.blocked != nil && c.w.Len() == 0 {
+		_, unused := c.w.Take(nil)
+		recycleReply(unused) // it may be blocked for long
+	}
+	e.stays.add(held)
+	return n
+}
+
+// runBatch is the loop of batch. held: how long it took.
+func (e *engine) runBatch(c *caller, batch []request, deliver func()) (n int, held time.Duration) {
 	begun := e.clock.Now()
-	micros, passed := begun.UnixMicro(), time.Duration(0)
+	micros := begun.UnixMicro()
 	e.state.Stats.Tick(micros)
-	for n < len(batch) && c.mayRun() && passed <= maxBatchTime && c.w.Len() <= maxBatchReply {
-		now := micros + passed.Microseconds()
-		c.ctx.Begin(c.client, now)
-		if !shared {
-			e.expire(&c.ctx)
-			if e.evictClients(); !c.mayRun() {
-				break // the caller was one of them
-			}
+	for ; n < len(batch) && c.mayRun() && held <= maxBatchTime && c.w.Len() <= maxBatchReply; n++ {
+		now := micros + held.Microseconds()
+		if !e.prepare(c, now) {
+			break
 		}
 		if batch[n].large > 0 {
 			e.noteMemory() // while a value is there that this one replaces
 		}
 		o, ran := e.receive(c, batch[n])
-		if c.waiter == nil {
+		if c.blocked == nil {
 			c.ctx.Answered(batch[n].command)
 			c.ctx.EndCall()
 		}
-		before := passed
-		passed = since(e.clock, begun)
+		before := held
+		held = since(e.clock, begun)
 		if ran {
-			e.report(c, batch[n], o, passed-before)
+			e.report(c, batch[n], o, held-before)
 		}
 		if batch[n].large > 0 {
 			c.ran(batch[n].large)
 		}
 		if len(e.waiting.ready) > 0 {
-			done() // what the served do may be told to the caller: behind its own replies
+			deliver() // what the served do may be told to the caller: behind its own replies
 			e.serve(now)
-			passed = since(e.clock, begun)
+			held = since(e.clock, begun)
 		}
-		n++
 	}
-	if !shared {
-		e.state.Weigh(c.client)
-		e.followPause(done)
-		e.setAlarm()
-		e.publish()
-		e.limitMemory(done)
-	}
-	e.copyLimits(c)
-	done()
-	if c.waiter != nil && c.w.Len() == 0 {
-		_, unused := c.w.Take(nil)
-		recycleReply(unused) // it may wait for long
-	}
-	if e.tapped {
-		e.followLine(c) // it may have another name
-	}
-	if !shared {
-		e.evictClients()
-		e.house.ctx.Broadcast()
-	}
-	e.noteMemory()
-	e.stays.add(passed)
-	e.settled()
-	return n
+	return n, held
 }
 
-// afterOthers does what follows calls that were made for no caller's batch: those of
-// Act, and those that a test had kept from running.
-func (e *engine) afterOthers() {
-	e.followPause(func() {})
-	e.setAlarm()
-	e.publish()
-	e.limitMemory(func() {})
-	e.house.ctx.Broadcast()
-	e.noteMemory()
-	e.settled()
+// prepare begins a call at the time given: what is due by then has expired. It reports
+// whether the caller is still there: it may have been evicted.
+func (e *engine) prepare(c *caller, micros int64) bool {
+	c.ctx.Begin(c.client, micros)
+	if c.shared {
+		return true
+	}
+	e.expire(&c.ctx)
+	e.evictClients()
+	return c.mayRun()
 }
 
 // shares reports whether a batch may run beside others: it reads, and does not
@@ -435,8 +483,8 @@ func (e *engine) perform(c *commands.Context, m *commands.Command, args [][]byte
 // told again with what it will take when it is answered.
 func (e *engine) report(c *caller, r request, o commands.Outcome, took time.Duration) {
 	c.ctx.Report(r.command, r.args, o, took)
-	if o.Wait != nil && c.waiter != nil {
-		c.waiter.took = took
+	if o.Wait != nil && c.blocked != nil {
+		c.blocked.took = took
 	}
 }
 
@@ -516,10 +564,10 @@ func (e *engine) close() {
 	e.guard("(tap)", e.tapClosed)
 	e.closed = true
 	close(e.ended)
-	e.clearAlarm()
-	e.stopEvicting()
+	e.expiry.clear(e.timers)
+	e.evicting.clear(e.timers)
 	e.reclaimer.stopReclaiming(e)
-	e.clearPause()
+	e.pausing.end.clear(e.timers)
 	e.closeGuesses()
 	e.unparkAll()
 	e.hangUp()

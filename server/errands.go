@@ -9,14 +9,13 @@ import (
 
 // send runs the errand of a call that waits for it. Its client does not count as
 // blocked: what it waits for is not in the hands of other clients.
-func (e *engine) send(p *waiter, f commands.Errand) {
+func (e *engine) send(p *blockedCall, f commands.Errand) {
 	ctx, cancel := context.WithCancel(context.Background())
-	p.cancel = cancel
+	p.reason, p.leave = blockedByAsync, cancel
 	p.caller.client.Blocked, p.caller.client.Away = false, true
 	e.tasks.Add(1)
 	go func() {
 		defer e.tasks.Done()
-		defer e.survive()
 		reply, err := e.runErrand(ctx, p.request.command, f)
 		e.answer(p, reply, err)
 	}()
@@ -34,17 +33,16 @@ func (e *engine) runErrand(ctx context.Context, m *commands.Command, f commands.
 }
 
 // answer replies to a call whose errand has been run, unless it waits no more.
-func (e *engine) answer(p *waiter, reply func(*resp.Writer), err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	c := p.caller
-	if c.waiter != p || e.closed || c.finished.Load() { // as in retry
-		return
-	}
-	defer e.rescue(c)
-	e.conclude(c, p.request.command, reply, err)
-	e.release(p)
-	e.settled()
+func (e *engine) answer(p *blockedCall, reply func(*resp.Writer), err error) {
+	e.background("(async call)", func() {
+		c := p.caller
+		if c.blocked != p || c.finished.Load() { // as in retry
+			return
+		}
+		defer e.rescue(c)
+		e.conclude(c, p.request.command, reply, err)
+		e.release(p)
+	})
 }
 
 // conclude writes the reply. That it panics, which none should, leaves nobody waiting.

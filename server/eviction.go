@@ -70,39 +70,29 @@ func tenacity(n int64) time.Duration {
 
 // evictLater sees to it that keys go on going, also when no call comes.
 func (e *engine) evictLater() {
-	if e.evicting != nil || e.closed {
+	if e.evicting.isSet() || e.closed {
 		return
 	}
-	e.tasks.Add(1)
-	e.evicting = e.clock.AfterFunc(0, e.evictMore)
+	e.evicting.set(e.timers, 0, e.evictMore)
 }
 
-func (e *engine) evictMore() {
-	defer e.tasks.Done()
-	defer e.survive()
-	e.lock()
-	defer e.mu.Unlock()
-	e.evicting = nil
-	if e.closed {
-		return
-	}
-	e.evictByItself()
-	e.setAlarm()
-	e.house.ctx.Broadcast()
-	e.noteMemory()
+func (e *engine) evictMore(n int) {
+	e.background("(eviction timer)", func() {
+		if e.evicting.fire(n) {
+			e.evictByItself()
+		}
+	})
 }
 
-// evictByItself takes a turn in the name of no client.
+// evictByItself evicts on behalf of no client, for as long as one call may.
 func (e *engine) evictByItself() {
-	now := e.micros()
-	e.house.ctx.Now, e.house.ctx.Micros = now/1000, now
-	if done, some := e.evict(&e.house.ctx); !done && some {
+	if done, some := e.evict(e.serverContext()); !done && some {
 		e.evictLater()
 	}
 }
 
-// limitMemory obeys a limit that has changed, at once, as Redis does.
-func (e *engine) limitMemory(done func()) {
+// limitMemory applies a maxmemory that has changed, at once, as Redis does.
+func (e *engine) limitMemory() {
 	if !e.newLimit {
 		return
 	}
@@ -112,14 +102,6 @@ func (e *engine) limitMemory(done func()) {
 	}
 	if e.state.MemoryFull() {
 		e.log.tell(maxMemoryExceeded, "maxmemory", e.state.Config.MaxMemory, "used", e.state.Used())
-		done() // the reply comes before what the caller is told of keys that go
 		e.evictByItself()
-	}
-}
-
-// stopEvicting is for Close.
-func (e *engine) stopEvicting() {
-	if e.evicting != nil && e.evicting() {
-		e.tasks.Done()
 	}
 }

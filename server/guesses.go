@@ -51,8 +51,8 @@ type bucket struct {
 	left   float64
 	asOf   int64            // Unix µs
 	failed []failedPassword // the last different ones, the latest first
-	queue  list.List        // of *waiter
-	stop   func() bool      // the alarm for the first of those; nil: it is not set
+	queue  list.List        // of *blockedCall
+	turn   timer            // for the first of those
 }
 
 // A failedPassword is the digest of a user and a password that was wrong.
@@ -134,7 +134,7 @@ func (e *engine) openBucket(c *caller) *bucket {
 	g := &e.guesses
 	if len(g.buckets) >= g.sweepAt {
 		for at, b := range g.buckets {
-			if e.refill(b) >= float64(e.state.Config.Guesses.Burst) && b.queue.Len() == 0 && b.stop == nil {
+			if e.refill(b) >= float64(e.state.Config.Guesses.Burst) && b.queue.Len() == 0 && !b.turn.isSet() {
 				delete(g.buckets, at)
 			}
 		}
@@ -217,51 +217,32 @@ func (e *engine) mustQueue(c *caller, r request) bool {
 
 // queueGuess makes a call wait for its turn. Then it is made as if it had just come.
 func (e *engine) queueGuess(c *caller, r request) {
-	p, b := e.block(c, r), e.bucket(c)
-	p.bucket, p.place = b, b.queue.PushBack(p)
+	p, b := e.block(c, r, blockedByAuthLimit), e.bucket(c)
+	p.leave = p.queueIn(&b.queue)
 	e.setTurn(b)
 }
 
 // setTurn sets the time at which the first of those that wait has its turn.
 func (e *engine) setTurn(b *bucket) {
-	if b.stop != nil || b.queue.Len() == 0 || e.closed {
+	if b.turn.isSet() || b.queue.Len() == 0 || e.closed {
 		return
 	}
 	wait := time.Duration((1 - e.refill(b)) / float64(max(e.state.Config.Guesses.Rate, 1)) * float64(time.Second))
-	e.tasks.Add(1)
-	b.stop = e.clock.AfterFunc(max(wait, time.Millisecond), func() { e.takeTurns(b) })
+	b.turn.set(e.timers, max(wait, time.Millisecond), func(n int) { e.takeTurns(b, n) })
 }
 
-// takeTurns makes the calls whose turn it is.
-func (e *engine) takeTurns(b *bucket) {
-	defer e.tasks.Done()
-	defer e.survive()
-	e.mu.Lock()
-	defer e.unlock()
-	if e.closed {
-		return
-	}
-	b.stop = nil
-	e.guesses.serving = true
-	defer func() { e.guesses.serving = false; e.setTurn(b) }() // should one panic even
-	for n := 0; n < maxBatch && b.queue.Len() > 0 && (e.refill(b) >= 1 || e.state.Config.Guesses.Rate == 0); n++ {
-		e.again(b.queue.Front().Value.(*waiter))
-	}
-	e.guesses.serving = false
-	e.setTurn(b)
-	e.followPause(func() {})
-	e.setAlarm()
-	e.publish()
-	e.house.ctx.Broadcast()
-	e.settled()
-}
-
-// leaveQueue is for a call that waits for its turn no more.
-func (p *waiter) leaveQueue() {
-	if p.place != nil {
-		p.bucket.queue.Remove(p.place)
-		p.bucket, p.place = nil, nil
-	}
+// takeTurns runs the calls whose turn it is.
+func (e *engine) takeTurns(b *bucket, n int) {
+	e.background("(AUTH limiter)", func() {
+		if !b.turn.fire(n) {
+			return
+		}
+		e.guesses.serving = true
+		defer func() { e.guesses.serving = false; e.setTurn(b) }() // even if one panics
+		for n := 0; n < maxBatch && b.queue.Len() > 0 && (e.refill(b) >= 1 || e.state.Config.Guesses.Rate == 0); n++ {
+			e.again(b.queue.Front().Value.(*blockedCall))
+		}
+	})
 }
 
 // punish holds back the reply to a call that has guessed wrong, which begins at
@@ -281,22 +262,17 @@ func (e *engine) punish(c *caller, r request, mark int) {
 	}
 	reply := bytes.Clone(c.w.From(mark))
 	c.w.Truncate(mark)
-	p := e.block(c, r)
-	p.punished = true
+	p := e.block(c, r, blockedByAuthDelay)
 	p.over = func(w *resp.Writer) {
 		w.Raw(reply)
 		c.finished.Store(c.finished.Load() || last)
 	}
-	e.tasks.Add(1)
-	p.stop = e.clock.AfterFunc(time.Duration(config.Delay)*time.Millisecond, func() { e.timeOut(p) })
+	p.timeout.set(e.timers, time.Duration(config.Delay)*time.Millisecond, func(n int) { e.timeOut(p, n) })
 }
 
 // closeGuesses stops the alarms, for Close.
 func (e *engine) closeGuesses() {
 	for _, b := range e.guesses.buckets {
-		if b.stop != nil && b.stop() {
-			e.tasks.Done()
-		}
-		b.stop = nil
+		b.turn.clear(e.timers)
 	}
 }

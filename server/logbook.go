@@ -33,7 +33,14 @@ type logbook struct {
 type spell struct {
 	begun      time.Time
 	told, held int
-	stop       func() bool // of the alarm for its end; nil: none is set
+	end        timer
+}
+
+// reset makes the next line begin a spell, and returns how many lines were held back.
+func (s *spell) reset() (held int) {
+	held = s.held
+	s.begun, s.told, s.held = time.Time{}, 0, 0
+	return held
 }
 
 // tell logs an occasion. args are as for slog: keys and values. What a client has
@@ -63,30 +70,34 @@ func (b *logbook) lets(o occasion) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := &b.spells[o]
-	if s.stop == nil && now.Sub(s.begun) >= row.within {
-		*s = spell{begun: now}
+	if !s.end.isSet() && now.Sub(s.begun) >= row.within {
+		s.begun, s.told, s.held = now, 0, 0
 	}
 	if s.told < row.most {
 		s.told++
 		return true
 	}
 	s.held++
-	if s.stop == nil && !b.closed {
-		b.tasks.Add(1)
-		s.stop = b.clock.AfterFunc(row.within-now.Sub(s.begun), func() {
-			defer b.tasks.Done()
-			b.end(o)
-		})
+	if !s.end.isSet() && !b.closed {
+		s.end.set(b.timers(), row.within-now.Sub(s.begun), func(n int) { b.end(o, n) })
 	}
 	return false
 }
 
+func (b *logbook) timers() timers { return timers{b.clock, &b.tasks} }
+
 // end ends a spell and tells how many lines it has held back.
-func (b *logbook) end(o occasion) {
+func (b *logbook) end(o occasion, n int) {
 	b.mu.Lock()
-	held := b.spells[o].held
-	b.spells[o] = spell{}
+	held := 0
+	if s := &b.spells[o]; s.end.fire(n) {
+		held = s.reset()
+	}
 	b.mu.Unlock()
+	b.writeHeld(o, held)
+}
+
+func (b *logbook) writeHeld(o occasion, held int) {
 	if row := &occasionRows[o]; held > 0 {
 		b.write(o, false, []any{"suppressed", held, "within", row.within})
 	}
@@ -96,13 +107,16 @@ func (b *logbook) end(o occasion) {
 func (b *logbook) close() {
 	b.mu.Lock()
 	b.closed = true
-	spells := b.spells
-	b.mu.Unlock()
-	for o := range spells {
-		if stop := spells[o].stop; stop != nil && stop() {
-			b.end(occasion(o))
-			b.tasks.Done()
+	var held [occasions]int
+	for o := range b.spells {
+		if s := &b.spells[o]; s.end.isSet() {
+			s.end.clear(b.timers())
+			held[o] = s.reset()
 		}
+	}
+	b.mu.Unlock()
+	for o, n := range held {
+		b.writeHeld(occasion(o), n)
 	}
 	b.tasks.Wait()
 }

@@ -277,7 +277,7 @@ func (w *witness) unpause() {
 	e := w.server.engine
 	e.mu.Lock()
 	e.state.Pause = commands.Pause{}
-	e.followPause(func() {})
+	e.followPause()
 	e.mu.Unlock()
 	w.othersPanicked(nil)
 }
@@ -321,7 +321,7 @@ func TestPanicWhereKeysExpire(t *testing.T) {
 		"by the alarm": func(w *witness) { w.clock.Advance(time.Second) },
 		"before a call": func(w *witness) {
 			w.server.engine.mu.Lock()
-			w.server.engine.clearAlarm()
+			w.server.engine.expiry.clear(w.server.engine.timers)
 			w.server.engine.mu.Unlock()
 			w.clock.Advance(time.Second)
 			w.ask([]string{"SET", "x", "y"})

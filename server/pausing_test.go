@@ -333,3 +333,17 @@ func TestPausesUnderFire(t *testing.T) {
 	require.Equal(t, fmt.Sprintf("%q", fmt.Sprint(writers*calls)), do(t, s, "GET", "n"))
 	require.Equal(t, fmt.Sprintf("%q", fmt.Sprint(writers*calls)), do(t, s, "GET", "m"))
 }
+
+// What must follow each critical section follows the calls that a pause lets go by
+// itself, too.
+func TestLimitSetDuringAPauseAppliesWhenItEnds(t *testing.T) {
+	var limits []uint64
+	clock := server.NewManualClock(time.UnixMilli(1615480369000))
+	s := newServer(t, server.Options{Clock: clock, MaxMemory: func(bytes uint64) { limits = append(limits, bytes) }})
+	operator := dial(t, s)
+	operator.ask("CLIENT PAUSE 1000 ALL")
+	operator.send("CONFIG SET maxmemory 5mb")
+	clock.Advance(time.Second)
+	require.Equal(t, "OK", operator.read())
+	require.Equal(t, []uint64{0, 5 << 20}, limits)
+}

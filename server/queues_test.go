@@ -22,9 +22,9 @@ func TestCallsLeaveTheirQueuesWithoutASearch(t *testing.T) {
 	defer e.mu.Unlock()
 	const n = 200_000
 	keys := [][]byte{[]byte("a"), []byte("b"), []byte("a")}
-	waiters := make([]*waiter, n)
+	waiters := make([]*blockedCall, n)
 	for i := range waiters {
-		waiters[i] = new(waiter)
+		waiters[i] = new(blockedCall)
 		e.waiting.enqueue(waiters[i], 0, keys)
 	}
 	begun := time.Now()

@@ -23,9 +23,9 @@ type reclaimer struct {
 	hook func()
 	most atomic.Int64 // that was in use since the last call, in bytes
 
-	mu   sync.Mutex // guards all below; taken behind the engine's lock
-	stop func() bool
-	next time.Time // no call before
+	mu    sync.Mutex // guards all below; taken behind the engine's lock
+	timer timer      // set until reclaim has ended
+	next  time.Time  // no call before
 }
 
 // noteMemory is to be called when the account may have grown or fallen. The engine's
@@ -69,18 +69,17 @@ func fallen(most, used int64) bool {
 func (r *reclaimer) arm(e *engine, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.stop != nil || e.closed {
+	if r.timer.isSet() || e.closed {
 		return
 	}
 	wait = max(wait, r.next.Sub(e.clock.Now()))
-	e.tasks.Add(1)
-	r.stop = e.clock.AfterFunc(wait, e.reclaim)
+	r.timer.set(e.timers, wait, func(n int) {
+		e.guard("(memory timer)", func() { e.reclaim(n) })
+	})
 }
 
 // reclaim calls the hook if memory is free, and sees to the next look.
-func (e *engine) reclaim() {
-	defer e.tasks.Done()
-	defer e.survive()
+func (e *engine) reclaim(n int) {
 	r := &e.reclaimer
 	e.mu.RLock()
 	used, most, closed := int64(e.state.Used()), r.most.Load(), e.closed
@@ -98,7 +97,7 @@ func (e *engine) reclaim() {
 		r.mu.Unlock()
 	}
 	r.mu.Lock()
-	r.stop = nil
+	r.timer.fire(n)
 	r.mu.Unlock()
 	e.mu.RLock()
 	defer e.mu.RUnlock()
@@ -109,8 +108,5 @@ func (e *engine) reclaim() {
 func (r *reclaimer) stopReclaiming(e *engine) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.stop != nil && r.stop() {
-		e.tasks.Done()
-	}
-	r.stop = nil
+	r.timer.clear(e.timers)
 }

@@ -13,20 +13,20 @@ import (
 // nothing until then.
 type reminders struct {
 	clock     Clock
-	tasks     *sync.WaitGroup   // alarms that have been set and have not run
+	tasks     *sync.WaitGroup   // timers that are set, and calls under way
 	panicked  func(looker, any) // is told of a look that has panicked; no lock is held
 	aftermath *aftermath
 
-	mu     sync.Mutex // guards all below, and places; may be taken under any other lock
-	looked sync.Cond  // on mu: a look is over
-	queue  reminderQueue
-	alarm  int64       // Unix ns; none: not set
-	stop   func() bool // nil: it is not set
-	alarms int         // how many have been set: one that has been replaced may go off all the same
-	soon   []*reminder // to be called again shortly in real time, whatever the clock shows
-	pause  time.Duration
-	retry  func() bool // stops the timer for those; nil: it is not set
-	closed bool
+	mu       sync.Mutex // guards all below, and places; may be taken under any other lock
+	looked   sync.Cond  // on mu: a look is over
+	queue    reminderQueue
+	alarm    timer       // for the first in the queue, or earlier
+	at       int64       // Unix ns that alarm is set for
+	soon     []*reminder // to be called again shortly in real time, whatever the clock shows
+	pause    time.Duration
+	retry    timer // for those, on the real clock
+	retrying bool  // from the first look at them to the last
+	closed   bool
 }
 
 // Bounds of the pause before those are called again, which doubles each time.
@@ -110,27 +110,15 @@ func (r *reminders) forget(m *reminder) {
 // setAlarm sees to it that the alarm goes off for the first in the queue. One
 // that is set too early is left.
 func (r *reminders) setAlarm() {
-	if len(r.queue) == 0 || r.stop != nil && r.alarm <= r.queue[0].at.Load() {
+	if len(r.queue) == 0 || r.alarm.isSet() && r.at <= r.queue[0].at.Load() {
 		return
 	}
-	r.clearAlarm()
-	r.alarm = r.queue[0].at.Load()
-	r.alarms++
-	r.tasks.Add(1)
-	n := r.alarms
-	r.stop = r.clock.AfterFunc(time.Unix(0, r.alarm).Sub(r.clock.Now()), func() { r.goOff(n) })
-}
-
-func (r *reminders) clearAlarm() {
-	if r.stop != nil && r.stop() {
-		r.tasks.Done()
-	}
-	r.stop = nil
+	r.at = r.queue[0].at.Load()
+	r.alarm.set(timers{r.clock, r.tasks}, time.Unix(0, r.at).Sub(r.clock.Now()), r.goOff)
 }
 
 // goOff calls all whose time has come.
-func (r *reminders) goOff(alarm int) {
-	defer r.tasks.Done()
+func (r *reminders) goOff(n int) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.panicked(nil, p)
@@ -138,8 +126,8 @@ func (r *reminders) goOff(alarm int) {
 	}()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if alarm == r.alarms {
-		r.stop = nil
+	if !r.alarm.fire(n) {
+		return
 	}
 	defer r.setAlarm() // should something panic even
 	now := r.clock.Now()
@@ -188,7 +176,8 @@ func (r *reminders) setSoon(m *reminder) {
 	}
 	m.soon = true
 	r.soon = append(r.soon, m)
-	if r.retry == nil {
+	if !r.retrying {
+		r.retrying = true
 		r.pause = minSoon
 		r.aftermath.begin()
 		r.setRetry()
@@ -196,27 +185,25 @@ func (r *reminders) setSoon(m *reminder) {
 }
 
 func (r *reminders) setRetry() {
-	r.tasks.Add(1)
-	r.retry = realClock{}.AfterFunc(r.pause, r.goOffSoon)
+	r.retry.set(timers{realClock{}, r.tasks}, r.pause, r.goOffSoon)
 	r.pause = min(2*r.pause, maxSoon)
 }
 
-func (r *reminders) clearRetry() {
-	if r.retry == nil {
-		return
+func (r *reminders) endRetry() {
+	if r.retrying {
+		r.retrying = false
+		r.retry.clear(timers{realClock{}, r.tasks})
+		r.aftermath.end()
 	}
-	if r.retry() {
-		r.tasks.Done()
-	}
-	r.retry = nil
-	r.aftermath.end()
 }
 
 // goOffSoon calls those that are to be called shortly.
-func (r *reminders) goOffSoon() {
-	defer r.tasks.Done()
+func (r *reminders) goOffSoon(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !r.retry.fire(n) {
+		return
+	}
 	now, all := r.clock.Now(), r.soon
 	r.soon = nil
 	for _, m := range all {
@@ -228,8 +215,7 @@ func (r *reminders) goOffSoon() {
 	case len(r.soon) > 0:
 		r.setRetry()
 	default:
-		r.retry = nil
-		r.aftermath.end()
+		r.endRetry()
 	}
 }
 
@@ -249,8 +235,8 @@ func (r *reminders) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed, r.queue, r.soon = true, nil, nil
-	r.clearAlarm()
-	r.clearRetry()
+	r.alarm.clear(timers{r.clock, r.tasks})
+	r.endRetry()
 }
 
 // unixNanos is t as Unix ns. A time too far away is as good as none.

@@ -169,7 +169,7 @@ func TestAlarmReplacedAsItGoesOff(t *testing.T) {
 	first, second := newLookout(never), newLookout(never)
 	r.by(&first.reminder, begun.Add(2*time.Second))
 	late := clock.fire[0]
-	r.stop = func() bool { return false } // it is going off, and waits for the lock
+	r.alarm.stop = func() bool { return false } // it is going off, and waits for the lock
 	r.by(&second.reminder, begun.Add(time.Second))
 	late()
 	r.close()
@@ -184,7 +184,7 @@ func TestExpiryAlarmReplacedAsItGoesOff(t *testing.T) {
 	_, err = s.Do(t.Context(), "SET", "a", "v", "PX", 2000)
 	require.NoError(t, err)
 	late := clock.fire[len(clock.fire)-1]
-	s.engine.alarm.stop = func() bool { return false } // it is going off, and waits for the lock
+	s.engine.expiry.stop = func() bool { return false } // it is going off, and waits for the lock
 	_, err = s.Do(t.Context(), "SET", "b", "v", "PX", 1000)
 	require.NoError(t, err)
 	late()

@@ -42,7 +42,7 @@ const (
 
 // struck are the calls that strikes keep from running, in the order in which they
 // came. The engine's lock guards it.
-type struck struct{ kept list.List } // of *waiter
+type struck struct{ kept list.List } // of *blockedCall
 
 // receive is do for a call that comes in, and for one that was kept and goes on:
 // tests hear of it, and may let it go wrong.
@@ -96,7 +96,7 @@ func (e *engine) suffer(c *caller, r request) (o commands.Outcome, ran bool) {
 	default:
 		o, ran = e.do(c, r)
 	}
-	if c.waiter == nil {
+	if c.blocked == nil {
 		e.cut(c, s, mark)
 	}
 	return o, ran
@@ -122,9 +122,9 @@ func (e *engine) cut(c *caller, s *Strike, mark int) {
 }
 
 // keep keeps a call until letStruckGo.
-func (e *engine) keep(c *caller, r request) *waiter {
-	p := e.block(c, r)
-	p.struck = e.struck.kept.PushBack(p)
+func (e *engine) keep(c *caller, r request) *blockedCall {
+	p := e.block(c, r, blockedByFault)
+	p.leave = p.queueIn(&e.struck.kept)
 	return p
 }
 
@@ -132,28 +132,22 @@ func (e *engine) keep(c *caller, r request) *waiter {
 func (e *engine) delay(c *caller, r request) {
 	c.client.Active, c.client.Last = c.ctx.Now, r.command
 	p := e.keep(c, r)
-	e.tasks.Add(1)
-	p.stop = e.clock.AfterFunc(r.strike.Delay, func() { e.endDelay(p) })
+	p.timeout.set(e.timers, r.strike.Delay, func(n int) { e.endDelay(p, n) })
 }
 
-func (e *engine) endDelay(p *waiter) {
-	defer e.tasks.Done()
-	defer e.survive()
-	e.mu.Lock()
-	defer e.unlock()
-	if p.caller.waiter != p || e.closed {
-		return
-	}
-	p.stop = nil
-	e.again(p)
-	e.afterOthers()
+func (e *engine) endDelay(p *blockedCall, n int) {
+	e.background("(delay of a call)", func() {
+		if p.timeout.fire(n) {
+			e.again(p)
+		}
+	})
 }
 
 // letStruckGo makes the calls again that nothing keeps any more: a delay that is
 // undone, a line that lets them pass.
 func (e *engine) letStruckGo() {
 	for at := e.struck.kept.Front(); at != nil; {
-		p := at.Value.(*waiter)
+		p := at.Value.(*blockedCall)
 		at = at.Next()
 		if s := p.request.strike; p.request.told && !s.Undone || !p.request.told && e.followLine(p.caller).NoInput {
 			continue

@@ -30,36 +30,21 @@ func (e *engine) expire(c *commands.Context) (done bool) {
 	return c.Expire(expireAtOnce)
 }
 
-// survive ends an alarm, a timeout or the end of a pause, and nothing else if it
-// has panicked. Deferred before the lock is taken, it runs when that is free again.
-func (e *engine) survive() {
-	if p := recover(); p != nil {
-		e.tellPanic("(timer)", p)
-		e.goOn()
-	}
-}
-
 // guard runs f. A panic ends f and nothing else.
-func (e *engine) guard(what string, f func()) {
+func (e *engine) guard(what string, f func()) (panicked bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			e.tellPanic(what, p)
+			panicked = true
 		}
 	}()
 	f()
+	return false
 }
 
-// goOn does what follows calls, for those who have panicked before they came to it:
-// callers are served, alarms are set.
+// goOn does what must follow the critical section that a panic has ended.
 func (e *engine) goOn() {
-	e.guard("(after a panic)", func() {
-		e.mu.Lock()
-		defer e.unlock()
-		if !e.closed {
-			e.serve(e.micros())
-			e.afterOthers()
-		}
-	})
+	e.guard("(after a panic)", func() { e.exclusive(func() {}) })
 }
 
 // rescue is deferred by what ends, or makes again, a call that waits. If that
@@ -74,8 +59,8 @@ func (e *engine) rescue(c *caller) {
 	if !c.parked.Load() {
 		return // it goes on already
 	}
-	if c.waiter != nil {
-		e.forget(c.waiter)
+	if c.blocked != nil {
+		e.forget(c.blocked)
 	}
 	c.w.Truncate(0)
 	c.w.Error(errPanicked)

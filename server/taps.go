@@ -111,12 +111,11 @@ func (s *Server) Inspect(f func(*commands.State)) {
 // lines are what they are to be, and calls have run that nothing keeps any more.
 func (s *Server) Retap(f func(*commands.State)) {
 	e := s.engine
-	e.mu.Lock()
-	defer e.unlock()
-	f(&e.state)
-	if !e.closed {
+	if e.exclusive(func() {
+		f(&e.state)
 		e.followLines()
 		e.letStruckGo()
-		e.afterOthers()
+	}) == ErrClosed {
+		s.Inspect(f)
 	}
 }

@@ -27,8 +27,8 @@ func (o *outbox) untaken() (bytes, messages int) {
 func (e *engine) waitingCalls() []commands.WaitingCall {
 	list := make([]commands.WaitingCall, 0, e.waiting.all.Len())
 	for at := e.waiting.all.Front(); at != nil; at = at.Next() {
-		p := at.Value.(*waiter)
-		list = append(list, commands.WaitingCall{Client: p.caller.client, Command: p.request.command, Args: p.request.args, Held: p.over == nil || p.punished})
+		p := at.Value.(*blockedCall)
+		list = append(list, commands.WaitingCall{Client: p.caller.client, Command: p.request.command, Args: p.request.args, Held: !p.reason.unblockable()})
 	}
 	slices.SortFunc(list, func(a, b commands.WaitingCall) int { return cmp.Compare(a.Client.ID, b.Client.ID) })
 	return list

@@ -16,7 +16,7 @@ import (
 // waiting knows the calls that wait: for keys, first come first served, or for
 // their time only. The engine's lock guards it.
 type waiting struct {
-	all   list.List                           // of *waiter
+	all   list.List                           // of *blockedCall
 	keys  map[int]*datastructs.Map[*keyQueue] // by database; those of which keys are waited for
 	ready []*keyQueue                         // whose keys have changed since they were served last
 	next  *queuePlace                         // in the queue that is being served; nil: none is left
@@ -35,28 +35,43 @@ type keyQueue struct {
 // A queuePlace is the place of one call in one queue.
 type queuePlace struct {
 	queue          *keyQueue
-	waiter         *waiter
+	call           *blockedCall
 	before, behind *queuePlace
 }
 
-// A waiter is one call that waits.
-type waiter struct {
+// A blockedCall is one call whose reply has to wait. Its caller runs nothing meanwhile.
+type blockedCall struct {
 	caller  *caller
 	request request
+	reason  blockReason
 	element *list.Element      // its place among all
 	places  []queuePlace       // its places in the queues of its keys
-	over    func(*resp.Writer) // the reply when the time is up
-	took    time.Duration      // by the call before it had to wait
-	stop    func() bool        // the timeout; nil without one
-	held    *list.Element      // its place among those that a pause holds back; nil: it waits for something else
+	over    func(*resp.Writer) // the reply when its time is up; nil: it runs again then
+	timeout timer              // calls timeOut or endDelay
+	took    time.Duration      // by the call before it was blocked
 	bytes   int                // that it counts in State.Held
+	leave   func()             // takes it out of what its reason keeps of it; nil: nothing does
+}
 
-	bucket   *bucket // and its place among those who wait for their turn to guess; nil: likewise
-	place    *list.Element
-	punished bool // it waits because it has guessed wrong
+// A blockReason is what a call waits for.
+type blockReason int
 
-	cancel func()        // ends its errand; nil: it waits for something else
-	struck *list.Element // its place among those that strikes keep; nil: likewise
+const (
+	blockedByCommand   blockReason = iota // a key, or a time: BZPOPMIN, WAIT
+	blockedByAsync                        // work that runs without the lock
+	blockedByPause                        // the end of CLIENT PAUSE
+	blockedByAuthLimit                    // its turn to try a password
+	blockedByAuthDelay                    // the delay after a wrong password
+	blockedByFault                        // a fault that a test has injected
+)
+
+// unblockable reports whether CLIENT UNBLOCK ends it.
+func (r blockReason) unblockable() bool { return r == blockedByCommand || r == blockedByAsync }
+
+// queueIn appends the call to a list, and returns what takes it out again.
+func (p *blockedCall) queueIn(l *list.List) (leave func()) {
+	at := l.PushBack(p)
+	return func() { l.Remove(at) }
 }
 
 // queue returns the queue of a key, or nil.
@@ -90,7 +105,7 @@ func (w *waiting) awaited(db int) (keys [][]byte) {
 
 // enqueue puts a call into the queues of its keys. One that it names twice it
 // waits for once.
-func (w *waiting) enqueue(p *waiter, db int, keys [][]byte) {
+func (w *waiting) enqueue(p *blockedCall, db int, keys [][]byte) {
 	if len(keys) == 0 {
 		return
 	}
@@ -108,17 +123,17 @@ func (w *waiting) enqueue(p *waiter, db int, keys [][]byte) {
 			if !ok {
 				q = &keyQueue{db: db}
 				q.key = queues.Add(key, q)
-			} else if q.last.waiter == p {
+			} else if q.last.call == p {
 				continue
 			}
-			p.places = append(p.places, queuePlace{queue: q, waiter: p})
+			p.places = append(p.places, queuePlace{queue: q, call: p})
 			q.push(&p.places[len(p.places)-1])
 		}
 	})
 }
 
 // dequeue takes a call out of its queues.
-func (w *waiting) dequeue(p *waiter) {
+func (w *waiting) dequeue(p *blockedCall) {
 	if len(p.places) == 0 {
 		return
 	}
@@ -173,7 +188,7 @@ func (q *keyQueue) remove(p *queuePlace) {
 
 // park makes a call wait for its keys or its time.
 func (e *engine) park(c *caller, r request, w *commands.Wait) {
-	p := e.block(c, r)
+	p := e.block(c, r, blockedByCommand)
 	p.over = w.Over
 	if w.Errand != nil {
 		e.send(p, w.Errand)
@@ -181,24 +196,23 @@ func (e *engine) park(c *caller, r request, w *commands.Wait) {
 	e.waiting.enqueue(p, c.ctx.Index(), w.Keys)
 	e.count(p, cap(p.places)*queuePlaceBytes)
 	if w.Timeout > 0 {
-		e.tasks.Add(1)
-		p.stop = e.clock.AfterFunc(time.Duration(w.Timeout)*time.Millisecond, func() { e.timeOut(p) })
+		p.timeout.set(e.timers, time.Duration(w.Timeout)*time.Millisecond, func(n int) { e.timeOut(p, n) })
 	}
 }
 
 // block makes a caller wait: nothing of it runs until unpark.
-func (e *engine) block(c *caller, r request) *waiter {
+func (e *engine) block(c *caller, r request, reason blockReason) *blockedCall {
 	r.args = commands.CloneArgs(r.args)
-	p := &waiter{caller: c, request: r}
+	p := &blockedCall{caller: c, request: r, reason: reason}
 	p.element = e.waiting.all.PushBack(p)
-	c.waiter, c.client.Blocked, c.client.Waiting = p, true, r.args
+	c.blocked, c.client.Blocked, c.client.Waiting = p, true, r.args
 	c.parked.Store(true)
-	e.count(p, waiterBytes+argsBytes(r.args))
+	e.count(p, blockedCallBytes+argsBytes(r.args))
 	return p
 }
 
 // count counts n bytes more, or less, of a call that waits.
-func (e *engine) count(p *waiter, n int) {
+func (e *engine) count(p *blockedCall, n int) {
 	p.bytes += n
 	p.caller.client.WaitingBytes += n
 	e.state.Held.Add(int64(n))
@@ -206,9 +220,9 @@ func (e *engine) count(p *waiter, n int) {
 
 // What calls that wait take, in bytes.
 const (
-	waiterBytes     = int(unsafe.Sizeof(waiter{}) + unsafe.Sizeof(list.Element{}))
-	keyQueueBytes   = int(unsafe.Sizeof(keyQueue{}))
-	queuePlaceBytes = int(unsafe.Sizeof(queuePlace{}))
+	blockedCallBytes = int(unsafe.Sizeof(blockedCall{}) + unsafe.Sizeof(list.Element{}))
+	keyQueueBytes    = int(unsafe.Sizeof(keyQueue{}))
+	queuePlaceBytes  = int(unsafe.Sizeof(queuePlace{}))
 )
 
 // serve lets those go on for whom the last calls have changed something, in
@@ -226,7 +240,7 @@ func (e *engine) serve(micros int64) {
 			if v := e.state.Databases[q.db].Peek(key, micros/1000); v == nil || v.Kind() != datastructs.KindSortedSet {
 				break // those before have taken all, or it has become something else
 			}
-			p := w.next.waiter
+			p := w.next.call
 			w.next = w.next.behind
 			e.retry(p, micros, key)
 		}
@@ -238,7 +252,7 @@ func (e *engine) serve(micros int64) {
 // retry makes a waiting call again because of a key. What is no answer to the
 // call (nothing there yet, a key of another type) leaves it waiting. That the
 // handler has panicked is an answer.
-func (e *engine) retry(p *waiter, micros int64, key []byte) {
+func (e *engine) retry(p *blockedCall, micros int64, key []byte) {
 	c := p.caller
 	defer e.rescue(c)
 	if c.finished.Load() {
@@ -266,33 +280,28 @@ func (e *engine) retry(p *waiter, micros int64, key []byte) {
 	}
 }
 
-// timeOut answers a waiting call that its time is up. Whatever it might have
-// been given it has been offered already.
-func (e *engine) timeOut(p *waiter) {
-	defer e.tasks.Done()
-	defer e.survive()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	c := p.caller
-	if c.waiter != p || e.closed || c.finished.Load() { // as in retry
-		return
-	}
-	p.stop = nil
-	defer e.rescue(c)
-	p.over(&c.w)
-	e.release(p)
-	e.settled()
+// timeOut answers a blocked call whose time is up. It has missed nothing: each change of
+// its keys was offered to it.
+func (e *engine) timeOut(p *blockedCall, n int) {
+	e.background("(timeout of a blocked call)", func() {
+		if !p.timeout.fire(n) || p.caller.finished.Load() { // as in retry
+			return
+		}
+		defer e.rescue(p.caller)
+		p.over(&p.caller.w)
+		e.release(p)
+	})
 }
 
 // unblock ends the call that a client waits in: as its timeout would, or with
 // an error. It reports whether there was one.
 func (e *engine) unblock(l *commands.Client, failure error) bool {
 	c := callerOf(l)
-	if c == nil || c.waiter == nil {
+	if c == nil || c.blocked == nil {
 		return false
 	}
-	p := c.waiter
-	if p.held != nil || p.place != nil || p.struck != nil || p.punished || c.finished.Load() { // as in retry
+	p := c.blocked
+	if !p.reason.unblockable() || c.finished.Load() { // as in retry
 		return false
 	}
 	defer e.rescue(c)
@@ -309,7 +318,7 @@ func (e *engine) unblock(l *commands.Client, failure error) bool {
 
 // release tells a caller that its call is answered. From unpark on the caller may
 // run, which writes to w without the lock.
-func (e *engine) release(p *waiter) {
+func (e *engine) release(p *blockedCall) {
 	p.caller.client.Active = e.micros() / 1000 // it has not been idle
 	e.cut(p.caller, p.request.strike, 0)
 	p.caller.ctx.Answered(p.request.command)
@@ -320,7 +329,7 @@ func (e *engine) release(p *waiter) {
 }
 
 // unpark lets a caller go on whose call waits no more. The call may be nil.
-func (e *engine) unpark(p *waiter) {
+func (e *engine) unpark(p *blockedCall) {
 	if p == nil {
 		return
 	}
@@ -329,32 +338,21 @@ func (e *engine) unpark(p *waiter) {
 }
 
 // forget takes a call out of the queues.
-func (e *engine) forget(p *waiter) {
+func (e *engine) forget(p *blockedCall) {
 	e.waiting.dequeue(p)
 	e.waiting.all.Remove(p.element)
-	if p.stop != nil && p.stop() {
-		e.tasks.Done()
-	}
-	if p.held != nil {
-		e.pausing.held.Remove(p.held)
-		p.held = nil
-	}
-	p.leaveQueue()
-	if p.cancel != nil {
-		p.cancel()
-	}
-	if p.struck != nil {
-		e.struck.kept.Remove(p.struck)
-		p.struck = nil
+	p.timeout.clear(e.timers)
+	if p.leave != nil {
+		p.leave()
 	}
 	c := p.caller
 	e.count(p, -p.bytes)
-	c.waiter, c.client.Blocked, c.client.Away, c.client.Waiting = nil, false, false, nil
+	c.blocked, c.client.Blocked, c.client.Away, c.client.Waiting = nil, false, false, nil
 }
 
 // unparkAll is for Close: nobody waits any more, and nobody is answered.
 func (e *engine) unparkAll() {
 	for at := e.waiting.all.Front(); at != nil; at = e.waiting.all.Front() {
-		e.unpark(at.Value.(*waiter))
+		e.unpark(at.Value.(*blockedCall))
 	}
 }
