@@ -283,7 +283,7 @@ func (e *engine) exclusive(f func()) error {
 // background is exclusive for timers and for goroutines of the engine: a panic ends f
 // and nothing else.
 func (e *engine) background(what string, f func()) {
-	if e.guard(what, func() { e.exclusive(f) }) {
+	if e.recoverPanic(what, func() { e.exclusive(f) }) {
 		e.goOn()
 	}
 }
@@ -470,7 +470,7 @@ func (e *engine) perform(c *commands.Context, m *commands.Command, args [][]byte
 	mark := c.Len()
 	defer func() {
 		if p := recover(); p != nil {
-			e.tellPanic(m.FullName(), p)
+			e.logPanic(m.FullName(), p)
 			c.Truncate(mark)
 			c.Error(errPanicked)
 			o = commands.Outcome{Err: errPanicked, Failed: true}
@@ -561,7 +561,7 @@ func (e *engine) copyLimits(c *caller) {
 // close lets no further client in and stops what would act by itself.
 func (e *engine) close() {
 	e.mu.Lock()
-	e.guard("(tap)", e.tapClosed)
+	e.recoverPanic("(tap)", e.tapClosed)
 	e.closed = true
 	close(e.ended)
 	e.expiry.clear(e.timers)

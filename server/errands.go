@@ -25,7 +25,7 @@ func (e *engine) send(p *blockedCall, f commands.Errand) {
 func (e *engine) runErrand(ctx context.Context, m *commands.Command, f commands.Errand) (reply func(*resp.Writer), err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			e.tellPanic(m.FullName(), p)
+			e.logPanic(m.FullName(), p)
 			reply, err = nil, errPanicked
 		}
 	}()
@@ -50,7 +50,7 @@ func (e *engine) conclude(c *caller, m *commands.Command, reply func(*resp.Write
 	mark := c.w.Len()
 	defer func() {
 		if p := recover(); p != nil {
-			e.tellPanic(m.FullName(), p)
+			e.logPanic(m.FullName(), p)
 			c.w.Truncate(mark)
 			c.ctx.Conclude(m, nil, errPanicked)
 		}

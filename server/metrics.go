@@ -119,7 +119,7 @@ func (s *Server) joinProbe() *probe {
 		s.probe = p
 		s.spawn(func() {
 			p.err = errPanicked // should it
-			s.engine.guard("(Ping)", func() { p.err = s.engine.ping() })
+			s.engine.recoverPanic("(Ping)", func() { p.err = s.engine.ping() })
 			s.mu.Lock()
 			s.probe = nil
 			s.mu.Unlock()

@@ -74,7 +74,7 @@ func (r *reclaimer) arm(e *engine, wait time.Duration) {
 	}
 	wait = max(wait, r.next.Sub(e.clock.Now()))
 	r.timer.set(e.timers, wait, func(n int) {
-		e.guard("(memory timer)", func() { e.reclaim(n) })
+		e.recoverPanic("(memory timer)", func() { e.reclaim(n) })
 	})
 }
 
@@ -90,7 +90,7 @@ func (e *engine) reclaim(n int) {
 	if fallen(most, used) {
 		r.most.Store(used)
 		begun := e.clock.Now()
-		e.guard("(FreeMemory)", r.hook)
+		e.recoverPanic("(FreeMemory)", r.hook)
 		took := since(e.clock, begun)
 		r.mu.Lock()
 		r.next = e.clock.Now().Add(max(reclaimWait, reclaimRest*took))

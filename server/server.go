@@ -254,11 +254,11 @@ func (s *Server) close() error {
 	return errors.Join(append(errs, s.wait(func() {
 		s.engine.close()
 		for _, c := range open {
-			s.engine.guard("(Close)", c.end)
+			s.engine.recoverPanic("(Close)", c.end)
 		}
 		cut := time.AfterFunc(closeGrace, func() {
 			for _, c := range open {
-				s.engine.guard("(Close)", c.kill)
+				s.engine.recoverPanic("(Close)", c.kill)
 			}
 		})
 		defer cut.Stop()
@@ -273,7 +273,7 @@ func (s *Server) wait(f func()) error {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		s.engine.guard("(Close)", f)
+		s.engine.recoverPanic("(Close)", f)
 	}()
 	timer := time.NewTimer(closePatience)
 	defer timer.Stop()
@@ -329,7 +329,7 @@ func (s *Server) spawn(f func()) {
 	s.tasks.Add(1)
 	go func() {
 		defer s.tasks.Done()
-		s.engine.guard("(connection)", f)
+		s.engine.recoverPanic("(connection)", f)
 	}()
 }
 

@@ -15,7 +15,7 @@ import (
 
 // tellPanic logs what has panicked, with the stack. It is called while that is
 // still there, by the function that has recovered.
-func (e *engine) tellPanic(what string, panicked any) {
+func (e *engine) logPanic(what string, panicked any) {
 	e.log.tell(commandPanicked, "command", what, "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
 }
 
@@ -23,18 +23,18 @@ func (e *engine) tellPanic(what string, panicked any) {
 func (e *engine) expire(c *commands.Context) (done bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			e.tellPanic("(expiry)", p)
+			e.logPanic("(expiry)", p)
 			c.MendExpiry()
 		}
 	}()
 	return c.Expire(expireAtOnce)
 }
 
-// guard runs f. A panic ends f and nothing else.
-func (e *engine) guard(what string, f func()) (panicked bool) {
+// recoverPanic runs f. A panic ends f and nothing else.
+func (e *engine) recoverPanic(what string, f func()) (panicked bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			e.tellPanic(what, p)
+			e.logPanic(what, p)
 			panicked = true
 		}
 	}()
@@ -44,7 +44,7 @@ func (e *engine) guard(what string, f func()) (panicked bool) {
 
 // goOn does what must follow the critical section that a panic has ended.
 func (e *engine) goOn() {
-	e.guard("(after a panic)", func() { e.exclusive(func() {}) })
+	e.recoverPanic("(after a panic)", func() { e.exclusive(func() {}) })
 }
 
 // rescue is deferred by what ends, or makes again, a call that waits. If that
@@ -55,7 +55,7 @@ func (e *engine) rescue(c *caller) {
 	if p == nil {
 		return
 	}
-	e.tellPanic("(waiting call)", p)
+	e.logPanic("(waiting call)", p)
 	if !c.parked.Load() {
 		return // it goes on already
 	}
@@ -75,7 +75,7 @@ func (e *engine) rescue(c *caller) {
 // survive ends the session whose Feed or Proceed has panicked, and nothing else.
 func (s *session) survive(open *bool) {
 	if p := recover(); p != nil {
-		s.engine.tellPanic("(session)", p)
+		s.engine.logPanic("(session)", p)
 		s.over, *open = true, false
 		s.Kill()
 		s.engine.goOn()
@@ -84,19 +84,19 @@ func (s *session) survive(open *bool) {
 
 // lookPanicked ends the connection that was looked at: nobody would do so again.
 func (e *engine) lookPanicked(whose looker, panicked any) {
-	e.tellPanic("(timer)", panicked)
+	e.logPanic("(timer)", panicked)
 	switch whose := whose.(type) {
 	case *session:
 		whose.Kill()
 	case *handshake:
-		e.guard("(connection)", whose.kill)
+		e.recoverPanic("(connection)", whose.kill)
 	}
 }
 
 // survive makes a panic the error of Do.
 func (d *direct) survive(e *engine, failure *error) {
 	if p := recover(); p != nil {
-		e.tellPanic("(Do)", p)
+		e.logPanic("(Do)", p)
 		*failure = errPanicked
 		e.goOn()
 	}
@@ -106,7 +106,7 @@ func (d *direct) survive(e *engine, failure *error) {
 // functions of a tls.Config.
 func (s *Server) handshake(conn *tls.Conn) (err error) {
 	err = errPanicked // should it
-	s.engine.guard("(TLS handshake)", func() { err = conn.Handshake() })
+	s.engine.recoverPanic("(TLS handshake)", func() { err = conn.Handshake() })
 	return err
 }
 
@@ -122,4 +122,4 @@ func (o *outbox) writeAll(w io.Writer, pieces []piece) (n int, err error) {
 }
 
 // panicked tells that the client's connection has.
-func (s *session) panicked(p any) { s.engine.tellPanic("(connection)", p) }
+func (s *session) panicked(p any) { s.engine.logPanic("(connection)", p) }
