@@ -81,18 +81,18 @@ func TestAlarmsThatPanicHurtNothing(t *testing.T) {
 				p.engine.mu.Lock()
 				defer p.engine.mu.Unlock()
 				c := callerOf(p.engine.state.Clients.All()[0])
-				c.inside = false
-				p.engine.strangers.Add(1) // as which it counts then
+				c.inProcess = false
+				p.engine.unauthenticated.Add(1) // as which it counts then
 				p.bucket = p.engine.openBucket(c)
 				p.bucket.left = 0
-				p.engine.queueGuess(c, p.engine.request([][]byte{[]byte("AUTH"), []byte("secret")}))
+				p.engine.queueAuth(c, p.engine.request([][]byte{[]byte("AUTH"), []byte("secret")}))
 			},
 			check: func(p *alarmTest) {
 				p.clock.Advance(time.Second)
 				p.engine.mu.Lock()
 				defer p.engine.mu.Unlock()
 				require.Zero(p, p.bucket.queue.Len())
-				require.False(p, p.engine.guesses.serving)
+				require.False(p, p.engine.authLimiter.draining)
 			},
 		},
 	} {
@@ -107,7 +107,7 @@ func TestAlarmsThatPanicHurtNothing(t *testing.T) {
 			p.clock.armed.Store(true)
 			p.clock.Advance(time.Second)
 			require.False(t, p.clock.armed.Load(), "nothing has panicked")
-			require.Positive(t, p.engine.log.counts[commandPanicked].Load())
+			require.Positive(t, p.engine.log.counts[eventPanic].Load())
 			require.NoError(t, p.Check())
 			if test.check != nil {
 				test.check(p)
@@ -143,17 +143,17 @@ func (p *alarmTest) send(calls string, replies int) {
 func TestLookThatPanicsEndsNoOther(t *testing.T) {
 	clock := NewManualClock(time.UnixMilli(1615480369000))
 	var tasks sync.WaitGroup
-	var r reminders
-	r.init(clock, &tasks, new(aftermath))
-	var told []looker
-	r.panicked = func(l looker, _ any) { told = append(told, l) }
+	var r timerQueue
+	r.init(clock, &tasks, new(pendingWork))
+	var told []timeoutChecker
+	r.panicked = func(l timeoutChecker, _ any) { told = append(told, l) }
 	bad, good := newLookout(func(time.Time) time.Time { panic(explosion) }), newLookout(never)
-	r.by(&bad.reminder, clock.Now().Add(time.Second))
-	r.by(&good.reminder, clock.Now().Add(2*time.Second))
+	r.atLatest(&bad.reminder, clock.Now().Add(time.Second))
+	r.atLatest(&good.reminder, clock.Now().Add(2*time.Second))
 	clock.Advance(3 * time.Second)
-	require.Equal(t, []looker{bad}, told)
+	require.Equal(t, []timeoutChecker{bad}, told)
 	require.Len(t, good.seen, 1)
-	r.forget(&bad.reminder)
+	r.remove(&bad.reminder)
 	tasks.Wait()
 }
 
@@ -247,7 +247,7 @@ func TestConnectionThatPanicsEndsAlone(t *testing.T) {
 			}
 			require.NoError(t, s.Close())
 			require.ErrorIs(t, <-served, ErrClosed)
-			require.Positive(t, s.engine.log.counts[commandPanicked].Load())
+			require.Positive(t, s.engine.log.counts[eventPanic].Load())
 			require.NoError(t, s.Check())
 			require.Empty(t, s.conns)
 		})

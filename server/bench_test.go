@@ -35,7 +35,7 @@ func benchmarkSession(b *testing.B, depth int) {
 			srv, err := New(Options{})
 			require.NoError(b, err)
 			defer srv.Close()
-			s, err := newSession(srv.engine, origin{}, func(*session) {})
+			s, err := newSession(srv.engine, peerAddr{}, func(*session) {})
 			require.NoError(b, err)
 			defer s.leave()
 			for i := range ids {

@@ -13,11 +13,13 @@ import (
 // TestChecksFindDamage: each is what a forgotten line might do.
 func TestChecksFindDamage(t *testing.T) {
 	for name, damage := range map[string]func(e *engine, p *blockedCall){
-		"a caller that is not parked":       func(e *engine, p *blockedCall) { p.caller.parked.Store(false) },
-		"a client that is not blocked":      func(e *engine, p *blockedCall) { p.caller.client.Blocked = false },
-		"a call that its caller has ended":  func(e *engine, p *blockedCall) { p.caller.blocked = nil },
-		"a key that does not know":          func(e *engine, p *blockedCall) { e.waiting.keys[0].Delete("a") },
-		"a queue with one too many":         func(e *engine, p *blockedCall) { p.places[0].queue.push(&queuePlace{queue: p.places[0].queue, call: p}) },
+		"a caller that is not parked":      func(e *engine, p *blockedCall) { p.caller.isBlocked.Store(false) },
+		"a client that is not blocked":     func(e *engine, p *blockedCall) { p.caller.client.Blocked = false },
+		"a call that its caller has ended": func(e *engine, p *blockedCall) { p.caller.blocked = nil },
+		"a key that does not know":         func(e *engine, p *blockedCall) { e.waiting.keys[0].Delete("a") },
+		"a queue with one too many": func(e *engine, p *blockedCall) {
+			p.places[0].queue.push(&queuePlace{queue: p.places[0].queue, call: p})
+		},
 		"a queue that is empty":             func(e *engine, p *blockedCall) { e.waiting.keys[0].Add([]byte("x"), &keyQueue{key: "x"}) },
 		"a queue with another end":          func(e *engine, p *blockedCall) { p.places[0].queue.last = &p.places[1] },
 		"a client that waits no more":       func(e *engine, p *blockedCall) { e.waiting.all.Remove(p.element) },
@@ -34,7 +36,7 @@ func TestChecksFindDamage(t *testing.T) {
 			wrong.class = commands.OutputPubSub
 			p.caller.limits.Store(&wrong)
 		},
-		"fewer strangers than none": func(e *engine, p *blockedCall) { e.strangers.Add(-1) },
+		"fewer strangers than none": func(e *engine, p *blockedCall) { e.unauthenticated.Add(-1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := New(Options{Clock: NewManualClock(time.UnixMilli(1000))})

@@ -46,7 +46,7 @@ type ManualClock struct {
 	moving sync.Mutex // held by Advance; taken before mu
 	mu     sync.Mutex // guards now and agenda
 	now    time.Time
-	agenda agenda
+	calls  callQueue
 }
 
 // NewManualClock returns a clock that shows the given time.
@@ -64,11 +64,11 @@ func (m *ManualClock) Now() time.Time {
 func (m *ManualClock) AfterFunc(d time.Duration, f func()) func() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	a := m.agenda.add(m.now.Add(d), f)
+	a := m.calls.add(m.now.Add(d), f)
 	return func() bool {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		return m.agenda.remove(a)
+		return m.calls.remove(a)
 	}
 }
 
@@ -91,7 +91,7 @@ func (m *ManualClock) Advance(d time.Duration) {
 func (m *ManualClock) next(end time.Time) func() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	a := m.agenda.due(end)
+	a := m.calls.due(end)
 	if a == nil {
 		m.reach(end)
 		return nil
@@ -114,7 +114,7 @@ type RunningClock struct {
 	moving sync.Mutex // held while what is due is called, so that this has an order; taken before mu
 	mu     sync.Mutex // guards all below
 	ahead  time.Duration
-	agenda agenda
+	calls  callQueue
 	timer  *time.Timer // for the first of the agenda, or earlier; nil: that is empty
 }
 
@@ -132,13 +132,13 @@ func (r *RunningClock) now() time.Time { return realClock{}.Now().Add(r.ahead) }
 func (r *RunningClock) AfterFunc(d time.Duration, f func()) func() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a := r.agenda.add(r.now().Add(d), f)
+	a := r.calls.add(r.now().Add(d), f)
 	r.wind()
 	return func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		defer r.wind()
-		return r.agenda.remove(a)
+		return r.calls.remove(a)
 	}
 }
 
@@ -148,7 +148,7 @@ func (r *RunningClock) wind() {
 		r.timer.Stop()
 		r.timer = nil
 	}
-	if first := r.agenda.first(); first != nil {
+	if first := r.calls.first(); first != nil {
 		r.timer = time.AfterFunc(first.at.Sub(r.now()), func() { r.Advance(0) })
 	}
 }
@@ -170,7 +170,7 @@ func (r *RunningClock) Advance(d time.Duration) {
 func (r *RunningClock) next(end time.Duration) func() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a := r.agenda.due(realClock{}.Now().Add(end))
+	a := r.calls.due(realClock{}.Now().Add(end))
 	if a == nil {
 		r.ahead = end
 		r.wind()
@@ -182,27 +182,27 @@ func (r *RunningClock) next(end time.Duration) func() {
 
 // An agenda is what a clock is to call, in order of the times; equal times in the
 // order in which they were asked for. Its owner's lock guards it.
-type agenda struct {
-	queue appointments
+type callQueue struct {
+	queue callHeap
 	asked int64 // how many there have been
 }
 
-type appointment struct {
+type scheduledCall struct {
 	at     time.Time
 	f      func()
 	number int64 // the order in which they were asked for
 	place  int   // in the heap; -1: it is over
 }
 
-func (g *agenda) add(at time.Time, f func()) *appointment {
+func (g *callQueue) add(at time.Time, f func()) *scheduledCall {
 	g.asked++
-	a := &appointment{at: at, f: f, number: g.asked}
+	a := &scheduledCall{at: at, f: f, number: g.asked}
 	heap.Push(&g.queue, a)
 	return a
 }
 
 // remove reports whether it was still to come.
-func (g *agenda) remove(a *appointment) bool {
+func (g *callQueue) remove(a *scheduledCall) bool {
 	if a.place < 0 {
 		return false
 	}
@@ -211,7 +211,7 @@ func (g *agenda) remove(a *appointment) bool {
 }
 
 // first is what is due first, or nil.
-func (g *agenda) first() *appointment {
+func (g *callQueue) first() *scheduledCall {
 	if len(g.queue) == 0 {
 		return nil
 	}
@@ -219,7 +219,7 @@ func (g *agenda) first() *appointment {
 }
 
 // due takes out the first up to a time, or returns nil.
-func (g *agenda) due(end time.Time) *appointment {
+func (g *callQueue) due(end time.Time) *scheduledCall {
 	a := g.first()
 	if a == nil || a.at.After(end) {
 		return nil
@@ -228,29 +228,29 @@ func (g *agenda) due(end time.Time) *appointment {
 	return a
 }
 
-// appointments are a heap, the first to come in front.
-type appointments []*appointment
+// callHeap are a heap, the first to come in front.
+type callHeap []*scheduledCall
 
-func (q appointments) Len() int { return len(q) }
+func (q callHeap) Len() int { return len(q) }
 
-func (q appointments) Less(i, j int) bool {
+func (q callHeap) Less(i, j int) bool {
 	if c := q[i].at.Compare(q[j].at); c != 0 {
 		return c < 0
 	}
 	return q[i].number < q[j].number
 }
 
-func (q appointments) Swap(i, j int) {
+func (q callHeap) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
 	q[i].place, q[j].place = i, j
 }
 
-func (q *appointments) Push(a any) {
-	a.(*appointment).place = len(*q)
-	*q = append(*q, a.(*appointment))
+func (q *callHeap) Push(a any) {
+	a.(*scheduledCall).place = len(*q)
+	*q = append(*q, a.(*scheduledCall))
 }
 
-func (q *appointments) Pop() any {
+func (q *callHeap) Pop() any {
 	last := len(*q) - 1
 	a := (*q)[last]
 	(*q)[last] = nil

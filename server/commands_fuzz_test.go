@@ -122,7 +122,7 @@ func anysOf(words []string) (list []any) {
 
 // oddCall makes a call on a session of its own.
 func oddCall(t *testing.T, srv *Server, words []string) {
-	s, err := newSession(srv.engine, origin{}, func(s *session) { s.proceed = func() {} })
+	s, err := newSession(srv.engine, peerAddr{}, func(s *session) { s.proceed = func() {} })
 	if err != nil {
 		return // CONFIG SET maxclients
 	}
@@ -133,7 +133,7 @@ func oddCall(t *testing.T, srv *Server, words []string) {
 	s.Feed([]byte(command(words...)))
 	output := take(&s.out)
 	require.Less(t, allocatedBytes()-before, uint64(64<<20), "%q", words)
-	if s.out.killed || s.parked.Load() {
+	if s.out.killed || s.isBlocked.Load() {
 		return
 	}
 	replies := resp.NewReader(bytes.NewReader(output))

@@ -66,7 +66,7 @@ func repliesTo(t *testing.T, calls []transcript.Step, seed uint64) string {
 		}
 		_, err := conns[name].Write(call.Bytes())
 		require.NoError(t, err)
-		s.engine.aftermath.wait() // what others had sent behind a call that this one has answered
+		s.engine.pending.wait() // what others had sent behind a call that this one has answered
 		for _, name := range []string{"", "a", "b", "events"} {
 			fmt.Fprintf(&all, "%s> %s\n", name, unread(conns[name]))
 		}

@@ -37,7 +37,7 @@ type drip struct{ looks, allocated float64 }
 // dripped feeds a session of a new server a stream, byte by byte.
 func dripped(t *testing.T, stream string) drip {
 	srv := newClosed(t, Options{Clock: NewManualClock(time.UnixMilli(1615480369000))})
-	s, err := newSession(srv.engine, origin{}, func(s *session) { s.proceed = func() {} })
+	s, err := newSession(srv.engine, peerAddr{}, func(s *session) { s.proceed = func() {} })
 	require.NoError(t, err)
 	defer s.leave()
 	before := allocatedBytes()
@@ -45,7 +45,7 @@ func dripped(t *testing.T, stream string) drip {
 	for i := range len(stream) {
 		piece[0] = stream[i]
 		require.True(t, s.Feed(piece))
-		for s.held() {
+		for s.isBackpressured() {
 			require.True(t, s.Proceed())
 		}
 		if size, _ := s.out.usage(); size > 0 {

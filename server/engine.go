@@ -11,6 +11,7 @@ import (
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
+	"github.com/parley-chat/parley/internal/control"
 )
 
 // ErrClosed is what a server that is closed answers to Dial and Do.
@@ -29,42 +30,42 @@ var (
 // but a clock's.
 type engine struct {
 	clock Clock
-	log   logbook
+	log   eventLog
 	seed  uint64
 
 	onMaxMemory func(bytes uint64) // see Options.MaxMemory; may be nil
-	taps        Taps
-	tapped      bool // any of them is set
+	hooks       control.Hooks
+	hooked      bool // any of them is set
 
 	lastID atomic.Int64 // of clients, those of Do included
 
-	strangers atomic.Int64 // connections that have not authenticated and must
-	settings  atomic.Pointer[settings]
-	stays     timing // under the lock, of callers
-	waits     timing // for the lock, of callers that did not find it free
+	unauthenticated atomic.Int64 // connections that have not authenticated and must
+	settings        atomic.Pointer[settings]
+	lockHeld        histogram // under the lock, of callers
+	lockWait        histogram // for the lock, of callers that did not find it free
 
-	mu      sync.RWMutex // guards all below; rows that are ReadOnly share it
-	state   commands.State
-	waiting waiting
-	pausing pausing
-	struck  struck
-	guesses guesses
-	house   caller  // acts when no client does: keys expire
-	actor   *caller // acts for Act; nil until then
-	expiry  expiryTimer
-	closed  bool
-	ending  bool // somebody is in unlock, to end what ends in pieces
+	mu          sync.RWMutex // guards all below; rows that are ReadOnly share it
+	state       commands.State
+	waiting     waiting
+	pausing     pausing
+	faults      faults
+	authLimiter authLimiter
+	server      caller  // acts when no client does: keys expire
+	admin       *caller // acts for Act; nil until then
+	expiry      expiryTimer
+	closed      bool
+	ending      bool // somebody is in unlock, to end what ends in pieces
 
 	newLimit bool  // maxmemory has changed
 	evicting timer // of evictMore
 
-	reclaimer reclaimer
-	reminders reminders      // of what clients may be late with
-	ended     chan struct{}  // closed by close
-	narrow    chan struct{}  // see further
-	tasks     sync.WaitGroup // timers that are set, and what has been begun and not ended
-	timers    timers
-	aftermath aftermath
+	reclaimer     memoryReclaimer
+	timeoutQueue  timerQueue     // of what clients may be late with
+	ended         chan struct{}  // closed by close
+	pipelineSlots chan struct{}  // see further
+	tasks         sync.WaitGroup // timers that are set, and what has been begun and not ended
+	timers        timers
+	pending       pendingWork
 }
 
 // A caller is one who sends commands: the session of a connection, or Do.
@@ -75,15 +76,15 @@ type caller struct {
 	from   netip.Addr                   // where it comes from; the zero Addr: not over a network
 	limits atomic.Pointer[callerLimits] // set under the lock, also while a call of this caller waits
 
-	inside   bool         // it is code of this process
-	loopback bool         // see origin
-	shared   bool         // the call under way shares the lock
-	finished atomic.Bool  // no further command of this caller may run
-	parked   atomic.Bool  // a call of this caller waits
-	blocked  *blockedCall // that call
-	answered func()       // takes its reply out of w; called under the lock
-	resume   func()       // it is over; called under the lock
-	ran      func(int)    // so many bytes of large words are not its own any more; nil: nobody counts them
+	inProcess bool         // it is code of this process
+	loopback  bool         // see origin
+	shared    bool         // the call under way shares the lock
+	finished  atomic.Bool  // no further command of this caller may run
+	isBlocked atomic.Bool  // a call of this caller waits
+	blocked   *blockedCall // that call
+	answered  func()       // takes its reply out of w; called under the lock
+	resume    func()       // it is over; called under the lock
+	ran       func(int)    // so many bytes of large words are not its own any more; nil: nobody counts them
 }
 
 // callerLimits are copies of what CONFIG says, for use without the lock.
@@ -98,7 +99,7 @@ type callerLimits struct {
 // settings are what CONFIG says, for those who do not hold the lock.
 type settings struct {
 	output   [commands.OutputClasses]commands.OutputLimit
-	patience commands.Patience
+	timeouts commands.Patience
 	silent   time.Duration // after which a client over TCP is asked whether it is there; 0: never
 
 	maxClients int
@@ -113,14 +114,14 @@ func (e *engine) publish() {
 	config := &e.state.Config
 	now := settings{
 		output:   config.OutputLimits,
-		patience: config.Patience,
+		timeouts: config.Patience,
 		silent:   time.Duration(config.KeepAlive) * time.Second,
 
 		maxClients: config.MaxClients,
 
 		room:    config.MaxMemory,
 		clients: config.ClientMemoryLimit(),
-		alone:   config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 || e.state.Pause.On() || e.tapped,
+		alone:   config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 || e.state.Pause.On() || e.hooked,
 	}
 	old := e.settings.Load()
 	if old != nil && *old == now {
@@ -129,8 +130,8 @@ func (e *engine) publish() {
 	e.newLimit = e.newLimit || old == nil || old.room != now.room
 	changed := now // only this one is allocated
 	e.settings.Store(&changed)
-	if old != nil && old.patience != now.patience {
-		e.lookAtAll()
+	if old != nil && old.timeouts != now.timeouts {
+		e.recheckTimeouts()
 	}
 }
 
@@ -142,19 +143,19 @@ type request struct {
 	broken  error // the stream cannot be read on
 	large   int   // bytes of args that are large words
 
-	asked  bool    // what goes wrong with it
-	told   bool    // to tests, that it has come in
-	strike *Strike // what goes wrong; nil: nothing
+	faultChosen bool           // what goes wrong with it
+	hooked      bool           // to tests, that it has come in
+	fault       *control.Fault // what goes wrong; nil: nothing
 }
 
 func newEngine(o Options) (*engine, error) {
-	e := &engine{log: logbook{logger: o.Logger, clock: o.Clock}, seed: o.Seed, onMaxMemory: o.MaxMemory, taps: o.Taps, tapped: o.Taps.on(), ended: make(chan struct{}), narrow: newNarrow()}
-	e.clock = e.settling(o.Clock)
+	e := &engine{log: eventLog{logger: o.Logger, clock: o.Clock}, seed: o.Seed, onMaxMemory: o.MaxMemory, hooks: o.hooks, hooked: o.hooks.Any(), ended: make(chan struct{}), pipelineSlots: newPipelineSlots()}
+	e.clock = e.drainingClockOf(o.Clock)
 	e.timers = timers{e.clock, &e.tasks}
 	s := &e.state
 	s.Host = host(o)
-	s.Host.TellOperator = e.log.notice
-	s.Table = table(o.Commands)
+	s.Host.TellOperator = e.log.logNotice
+	s.Table = table(o.commands)
 	s.Config = commands.DefaultConfig()
 	if err := configure(&s.Config, o); err != nil {
 		return nil, err
@@ -175,16 +176,16 @@ func newEngine(o Options) (*engine, error) {
 	e.waiting.bytes = &s.Held
 	s.Ready, s.Awaited = e.waiting.changed, e.waiting.awaited
 	s.WaitingCalls = e.waitingCalls
-	s.Copies = e.taps.Copies
+	s.Copies = e.hooks.Copies
 	s.Unblock = e.unblock
-	s.MayGuess, s.Guessed = e.mayGuess, e.guessed
-	s.Published = o.Taps.Published
+	s.MayGuess, s.Guessed = e.allowAuth, e.authFailed
+	s.Published = o.hooks.Published
 	e.reclaimer.hook = o.FreeMemory
-	e.reminders.init(e.clock, &e.tasks, &e.aftermath)
-	e.reminders.panicked = e.lookPanicked
-	e.house.init(e, nil)
+	e.timeoutQueue.init(e.clock, &e.tasks, &e.pending)
+	e.timeoutQueue.panicked = e.timerPanicked
+	e.server.init(e, nil)
 	e.publish()
-	e.limitMemory()
+	e.applyMaxMemory()
 	return e, nil
 }
 
@@ -216,7 +217,7 @@ func (e *engine) enter(c *caller) (err error) {
 }
 
 func (e *engine) admit(c *caller) error {
-	if err := e.turnsAway(c); err != nil {
+	if err := e.admission(c); err != nil {
 		e.state.Stats.Rejected.Add(1)
 		return err
 	}
@@ -231,8 +232,8 @@ func (e *engine) admit(c *caller) error {
 	e.state.Weigh(l)
 	e.state.Stats.Connections.Add(1)
 	e.copyLimits(c)
-	e.log.tell(clientConnected, who(l))
-	e.followLine(c)
+	e.log.log(eventClientConnected, clientAttr(l))
+	e.updateLink(c)
 	return nil
 }
 
@@ -242,11 +243,11 @@ func (e *engine) leave(c *caller) {
 	e.mu.Lock()
 	defer e.unlock()
 	if e.state.Clients.Get(c.client.ID) == c.client {
-		e.log.tell(clientLeft, who(c.client))
+		e.log.log(eventClientLeft, clientAttr(c.client))
 	}
-	e.forgetStranger(c)
-	e.unpark(c.blocked)
-	e.tapLeft(c.client)
+	e.forgetUnauthenticated(c)
+	e.unblockCaller(c.blocked)
+	e.hookLeft(c.client)
 	e.state.Channels.UnsubscribeAll(c.client)
 	e.state.EndMulti(c.client)
 	e.state.Monitors.Remove(c.client)
@@ -284,7 +285,7 @@ func (e *engine) exclusive(f func()) error {
 // and nothing else.
 func (e *engine) background(what string, f func()) {
 	if e.recoverPanic(what, func() { e.exclusive(f) }) {
-		e.goOn()
+		e.settleAfterPanic()
 	}
 }
 
@@ -295,13 +296,13 @@ func (e *engine) afterChange() {
 	e.serveReady()
 	e.followPause()
 	e.publish()
-	e.limitMemory()
+	e.applyMaxMemory()
 	e.serveReady()
 	e.armExpiry()
 	e.evictClients()
-	e.house.ctx.Broadcast()
+	e.server.ctx.Broadcast()
 	e.noteMemory()
-	e.settled()
+	e.notifyChange()
 }
 
 // serveReady runs the blocked calls whose keys have changed.
@@ -314,8 +315,8 @@ func (e *engine) serveReady() {
 // serverContext is the context in which the server itself acts, at the present time.
 func (e *engine) serverContext() *commands.Context {
 	now := e.micros()
-	e.house.ctx.Now, e.house.ctx.Micros = now/1000, now
-	return &e.house.ctx
+	e.server.ctx.Now, e.server.ctx.Micros = now/1000, now
+	return &e.server.ctx
 }
 
 // batch runs a caller's requests in one critical section, until all have run, one is
@@ -338,8 +339,8 @@ func (e *engine) batch(c *caller, batch []request, deliver func()) (n int) {
 		e.state.Weigh(c.client)
 	}
 	deliver()
-	if e.tapped {
-		e.followLine(c) // it may have another name
+	if e.hooked {
+		e.updateLink(c) // it may have another name
 	}
 	if c.shared {
 		e.noteMemory()
@@ -351,7 +352,7 @@ func (e *engine) batch(c *caller, batch []request, deliver func()) (n int) {
 		_, unused := c.w.Take(nil)
 		recycleReply(unused) // it may be blocked for long
 	}
-	e.stays.add(held)
+	e.lockHeld.add(held)
 	return n
 }
 
@@ -368,7 +369,7 @@ func (e *engine) runBatch(c *caller, batch []request, deliver func()) (n int, he
 		if batch[n].large > 0 {
 			e.noteMemory() // while a value is there that this one replaces
 		}
-		o, ran := e.receive(c, batch[n])
+		o, ran := e.intake(c, batch[n])
 		if c.blocked == nil {
 			c.ctx.Answered(batch[n].command)
 			c.ctx.EndCall()
@@ -417,7 +418,7 @@ func (c *caller) shares(batch []request) bool {
 }
 
 // mayRun reports whether a further command of this caller may run.
-func (c *caller) mayRun() bool { return !c.parked.Load() && !c.finished.Load() }
+func (c *caller) mayRun() bool { return !c.isBlocked.Load() && !c.finished.Load() }
 
 // do is the one door: all that must happen for every command happens here, in
 // run, and in serve. The reply is in c.w, unless the call waits. ran: the
@@ -434,7 +435,7 @@ func (e *engine) do(c *caller, r request) (o commands.Outcome, ran bool) {
 		return o, false
 	}
 	if e.state.Pause.Holds(l, r.command) {
-		e.hold(c, r)
+		e.holdForPause(c, r)
 		return o, false
 	}
 	if l.Multi != nil && !r.command.Has(commands.Immediate) {
@@ -442,17 +443,17 @@ func (e *engine) do(c *caller, r request) (o commands.Outcome, ran bool) {
 		c.w.Status("QUEUED")
 		return o, false
 	}
-	if e.mustQueue(c, r) {
-		e.queueGuess(c, r)
+	if e.mustQueueAuth(c, r) {
+		e.queueAuth(c, r)
 		return o, false
 	}
 	mark, failures := c.w.Len(), l.Failures
 	if o = e.perform(&c.ctx, r.command, r.args); o.Wait != nil {
-		e.park(c, r, o.Wait)
+		e.blockOn(c, r, o.Wait)
 	} else if l.Failures > failures {
-		e.punish(c, r, mark)
+		e.delayReply(c, r, mark)
 	}
-	e.tapFailed(l, r.command, o.Err)
+	e.hookFailed(l, r.command, o.Err)
 	return o, true
 }
 
@@ -506,7 +507,7 @@ func (e *engine) refusal(c *caller, r request) error {
 	if err := c.ctx.Denied(m, r.args); err != nil {
 		return err
 	}
-	if err := e.makeRoom(c, m); err != nil {
+	if err := e.ensureMemory(c, m); err != nil {
 		return err
 	}
 	if l.Protocol == 2 && l.Subscribed() > 0 && !m.Has(commands.Subscribed) {
@@ -520,7 +521,7 @@ func (e *engine) refusal(c *caller, r request) error {
 func (e *engine) reject(c *caller, r request, err error) {
 	told := e.state.Refuse(c.client, r.command, err)
 	c.w.Error(told)
-	e.tapFailed(c.client, r.command, told)
+	e.hookFailed(c.client, r.command, told)
 	e.state.Stats.CountError(err)
 	if r.command != nil {
 		e.state.Stats.Of(r.command).Rejected.Add(1)
@@ -533,9 +534,9 @@ func (e *engine) reject(c *caller, r request, err error) {
 // breakOff ends a connection whose stream cannot be understood.
 func (e *engine) breakOff(c *caller, err error) {
 	if errors.Is(err, errCrossProtocol) {
-		e.log.tell(httpOnPort, who(c.client))
+		e.log.log(eventHTTPOnPort, clientAttr(c.client))
 	} else {
-		e.log.tell(protocolError, who(c.client), "error", quoted(err.Error()))
+		e.log.log(eventProtocolError, clientAttr(c.client), "error", quoted(err.Error()))
 		c.w.Error(err)
 	}
 	c.finished.Store(true)
@@ -554,24 +555,24 @@ func (e *engine) copyLimits(c *caller) {
 	if old := c.limits.Load(); old == nil || *old != now {
 		changed := now // only this one is allocated
 		c.limits.Store(&changed)
-		e.countStranger(c, old != nil && old.unauthenticated, now.unauthenticated)
+		e.countUnauthenticated(c, old != nil && old.unauthenticated, now.unauthenticated)
 	}
 }
 
 // close lets no further client in and stops what would act by itself.
 func (e *engine) close() {
 	e.mu.Lock()
-	e.recoverPanic("(tap)", e.tapClosed)
+	e.recoverPanic("(tap)", e.hookClosed)
 	e.closed = true
 	close(e.ended)
 	e.expiry.clear(e.timers)
 	e.evicting.clear(e.timers)
 	e.reclaimer.stopReclaiming(e)
 	e.pausing.end.clear(e.timers)
-	e.closeGuesses()
-	e.unparkAll()
-	e.hangUp()
+	e.closeAuthLimiter()
+	e.unblockAll()
+	e.resetLinks()
 	e.mu.Unlock()
-	e.reminders.close()
+	e.timeoutQueue.close()
 	e.tasks.Wait()
 }

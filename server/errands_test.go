@@ -16,6 +16,7 @@ import (
 
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/control"
 	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server"
 )
@@ -39,7 +40,7 @@ func (o *outing) options() server.Options {
 	}
 	queued := row
 	queued.Name, queued.Flags = "queued", 0
-	return server.Options{Commands: []commands.Command{row, queued}}
+	return server.Options{}.WithCommands(row, queued)
 }
 
 func (o *outing) run(c *commands.Context) error {
@@ -230,7 +231,7 @@ func TestDoWaitsForItsErrand(t *testing.T) {
 // In a bubble an errand that waits is durably blocked.
 func TestErrandsInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := server.New(server.Options{Commands: []commands.Command{{
+		s, err := server.New(server.Options{}.WithCommands(commands.Command{
 			Name: "sleep", Syntax: "", Summary: "Sleeps.", Since: "7.0.15", Group: "server", Complexity: "O(1)", Arity: 1,
 			Run: func(c *commands.Context) error {
 				return c.Errand(func(ctx context.Context) (func(*resp.Writer), error) {
@@ -238,7 +239,7 @@ func TestErrandsInABubble(t *testing.T) {
 					return (*resp.Writer).OK, nil
 				})
 			},
-		}}})
+		}))
 		require.NoError(t, err)
 		defer s.Close()
 		begun := time.Now()
@@ -261,7 +262,7 @@ func TestCommandsBesideTheStandardOnes(t *testing.T) {
 	require.Equal(t, "(error) NOPERM this user has no permissions to run the 'queued' command", q.ask("QUEUED x"))
 	require.Contains(t, q.ask("ERRAND known"), "WRONGTYPE", "what is the test's own runs")
 	require.Panics(t, func() {
-		server.New(server.Options{Commands: []commands.Command{{Name: "get", Arity: 1, Run: func(*commands.Context) error { return nil }}}})
+		server.New(server.Options{}.WithCommands(commands.Command{Name: "get", Arity: 1, Run: func(*commands.Context) error { return nil }}))
 	})
 }
 
@@ -270,8 +271,8 @@ func TestTapsAreNotToldOfCallsAside(t *testing.T) {
 	o := newOuting()
 	options := o.options()
 	var calls []string
-	options.Taps.Call = func(l *commands.Client, m *commands.Command, args [][]byte) { calls = append(calls, string(args[0])) }
-	s := newServer(t, options)
+	hooks := control.Hooks{Call: func(l *commands.Client, m *commands.Command, args [][]byte) { calls = append(calls, string(args[0])) }}
+	s := newServer(t, options.WithHooks(hooks))
 	p := dial(t, s)
 	p.ask("PING")
 	p.ask("ERRAND error")

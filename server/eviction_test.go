@@ -223,10 +223,10 @@ func TestClientMemoryInPercent(t *testing.T) {
 }
 
 func TestTenacity(t *testing.T) {
-	require.Zero(t, tenacity(0))
-	require.Equal(t, 50*time.Microsecond, tenacity(1))
-	require.Equal(t, 500*time.Microsecond, tenacity(10))
-	require.Equal(t, 575*time.Microsecond, tenacity(11))
-	require.Greater(t, tenacity(99), 2*time.Minute)
-	require.Greater(t, tenacity(100), 1000*time.Hour)
+	require.Zero(t, evictionTime(0))
+	require.Equal(t, 50*time.Microsecond, evictionTime(1))
+	require.Equal(t, 500*time.Microsecond, evictionTime(10))
+	require.Equal(t, 575*time.Microsecond, evictionTime(11))
+	require.Greater(t, evictionTime(99), 2*time.Minute)
+	require.Greater(t, evictionTime(100), 1000*time.Hour)
 }

@@ -422,7 +422,7 @@ func largeCapacity(whole, want int) int {
 	return size
 }
 
-// makeRoom gets rid of the bytes that next has used and sees to it that n more
+// ensureMemory gets rid of the bytes that next has used and sees to it that n more
 // bytes fit in. It moves no more bytes than have been used or than will fit in
 // before it is called again, so that all moves together are linear.
 func (f *framing) makeRoom(n int) {

@@ -184,7 +184,7 @@ func TestPanicShowsNoPassword(t *testing.T) {
 		Name: "login", Arity: 2, Flags: commands.Fast, Secrets: func([][]byte) []int { return []int{1} },
 		Run: func(c *commands.Context) error { return useOf(string(c.Args[1]), c.Args[1], c.Args[len(c.Args)-1:][1]) },
 	}
-	s := newServer(t, server.Options{Logger: slog.New(log), Commands: []commands.Command{login}, Config: map[string]string{"slowlog-log-slower-than": "0"}})
+	s := newServer(t, server.Options{Logger: slog.New(log), Config: map[string]string{"slowlog-log-slower-than": "0"}}.WithCommands(login))
 	p := dial(t, s)
 	require.Contains(t, p.ask("LOGIN hunter2"), "internal error")
 	require.Contains(t, p.ask("MULTI"), "OK")

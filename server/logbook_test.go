@@ -18,8 +18,8 @@ import (
 )
 
 // newLogbook returns one that writes lines without times into the buffer.
-func newLogbook(clock Clock, out *bytes.Buffer, level slog.Level) *logbook {
-	return &logbook{clock: clock, logger: slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{
+func newLogbook(clock Clock, out *bytes.Buffer, level slog.Level) *eventLog {
+	return &eventLog{clock: clock, logger: slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{
 		Level: level,
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey {
@@ -32,7 +32,7 @@ func newLogbook(clock Clock, out *bytes.Buffer, level slog.Level) *logbook {
 
 func TestEachKindOfLineHasItsRow(t *testing.T) {
 	names := make(map[string]bool)
-	for o, row := range occasionRows {
+	for o, row := range eventRows {
 		require.Regexp(t, regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`), row.name, o)
 		require.NotEmpty(t, row.text, row.name)
 		require.False(t, names[row.name], row.name)
@@ -40,14 +40,14 @@ func TestEachKindOfLineHasItsRow(t *testing.T) {
 		names[row.name] = true
 	}
 	for n := commands.Notice(0); n < commands.Notices; n++ {
-		require.Contains(t, noticeOccasions, n)
+		require.Contains(t, noticeEvents, n)
 	}
 }
 
 func TestOperatorsFindEachLineInTheDocument(t *testing.T) {
 	document, err := os.ReadFile("../docs/OPERATIONS.md")
 	require.NoError(t, err)
-	for _, row := range occasionRows {
+	for _, row := range eventRows {
 		require.Contains(t, string(document), fmt.Sprintf("| `%s` | %s | %s | ", row.name, row.level, row.text), "say there what to do about it")
 	}
 }
@@ -57,15 +57,15 @@ func TestLinesOfAKindAreLimited(t *testing.T) {
 	clock := NewManualClock(time.UnixMilli(1615480369000))
 	b := newLogbook(clock, &out, slog.LevelInfo)
 	count := func(text string) int { return strings.Count(out.String(), text) }
-	row := occasionRows[repliesUnread]
+	row := eventRows[eventOutputBufferLimit]
 
 	for i := range 3 * row.most {
-		b.tell(repliesUnread, "n", i)
+		b.log(eventOutputBufferLimit, "n", i)
 	}
-	b.tell(queryTooLong)
+	b.log(eventQueryBufferLimit)
 	require.Equal(t, row.most, count(row.text))
-	require.Equal(t, 1, count(occasionRows[queryTooLong].text), "each kind for itself")
-	require.Equal(t, int64(3*row.most), b.counts[repliesUnread].Load(), "all are counted")
+	require.Equal(t, 1, count(eventRows[eventQueryBufferLimit].text), "each kind for itself")
+	require.Equal(t, int64(3*row.most), b.counts[eventOutputBufferLimit].Load(), "all are counted")
 
 	clock.Advance(row.within)
 	require.Equal(t, 1, count(`level=WARN msg="closing a client that does not read" suppressed=20 within=10s`), out.String())
@@ -74,7 +74,7 @@ func TestLinesOfAKindAreLimited(t *testing.T) {
 
 	for range row.most {
 		clock.Advance(row.within / 5) // some each time, but never too many at once
-		b.tell(repliesUnread)
+		b.log(eventOutputBufferLimit)
 	}
 	require.Equal(t, 2*row.most+1, count(row.text))
 	require.Equal(t, 1, count("suppressed"))
@@ -86,16 +86,16 @@ func TestClosedLogbookHasToldOfAll(t *testing.T) {
 	clock := NewManualClock(time.UnixMilli(1615480369000))
 	b := newLogbook(clock, &out, slog.LevelInfo)
 	for range 50 {
-		b.tell(acceptFailed)
+		b.log(eventAcceptError)
 	}
 	b.close()
 	require.Contains(t, out.String(), "suppressed=40")
 	before := out.Len()
 	for range 50 {
-		b.tell(acceptFailed)
+		b.log(eventAcceptError)
 	}
 	clock.Advance(time.Hour)
-	require.Equal(t, occasionRows[acceptFailed].most, strings.Count(out.String()[before:], "\n"), "and sets no alarm any more")
+	require.Equal(t, eventRows[eventAcceptError].most, strings.Count(out.String()[before:], "\n"), "and sets no alarm any more")
 }
 
 func TestLinesThatNobodySeesAreCounted(t *testing.T) {
@@ -105,16 +105,16 @@ func TestLinesThatNobodySeesAreCounted(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 100 {
-				b.tell(listening)
-				b.tell(authFailed)
+				b.log(eventListening)
+				b.log(eventAuthFailed)
 			}
 		})
 	}
 	all.Wait()
 	b.close()
-	require.NotContains(t, out.String(), occasionRows[listening].text)
-	require.Equal(t, int64(800), b.counts[listening].Load())
-	require.Equal(t, int64(800), b.counts[authFailed].Load())
+	require.NotContains(t, out.String(), eventRows[eventListening].text)
+	require.Equal(t, int64(800), b.counts[eventListening].Load())
+	require.Equal(t, int64(800), b.counts[eventAuthFailed].Load())
 }
 
 func TestWhatClientsSendIsQuotedAndCut(t *testing.T) {
@@ -138,14 +138,14 @@ func TestWhatClientsSendIsQuotedAndCut(t *testing.T) {
 	var out bytes.Buffer
 	b := newLogbook(realClock{}, &out, slog.LevelInfo)
 	l := &commands.Client{ID: 7, Addr: "1.2.3.4:5", User: &commands.User{Name: "ann\n"}}
-	b.notice(commands.AuthFailed, l, "user", "eve\r\nlevel=INFO")
-	b.notice(commands.SortedSetIntersected, nil, "key", []byte("k\x1b[31m"))
+	b.logNotice(commands.AuthFailed, l, "user", "eve\r\nlevel=INFO")
+	b.logNotice(commands.SortedSetIntersected, nil, "key", []byte("k\x1b[31m"))
 	require.Equal(t, `level=WARN msg="authentication failed" client.id=7 client.addr=1.2.3.4:5 client.user=ann\n user="eve\\r\\nlevel=INFO"`+"\n"+
 		`level=WARN msg="SINTER met a sorted set. Redis refuses this; ZINTER works on both" key=k\x1b[31m`+"\n", out.String())
 
 	out.Reset()
 	b.logger = slog.New(slog.NewJSONHandler(&out, nil))
-	b.notice(commands.AuthFailed, l, "user", "eve\r\n")
+	b.logNotice(commands.AuthFailed, l, "user", "eve\r\n")
 	var line struct {
 		Msg, User string
 		Client    struct {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/internal/control"
 )
 
 // sharePiece is the size in bytes from which a message is kept in an outbox by
@@ -42,36 +44,36 @@ type outbox struct {
 	writing  bool         // somebody is in flush
 	ended    bool         // nothing is appended any more
 	killed   bool         // what is there is not sent either
-	crowded  bool         // the session waits until the client has read some
+	blocked  bool         // the session waits until the client has read some
 	most     int          // bytes beyond which it does
 
-	line Line     // what does not pass; all does unless a test wants otherwise
-	back heldBack // what it does not let out
+	link     control.Link // what does not pass; all does unless a test wants otherwise
+	withheld withheld     // what it does not let out
 
-	keeper    keeper
-	holds     holding
+	owner     owner
+	memory    memUsage
 	softSince time.Time // since when there is more than limit allows for long; zero: there is not
-	reading   reading
+	reader    slowReader
 
 	// Called with mu held, so they must not wait; nil where nobody needs to know.
-	wake func() // there is something to flush, and nobody does
-	cut  func() // the client is to be cut off
-	poke func() // makes a write that waits for the client return
+	wake           func() // there is something to flush, and nobody does
+	abort          func() // the client is to be cut off
+	interruptWrite func() // makes a write that waits for the client return
 }
 
-// A keeper is the session that an outbox belongs to: what it asks it, and tells
+// An owner is the session that an outbox belongs to: what it asks it, and tells
 // it. It is called with the outbox's mu held, so it must not wait.
-type keeper interface {
+type owner interface {
 	now() time.Time
 	outputLimit() commands.OutputLimit
 	pushLimit() int64 // of pushed, in bytes; 0: none
-	patience() commands.Patience
-	remind(time.Time) // to ask, at that time, what is due
-	overflowed()      // the client has passed its limit
-	lateToRead()      // the client has had its time to read
-	room()            // crowded no more
-	stirred()         // some has been taken; called without mu
-	panicked(any)     // the connection has, as one of the program's own may; called without mu
+	timeouts() commands.Patience
+	checkBy(time.Time) // to ask, at that time, what is due
+	outputOverflowed() // the client has passed its limit
+	outputTimedOut()   // the client has had its time to read
+	drained()          // crowded no more
+	notifyIdle()       // some has been taken; called without mu
+	panicked(any)      // the connection has, as one of the program's own may; called without mu
 }
 
 // A piece is a part of what is to be sent. One that is own belongs to the
@@ -167,22 +169,22 @@ func (o *outbox) last() *piece {
 // added counts n bytes more, and cuts off a client that leaves too much unread.
 func (o *outbox) added(n int) {
 	o.size += n
-	if o.line.NoOutput {
-		o.back.size += n
+	if o.link.NoOutput {
+		o.withheld.size += n
 	}
-	if o.exceeds(o.keeper.outputLimit()) || o.floods() {
+	if o.exceeds(o.owner.outputLimit()) || o.floodsPush() {
 		o.overflow()
 	}
 	if o.wake == nil && !o.ended && o.size > maxUnread { // nobody is writing who would know
 		o.armReader()
 	}
-	o.weigh()
+	o.accountMemory()
 	o.changed.Broadcast()
 }
 
 // overflow cuts off a client that has passed its limit.
 func (o *outbox) overflow() {
-	o.keeper.overflowed()
+	o.owner.outputOverflowed()
 	o.drop()
 }
 
@@ -196,25 +198,25 @@ func (o *outbox) exceeds(l commands.OutputLimit) bool {
 		o.softSince = time.Time{}
 		return false
 	}
-	now := o.keeper.now()
+	now := o.owner.now()
 	if o.softSince.IsZero() {
 		o.softSince = now
-		o.keeper.remind(o.softEnd(l))
+		o.owner.checkBy(o.softDeadline(l))
 	}
 	return now.Sub(o.softSince) > time.Duration(l.Seconds)*time.Second
 }
 
-// softEnd is when the client has had its time to come below its soft limit.
-func (o *outbox) softEnd(l commands.OutputLimit) time.Time {
+// softDeadline is when the client has had its time to come below its soft limit.
+func (o *outbox) softDeadline(l commands.OutputLimit) time.Time {
 	return o.softSince.Add(time.Duration(l.Seconds)*time.Second + 1)
 }
 
-// floods reports whether others have sent more than the client may leave unread.
-func (o *outbox) floods() bool {
+// floodsPush reports whether others have sent more than the client may leave unread.
+func (o *outbox) floodsPush() bool {
 	if o.pushed == 0 {
 		return false
 	}
-	most := o.keeper.pushLimit()
+	most := o.owner.pushLimit()
 	return most > 0 && int64(o.pushed) > most
 }
 
@@ -225,12 +227,12 @@ func (o *outbox) drop() {
 	}
 	o.ended, o.killed = true, true
 	o.pieces, o.size, o.messages = nil, 0, 0
-	o.back, o.line = heldBack{}, Line{}
-	o.weigh()
-	o.reading, o.softSince = reading{}, time.Time{}
+	o.withheld, o.link = withheld{}, control.Link{}
+	o.accountMemory()
+	o.reader, o.softSince = slowReader{}, time.Time{}
 	o.changed.Broadcast()
-	if o.cut != nil {
-		o.cut()
+	if o.abort != nil {
+		o.abort()
 	}
 }
 
@@ -239,7 +241,7 @@ func (o *outbox) finish() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.ended = true
-	o.holds.forget()
+	o.memory.release()
 	o.changed.Broadcast()
 }
 
@@ -250,21 +252,21 @@ func (o *outbox) kill() {
 	o.drop()
 }
 
-// congest reports whether more than most bytes are unread, or the line lets nothing in, so that the
+// block reports whether more than most bytes are unread, or the line lets nothing in, so that the
 // session must wait. If so, room is called when it need not any more.
-func (o *outbox) congest(most int) bool {
+func (o *outbox) block(most int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.most = most
-	o.crowded = o.size > most && !o.killed
-	return o.crowded || o.line.NoInput
+	o.blocked = o.size > most && !o.killed
+	return o.blocked || o.link.NoInput
 }
 
 // awaitRoom waits until the session need not.
 func (o *outbox) awaitRoom() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.crowded && !o.ended || o.line.NoInput {
+	for o.blocked && !o.ended || o.link.NoInput {
 		o.changed.Wait()
 	}
 }
@@ -277,17 +279,17 @@ func (o *outbox) taken(n int) {
 	if o.size == 0 {
 		o.messages = 0
 	}
-	o.weigh()
-	o.took(n)
-	if !o.softSince.IsZero() && int64(o.size-freeOutput) <= o.keeper.outputLimit().Soft {
+	o.accountMemory()
+	o.noteProgress(n)
+	if !o.softSince.IsZero() && int64(o.size-freeOutput) <= o.owner.outputLimit().Soft {
 		o.softSince = time.Time{}
 	}
-	if o.crowded && o.size <= o.most/2 {
-		o.crowded = false
-		o.keeper.room()
+	if o.blocked && o.size <= o.most/2 {
+		o.blocked = false
+		o.owner.drained()
 	}
 	if !o.writing && o.size <= maxUnread {
-		o.reading.since = time.Time{}
+		o.reader.since = time.Time{}
 	}
 	o.changed.Broadcast()
 }
@@ -297,7 +299,7 @@ func (o *outbox) taken(n int) {
 // until the line lets out what there is.
 // woken: the caller was made the writer by wake.
 func (o *outbox) flush(conn net.Conn, woken bool) error {
-	defer o.keeper.stirred()
+	defer o.owner.notifyIdle()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for !woken && o.writing && !o.killed {
@@ -310,13 +312,13 @@ func (o *outbox) flush(conn net.Conn, woken bool) error {
 	if woken || err != nil {
 		return err
 	}
-	return o.awaitLine()
+	return o.awaitLink()
 }
 
 // flushSoon writes what the client takes at once. What it does not is left to
 // a writer that wake sets to work, or to the one there is.
 func (o *outbox) flushSoon(conn net.Conn) error {
-	defer o.keeper.stirred()
+	defer o.owner.notifyIdle()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.writing && !o.killed || len(o.pieces) == 0 && !o.killed {
@@ -353,7 +355,7 @@ func (o *outbox) flushAside() error {
 func (o *outbox) write(conn net.Conn) error {
 	defer func() {
 		o.writing = false
-		o.reading.since = time.Time{}
+		o.reader.since = time.Time{}
 		o.changed.Broadcast()
 	}()
 	most := mostAtOnce(conn)
@@ -368,7 +370,7 @@ func (o *outbox) write(conn net.Conn) error {
 		o.taken(n)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			o.pieces = append(unwritten(pieces, n), o.pieces...)
-			if !o.reading.poked {
+			if !o.reader.poked {
 				return err
 			}
 		} else if err != nil {
@@ -381,8 +383,8 @@ func (o *outbox) write(conn net.Conn) error {
 				o.pieces = pieces[:0]
 			}
 		}
-		if o.reading.poked {
-			o.reading.poked = false
+		if o.reader.poked {
+			o.reader.poked = false
 			conn.SetWriteDeadline(time.Time{})
 		}
 	}
@@ -451,7 +453,7 @@ func unwritten(pieces []piece, n int) []piece {
 func (o *outbox) usage() (size, pieces int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.size, len(o.pieces) + len(o.back.pieces)
+	return o.size, len(o.pieces) + len(o.withheld.pieces)
 }
 
 // replies recycles the buffers of short replies, so that an idle connection
@@ -465,5 +467,56 @@ func newReply() []byte { return replies.Get().(*[replySize]byte)[:0] }
 func recycleReply(b []byte) {
 	if cap(b) == replySize {
 		replies.Put((*[replySize]byte)(b[:replySize]))
+	}
+}
+
+// undelivered is how many bytes the client has not taken, and how many messages they
+// may hold.
+func (o *outbox) undelivered() (bytes, messages int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.size + int(o.rest.Load()), o.messages
+}
+
+// writeAll writes the pieces to a connection, which may be one of the program's own.
+func (o *outbox) writeAll(w io.Writer, pieces []piece) (n int, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			o.owner.panicked(p)
+			err = errPanicked
+		}
+	}()
+	return writeAll(w, pieces)
+}
+
+// check holds what is counted against what is there.
+func (o *outbox) check() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	there := 0
+	held := 0
+	for _, p := range o.withheld.pieces {
+		held += len(p.bytes)
+	}
+	if held != o.withheld.size || held > 0 && !o.link.NoOutput {
+		return fmt.Errorf("%d bytes held back, %d counted, by a line %+v", held, o.withheld.size, o.link)
+	}
+	there += held
+	for _, p := range o.pieces {
+		there += len(p.bytes)
+	}
+	if there > o.size || there != o.size && !o.writing {
+		return fmt.Errorf("%d bytes to be sent, %d counted", there, o.size)
+	}
+	return nil
+}
+
+// weigh counts what an outbox keeps. One that is not empty has a block for short
+// pieces, however short they are.
+func (o *outbox) accountMemory() {
+	if o.size == 0 {
+		o.memory.account(0)
+	} else {
+		o.memory.account(o.size + replySize)
 	}
 }

@@ -25,13 +25,13 @@ func (l *lenient) now() time.Time {
 
 func (*lenient) outputLimit() (none commands.OutputLimit) { return none }
 func (*lenient) pushLimit() int64                         { return 0 }
-func (l *lenient) patience() commands.Patience            { return l.awaits }
-func (*lenient) remind(time.Time)                         {}
-func (*lenient) overflowed()                              {}
-func (*lenient) room()                                    {}
-func (*lenient) stirred()                                 {}
+func (l *lenient) timeouts() commands.Patience            { return l.awaits }
+func (*lenient) checkBy(time.Time)                        {}
+func (*lenient) outputOverflowed()                        {}
+func (*lenient) drained()                                 {}
+func (*lenient) notifyIdle()                              {}
 func (*lenient) panicked(any)                             {}
-func (l *lenient) lateToRead()                            { l.late() }
+func (l *lenient) outputTimedOut()                        { l.late() }
 
 // Limits count bytes, so what a client leaves unread must not take up much more
 // than its bytes, in whatever sizes it comes.
@@ -55,7 +55,7 @@ func TestUnreadTakesAboutWhatIsCounted(t *testing.T) {
 	} {
 		var o outbox
 		o.init()
-		o.keeper = new(lenient)
+		o.owner = new(lenient)
 		o.wake = func() {}
 		for i := range 1000 {
 			add(&o, i)

@@ -260,7 +260,7 @@ func (w *witness) callToPanic(name string, words []string, b *bomb) {
 	require.NoError(w.t, err)
 	b.point = nowhere // no call is under way
 	values := w.drain(c)
-	c.owed, c.mute = c.session.parked.Load(), c.session.client.Muted()
+	c.owed, c.mute = c.session.isBlocked.Load(), c.session.client.Muted()
 	if b.went && !muted && !c.owed && !strings.EqualFold(words[0], "CLIENT") {
 		// Within EXEC, or where a call that waited is served, it is another's reply.
 		require.True(w.t, slices.ContainsFunc(values, isPanic) || w.othersPanicked(c), "%s: %v", w.context, values)
@@ -288,7 +288,7 @@ func (w *witness) othersPanicked(caller *witnessed) (so bool) {
 	for _, c := range w.conns {
 		if c != caller {
 			so = slices.ContainsFunc(w.drain(c), isPanic) || so
-			c.owed = c.session.parked.Load()
+			c.owed = c.session.isBlocked.Load()
 		}
 	}
 	return so

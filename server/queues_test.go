@@ -171,12 +171,12 @@ func TestManyWatchedKeysEndInPieces(t *testing.T) {
 		_, err = conn.Write(encode("WATCH "+manyOf(5000, "some:key:#"), 0))
 		require.NoError(t, err)
 		require.Greater(t, s.engine.state.Used(), used+5000*50)
-		stays := s.Metrics().Stays.Count
+		stays := s.Metrics().LockHeld.Count
 		_, err = io.WriteString(conn, end+"\r\n")
 		require.NoError(t, err)
 		require.False(t, s.engine.state.Ending())
 		require.NoError(t, s.Check())
-		require.LessOrEqual(t, s.Metrics().Stays.Count, stays+3)
+		require.LessOrEqual(t, s.Metrics().LockHeld.Count, stays+3)
 		require.InDelta(t, used, s.engine.state.Used(), 40_000, "replies are there")
 	}
 }

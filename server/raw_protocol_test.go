@@ -160,7 +160,7 @@ func TestInputOfAWaitingSessionCostsLittle(t *testing.T) {
 	require.NoError(t, err)
 	session := conn.(*memoryConn).session
 	require.True(t, session.Feed([]byte("*3\r\n$8\r\nBZPOPMIN\r\n$1\r\nz\r\n$1\r\n0\r\n*2\r\n$4\r\nECHO\r\n$10\r\n01234")))
-	require.True(t, session.parked.Load())
+	require.True(t, session.isBlocked.Load())
 	const size = 16 << 20
 	piece := make([]byte, 4<<10)
 	for range size / len(piece) {

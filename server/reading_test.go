@@ -70,9 +70,9 @@ func TestSlowReaderIsWaitedFor(t *testing.T) {
 	cut := make(chan struct{})
 	var o outbox
 	o.init()
-	o.keeper = &lenient{clock, commands.Patience{Output: 60, OutputRate: 1 << 10}, func() { close(cut) }}
+	o.owner = &lenient{clock, commands.Patience{Output: 60, OutputRate: 1 << 10}, func() { close(cut) }}
 	o.wake = func() {}
-	o.poke = func() { conn.SetWriteDeadline(longAgo) }
+	o.interruptWrite = func() { conn.SetWriteDeadline(longAgo) }
 
 	o.reply(make([]byte, 1<<20), false)
 	ended := make(chan error)

@@ -33,7 +33,7 @@ func reclaimed(t *testing.T) (s *Server, clock *ManualClock, calls *int, takes *
 
 func TestFreeMemoryIsCalledWhenMuchHasBecomeFree(t *testing.T) {
 	_, clock, calls, takes, do := reclaimed(t)
-	large := strings.Repeat("x", 2*leastFreed)
+	large := strings.Repeat("x", 2*minFreed)
 	do("SET", "k", large)
 	clock.Advance(time.Minute)
 	require.Zero(t, *calls, "nothing is free")
@@ -62,14 +62,14 @@ func TestFreeMemoryIsCalledWhenMuchHasBecomeFree(t *testing.T) {
 
 func TestFreeMemoryIsNotCalledForLittle(t *testing.T) {
 	_, clock, calls, _, do := reclaimed(t)
-	do("SET", "most", strings.Repeat("x", 6*leastFreed))
+	do("SET", "most", strings.Repeat("x", 6*minFreed))
 	for range 3 {
-		do("SET", "k", strings.Repeat("x", leastFreed-1<<20))
+		do("SET", "k", strings.Repeat("x", minFreed-1<<20))
 		do("DEL", "k")
 		clock.Advance(time.Minute)
 	}
 	require.Zero(t, *calls, "less than 32 MiB")
-	do("SET", "k", strings.Repeat("x", leastFreed+1<<20))
+	do("SET", "k", strings.Repeat("x", minFreed+1<<20))
 	do("DEL", "k")
 	clock.Advance(time.Minute)
 	require.Zero(t, *calls, "less than a quarter")
@@ -81,7 +81,7 @@ func TestFreeMemoryIsCalledForValuesThatAreReplaced(t *testing.T) {
 	conn, err := s.Dial()
 	require.NoError(t, err)
 	for range 2 {
-		_, err = conn.Write([]byte(command("SET", "k", strings.Repeat("x", 2*leastFreed))))
+		_, err = conn.Write([]byte(command("SET", "k", strings.Repeat("x", 2*minFreed))))
 		require.NoError(t, err)
 		_, err = io.CopyN(io.Discard, conn, 5)
 		require.NoError(t, err)
@@ -94,7 +94,7 @@ func TestFreeMemoryIsCalledForValuesThatAreReplaced(t *testing.T) {
 // memory free without a call.
 func TestFreeMemoryIsCalledForWhatGoesByItself(t *testing.T) {
 	s, clock, calls, _, do := reclaimed(t)
-	do("SET", "k", strings.Repeat("x", 2*leastFreed), "PX", 5000)
+	do("SET", "k", strings.Repeat("x", 2*minFreed), "PX", 5000)
 	clock.Advance(10 * time.Second)
 	require.Equal(t, 1, *calls)
 
@@ -119,7 +119,7 @@ func TestFreeMemoryIsCalledForWhatGoesByItself(t *testing.T) {
 
 	sender, err := s.Dial()
 	require.NoError(t, err)
-	_, err = sender.Write([]byte("*2\r\n$4\r\nECHO\r\n$100000000\r\n" + strings.Repeat("x", 2*leastFreed)))
+	_, err = sender.Write([]byte("*2\r\n$4\r\nECHO\r\n$100000000\r\n" + strings.Repeat("x", 2*minFreed)))
 	require.NoError(t, err)
 	clock.Advance(5 * time.Second)
 	require.Equal(t, 2, *calls)
@@ -139,13 +139,13 @@ func TestCloseEndsFreeMemory(t *testing.T) {
 		}})
 		require.NoError(t, err)
 		freed := func() {
-			for _, words := range [][]any{{"SET", "k", strings.Repeat("x", 2*leastFreed)}, {"DEL", "k"}} {
+			for _, words := range [][]any{{"SET", "k", strings.Repeat("x", 2*minFreed)}, {"DEL", "k"}} {
 				_, err := s.Do(t.Context(), words...)
 				require.NoError(t, err)
 			}
 		}
 		freed()
-		time.Sleep(reclaimSoon + time.Millisecond)
+		time.Sleep(reclaimDelay + time.Millisecond)
 		require.EqualValues(t, 1, begun.Load())
 		freed()
 		require.NoError(t, s.Close())
@@ -163,7 +163,7 @@ func TestFreeMemoryMayPanic(t *testing.T) {
 		panic("a test")
 	}})
 	for want := 1; want <= 3; want++ {
-		for _, words := range [][]any{{"SET", "k", strings.Repeat("x", 2*leastFreed)}, {"DEL", "k"}} {
+		for _, words := range [][]any{{"SET", "k", strings.Repeat("x", 2*minFreed)}, {"DEL", "k"}} {
 			_, err := s.Do(t.Context(), words...)
 			require.NoError(t, err)
 		}

@@ -12,13 +12,13 @@ import (
 
 // A lookout is reminded, and asks for the times that a test gives it.
 type lookout struct {
-	reminder reminder
+	reminder queuedTimer
 	seen     []time.Time
 	next     func(time.Time) time.Time
 	soon     func(looks int) bool // nil: never
 }
 
-func (l *lookout) look(now time.Time) (next time.Time, soon bool) {
+func (l *lookout) checkTimeouts(now time.Time) (next time.Time, soon bool) {
 	l.seen = append(l.seen, now)
 	return l.next(now), l.soon != nil && l.soon(len(l.seen))
 }
@@ -35,8 +35,8 @@ func TestRemindersComeInTimeAndOnce(t *testing.T) {
 	clock := NewManualClock(time.UnixMilli(1615480369000))
 	begun := clock.Now()
 	var tasks sync.WaitGroup
-	var r reminders
-	r.init(clock, &tasks, new(aftermath))
+	var r timerQueue
+	r.init(clock, &tasks, new(pendingWork))
 	random := rand.New(rand.NewPCG(1, 1))
 	all := make([]*lookout, 1000)
 	wanted := make([]time.Duration, len(all))
@@ -46,12 +46,12 @@ func TestRemindersComeInTimeAndOnce(t *testing.T) {
 	}
 	for range 5000 {
 		i, at := random.IntN(len(all)), time.Duration(random.IntN(3600))*time.Second
-		r.by(&all[i].reminder, begun.Add(at))
+		r.atLatest(&all[i].reminder, begun.Add(at))
 		wanted[i] = min(wanted[i], at)
 	}
 	for i := range 100 {
-		r.forget(&all[i].reminder)
-		r.by(&all[i].reminder, begun)
+		r.remove(&all[i].reminder)
+		r.atLatest(&all[i].reminder, begun)
 	}
 	clock.Advance(time.Hour)
 	for i, l := range all {
@@ -61,7 +61,7 @@ func TestRemindersComeInTimeAndOnce(t *testing.T) {
 		}
 		require.Equal(t, []time.Time{begun.Add(wanted[i])}, l.seen)
 	}
-	require.Empty(t, clock.agenda.queue)
+	require.Empty(t, clock.calls.queue)
 	tasks.Wait()
 }
 
@@ -69,31 +69,31 @@ func TestReminderThatAsksAgain(t *testing.T) {
 	clock := NewManualClock(time.UnixMilli(1615480369000))
 	begun := clock.Now()
 	var tasks sync.WaitGroup
-	var r reminders
-	r.init(clock, &tasks, new(aftermath))
+	var r timerQueue
+	r.init(clock, &tasks, new(pendingWork))
 	var l *lookout
 	l = newLookout(func(now time.Time) time.Time {
 		if len(l.seen) == 2 {
-			r.by(&l.reminder, now.Add(time.Second)) // sooner than what look will say
+			r.atLatest(&l.reminder, now.Add(time.Second)) // sooner than what look will say
 		}
 		return now.Add(10 * time.Second)
 	})
-	r.by(&l.reminder, begun)
+	r.atLatest(&l.reminder, begun)
 	clock.Advance(21 * time.Second)
 	require.Equal(t, []time.Time{begun, begun.Add(10 * time.Second), begun.Add(11 * time.Second), begun.Add(21 * time.Second)}, l.seen)
 	r.close()
 	clock.Advance(time.Hour)
 	require.Len(t, l.seen, 4)
-	r.forget(&l.reminder)
-	r.by(&l.reminder, begun)
+	r.remove(&l.reminder)
+	r.atLatest(&l.reminder, begun)
 	tasks.Wait()
 }
 
 // Who has been forgotten is not looked at any more.
 func TestForgettingWaitsForALook(t *testing.T) {
 	var tasks sync.WaitGroup
-	var r reminders
-	r.init(realClock{}, &tasks, new(aftermath))
+	var r timerQueue
+	r.init(realClock{}, &tasks, new(pendingWork))
 	looking, goOn := make(chan struct{}), make(chan struct{})
 	over := false
 	l := newLookout(func(time.Time) (none time.Time) {
@@ -102,10 +102,10 @@ func TestForgettingWaitsForALook(t *testing.T) {
 		over = true
 		return none
 	})
-	r.by(&l.reminder, time.Now())
+	r.atLatest(&l.reminder, time.Now())
 	<-looking
 	go close(goOn)
-	r.forget(&l.reminder)
+	r.remove(&l.reminder)
 	require.True(t, over)
 	tasks.Wait()
 }
@@ -116,10 +116,10 @@ func TestReminderThatAsksAgainInRealTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		clock := NewManualClock(time.UnixMilli(1615480369000))
 		begun, real := clock.Now(), time.Now()
-		e := &engine{aftermath: aftermath{}}
-		e.clock = e.settling(clock)
-		r := &e.reminders
-		r.init(e.clock, &e.tasks, &e.aftermath)
+		e := &engine{pending: pendingWork{}}
+		e.clock = e.drainingClockOf(clock)
+		r := &e.timeoutQueue
+		r.init(e.clock, &e.tasks, &e.pending)
 		hour := begun.Add(time.Hour)
 		l := newLookout(func(now time.Time) (next time.Time) {
 			if hour.After(now) {
@@ -128,7 +128,7 @@ func TestReminderThatAsksAgainInRealTime(t *testing.T) {
 			return next
 		})
 		l.soon = func(looks int) bool { return looks < 4 }
-		r.by(&l.reminder, begun.Add(time.Second))
+		r.atLatest(&l.reminder, begun.Add(time.Second))
 		clock.Advance(time.Minute)
 		at := begun.Add(time.Second)
 		require.Equal(t, []time.Time{at, at, at, at}, l.seen)
@@ -138,13 +138,13 @@ func TestReminderThatAsksAgainInRealTime(t *testing.T) {
 		require.Len(t, l.seen, 5)
 
 		l.soon = func(int) bool { return true }
-		r.by(&l.reminder, clock.Now())
+		r.atLatest(&l.reminder, clock.Now())
 		go clock.Advance(0)
 		synctest.Wait()
 		r.close()
-		e.aftermath.wait()
+		e.pending.wait()
 		e.tasks.Wait()
-		r.forget(&l.reminder)
+		r.remove(&l.reminder)
 	})
 }
 
@@ -164,13 +164,13 @@ func TestAlarmReplacedAsItGoesOff(t *testing.T) {
 	clock := &firingClock{Clock: NewManualClock(time.UnixMilli(1615480369000))}
 	begun := clock.Now()
 	var tasks sync.WaitGroup
-	var r reminders
-	r.init(clock, &tasks, new(aftermath))
+	var r timerQueue
+	r.init(clock, &tasks, new(pendingWork))
 	first, second := newLookout(never), newLookout(never)
-	r.by(&first.reminder, begun.Add(2*time.Second))
+	r.atLatest(&first.reminder, begun.Add(2*time.Second))
 	late := clock.fire[0]
 	r.alarm.stop = func() bool { return false } // it is going off, and waits for the lock
-	r.by(&second.reminder, begun.Add(time.Second))
+	r.atLatest(&second.reminder, begun.Add(time.Second))
 	late()
 	r.close()
 	tasks.Wait()

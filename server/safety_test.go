@@ -40,19 +40,19 @@ func TestMethodsOfServerMayBeCalledFromAnyGoroutine(t *testing.T) {
 		_ = state.Used()
 	}
 	calls := map[string]func(){
-		"Act":     func() { s.Act(func(c *commands.Context) { c.Publish([]byte("c"), []byte("m")) }) },
-		"Addr":    func() { s.Addr() },
-		"Check":   func() { require.NoError(t, s.Check()) },
-		"Close":   nil, // at the end
-		"Dial":    func() { talkBriefly(s.Dial()) },
-		"Do":      func() { s.Do(ctx, "ZADD", "z", 1, "m"); s.Do(ctx, "ZPOPMIN", "z") },
-		"Inspect": func() { s.Inspect(inspect) },
-		"Metrics": func() { s.Metrics() },
-		"Now":     func() { s.Now() },
-		"Ping":    func() { s.Ping(ctx) },
-		"Retap":   func() { s.Retap(inspect) },
-		"TLSAddr": func() { s.TLSAddr() },
-		"URL":     func() { s.URL() },
+		"Exec":        func() { s.Exec(func(c *commands.Context) { c.Publish([]byte("c"), []byte("m")) }) },
+		"Addr":        func() { s.Addr() },
+		"Check":       func() { require.NoError(t, s.Check()) },
+		"Close":       nil, // at the end
+		"Dial":        func() { talkBriefly(s.Dial()) },
+		"Do":          func() { s.Do(ctx, "ZADD", "z", 1, "m"); s.Do(ctx, "ZPOPMIN", "z") },
+		"Inspect":     func() { s.Inspect(inspect) },
+		"Metrics":     func() { s.Metrics() },
+		"Now":         func() { s.Now() },
+		"Ping":        func() { s.Ping(ctx) },
+		"UpdateHooks": func() { s.UpdateHooks(inspect) },
+		"TLSAddr":     func() { s.TLSAddr() },
+		"URL":         func() { s.URL() },
 		"DialContext": func() {
 			talkBriefly(s.DialContext(ctx, "", ""))
 			talkBriefly(net.Dial("tcp", s.Addr()))

@@ -33,17 +33,17 @@ const RedisVersion = commands.RedisVersion
 // closeGrace is how long Close lets clients read what they have been answered.
 const closeGrace = time.Second
 
-// closePatience is how long Close waits before it says what hangs.
-const closePatience = 5 * time.Second
+// closeTimeout is how long Close waits before it says what hangs.
+const closeTimeout = 5 * time.Second
 
 // A Server runs until Close. Its methods may be called from any goroutine.
 type Server struct {
-	engine  *engine
-	options Options
-	tcp     net.Listener  // of Start; nil without a network, or with TLS only
-	tls     net.Listener  // likewise; nil without TLS
-	end     func() error  // Close, once
-	door    chan struct{} // see mostAtDoor
+	engine      *engine
+	options     Options
+	tcp         net.Listener  // of Start; nil without a network, or with TLS only
+	tls         net.Listener  // likewise; nil without TLS
+	end         func() error  // Close, once
+	acceptSlots chan struct{} // see mostAtDoor
 
 	mu        sync.Mutex // guards conns, listeners, closed, probe; may be taken under an outbox's mu
 	conns     map[conn]struct{}
@@ -76,7 +76,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	o.Password = e.state.Config.Password
-	s := &Server{engine: e, options: o, conns: make(map[conn]struct{}), door: make(chan struct{}, mostAtDoor)}
+	s := &Server{engine: e, options: o, conns: make(map[conn]struct{}), acceptSlots: make(chan struct{}, mostAtDoor)}
 	s.end = sync.OnceValue(s.close)
 	return s, nil
 }
@@ -105,7 +105,7 @@ func (s *Server) listen() error {
 	s.describe(&s.engine.state.Host)
 	for _, l := range listeners {
 		s.listeners = append(s.listeners, l)
-		s.engine.log.tell(listening, "addr", l.Addr().String())
+		s.engine.log.log(eventListening, "addr", l.Addr().String())
 		s.spawnFrom(func() { s.accept(l) })
 	}
 	return nil
@@ -177,7 +177,7 @@ func (s *Server) Serve(l net.Listener) error {
 	s.tasks.Add(1)
 	s.mu.Unlock()
 	defer s.tasks.Done()
-	s.engine.log.tell(listening, "addr", l.Addr().String())
+	s.engine.log.log(eventListening, "addr", l.Addr().String())
 	s.accept(l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -243,7 +243,7 @@ func (s *Server) close() error {
 	open := slices.Collect(maps.Keys(s.conns))
 	listeners := s.listeners
 	s.mu.Unlock()
-	s.engine.log.tell(closing, "connections", len(open))
+	s.engine.log.log(eventClosing, "connections", len(open))
 
 	var errs []error
 	for _, l := range listeners {
@@ -263,7 +263,7 @@ func (s *Server) close() error {
 		})
 		defer cut.Stop()
 		s.tasks.Wait()
-		s.engine.log.tell(closed)
+		s.engine.log.log(eventClosed)
 		s.engine.log.close()
 	}))...)
 }
@@ -275,17 +275,17 @@ func (s *Server) wait(f func()) error {
 		defer close(ended)
 		s.engine.recoverPanic("(Close)", f)
 	}()
-	timer := time.NewTimer(closePatience)
+	timer := time.NewTimer(closeTimeout)
 	defer timer.Stop()
 	select {
 	case <-ended:
 		return nil
 	case <-timer.C:
-		return fmt.Errorf("server: Close: still not ended after %v: %s", closePatience, s.hanging())
+		return fmt.Errorf("server: Close: still not ended after %v: %s", closeTimeout, s.stillOpen())
 	}
 }
 
-func (s *Server) hanging() string {
+func (s *Server) stillOpen() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.conns) == 0 {
@@ -311,15 +311,15 @@ func (s *Server) spawnFrom(f func()) (started bool) {
 	return true
 }
 
-// spawnAftermath is spawnFrom for what must not wait for a client.
-func (s *Server) spawnAftermath(f func()) {
-	s.engine.aftermath.begin()
+// spawnPending is spawnFrom for what must not wait for a client.
+func (s *Server) spawnPending(f func()) {
+	s.engine.pending.begin()
 	started := s.spawnFrom(func() {
-		defer s.engine.aftermath.end()
+		defer s.engine.pending.end()
 		f()
 	})
 	if !started {
-		s.engine.aftermath.end()
+		s.engine.pending.end()
 	}
 }
 

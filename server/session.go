@@ -4,6 +4,7 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/parley-chat/parley/commands"
 )
@@ -44,58 +45,58 @@ type session struct {
 	out    outbox
 
 	queryUsed, queryFree atomic.Int64 // what in holds, for those who may not look
-	holds                holding      // that, and what is kept beside it
+	memory               memUsage     // that, and what is kept beside it
 	class                atomic.Int32 // a commands.OutputClass: which limits the outbox is under
 	proceed              func()       // what made the session wait is over; called under locks, must not wait
 	retire               func()       // closes once what there is has been sent; must not wait
-	quieten              func()       // lets go of what an idle connection need not hold; must not wait; nil: nothing
+	park                 func()       // lets go of what an idle connection need not hold; must not wait; nil: nothing
 
-	quiet    quiet
-	reminder reminder // of what the client may be late with
-	part     part     // the call that it is sending
+	idle    idleState
+	timer   queuedTimer // of what the client may be late with
+	partial partialCall // the call that it is sending
 
 	inputGrace, outputGrace gracePeriod   // of a client that is late
 	readsBelow              *atomic.Int64 // pieces of input below TLS; nil: nobody counts them
 	unreadInput             func() bool   // there is input that Feed has not been given; must not wait; nil: there cannot be
 	takesOutput             func() bool   // the system takes output, so nobody waits for the client; must not wait; nil: unknown
 
-	turn   turn // of who is in Feed or Proceed; guards all below
-	in     framing
-	words  [][]byte
-	batch  []request // parsed; those from next on have not run
-	next   int
-	copies int           // bytes in words of batch that are copies
-	large  int           // bytes in words of batch that have memory of their own
-	obeyed *callerLimits // what the input and the outbox are under
+	turn          handoffLock // of who is in Feed or Proceed; guards all below
+	in            framing
+	words         [][]byte
+	batch         []request // parsed; those from next on have not run
+	next          int
+	copies        int           // bytes in words of batch that are copies
+	large         int           // bytes in words of batch that have memory of their own
+	appliedLimits *callerLimits // what the input and the outbox are under
 
-	stranger atomic.Int64 // Unix ns since which it must say who it is; 0: it need not
+	unauthSince atomic.Int64 // Unix ns since which it must say who it is; 0: it need not
 
-	kept    bool // the words of batch are copies
-	crowded bool // no more is to run: the client has left too much unread, or its line lets nothing in
-	over    bool // no further command runs: QUIT, a broken stream, a transport that ended
+	kept          bool // the words of batch are copies
+	backpressured bool // no more is to run: the client has left too much unread, or its line lets nothing in
+	over          bool // no further command runs: QUIT, a broken stream, a transport that ended
 }
 
 // newSession enters a new client. It returns nil and the error to tell it when
 // it cannot be served. attach ties the session to its transport before others
 // can see it: from then on anybody may kill it.
-func newSession(e *engine, o origin, attach func(*session)) (*session, error) {
-	s := &session{engine: e, turn: newTurn()}
-	s.turn.take() // until it is entered
+func newSession(e *engine, o peerAddr, attach func(*session)) (*session, error) {
+	s := &session{engine: e, turn: newHandoffLock()}
+	s.turn.lock() // until it is entered
 	s.inputGrace.most, s.outputGrace.most = graceReads, math.MaxInt64
 	s.out.init()
-	s.out.keeper = s
-	s.out.holds.sum, s.holds.sum = &e.state.Held, &e.state.Held
-	s.reminder.init(s)
+	s.out.owner = s
+	s.out.memory.sum, s.memory.sum = &e.state.Held, &e.state.Held
+	s.timer.init(s)
 	s.caller.init(e, &commands.Client{Addr: o.addr, LocalAddr: o.local, Peer: s})
-	s.caller.from, s.caller.inside, s.caller.loopback = o.ip, o.inside, o.loopback
+	s.caller.from, s.caller.inProcess, s.caller.loopback = o.ip, o.inProcess, o.loopback
 	s.caller.answered, s.caller.resume, s.caller.ran = s.deliver, func() { s.proceed() }, s.ran
 	attach(s)
 	if err := e.enter(&s.caller); err != nil {
 		return nil, err
 	}
-	s.obey()
+	s.applyLimits()
 	s.armIdle()
-	s.turn.give()
+	s.turn.unlock()
 	return s, nil
 }
 
@@ -103,34 +104,34 @@ func newSession(e *engine, o origin, attach func(*session)) (*session, error) {
 // wait for anybody but the engine. false: nothing further will run, and the
 // connection is to be closed once the outbox is empty.
 func (s *session) Feed(p []byte) (open bool) {
-	s.turn.take()
-	defer s.pass()
-	defer s.survive(&open)
+	s.turn.lock()
+	defer s.release()
+	defer s.recoverPanic(&open)
 	if s.over {
 		return false
 	}
 	s.engine.state.Stats.InBytes.Add(int64(len(p)))
 	s.engine.state.Stats.Reads.Add(1)
-	s.quiet.reads.Add(1)
+	s.idle.reads.Add(1)
 	for more := true; more && !s.over; more = len(p) > 0 {
 		piece := p[:min(len(p), largeRead)] // so that a large word is found before it has been copied
 		p = p[len(piece):]
 		if err := s.in.write(piece); err != nil {
-			s.engine.log.tell(queryTooLong, who(s.client), "error", err)
+			s.engine.log.log(eventQueryBufferLimit, clientAttr(s.client), "error", err)
 			s.over = true
 			return false
 		}
 		s.run()
 	}
-	s.engine.relieve()
+	s.engine.evictClientsIfOver()
 	return !s.over
 }
 
 // Proceed runs what was left when a call had to wait, and has been answered.
 func (s *session) Proceed() (open bool) {
-	s.turn.take()
-	defer s.pass()
-	defer s.survive(&open)
+	s.turn.lock()
+	defer s.release()
+	defer s.recoverPanic(&open)
 	s.run()
 	return !s.over
 }
@@ -139,32 +140,32 @@ func (s *session) Proceed() (open bool) {
 // Only this can make the session wait, but others end that at any time, so each
 // look counts.
 func (s *session) run() {
-	if s.waits() {
-		s.measure()
+	if s.mustStop() {
+		s.accountInput()
 		return
 	}
-	s.obey() // what a call has changed that waited
+	s.applyLimits() // what a call has changed that waited
 	for further := false; !s.over && (s.next < len(s.batch) || s.parse()); further = true {
 		if !s.w.HasBuffer() {
 			s.w.Take(newReply())
 		}
 		if further {
-			s.next += s.engine.further(&s.caller, s.batch[s.next:], s.deliver)
+			s.next += s.engine.batchThrottled(&s.caller, s.batch[s.next:], s.deliver)
 		} else {
 			s.next += s.engine.batch(&s.caller, s.batch[s.next:], s.deliver)
 		}
-		s.obey()
-		if s.waits() {
+		s.applyLimits()
+		if s.mustStop() {
 			s.keepRest()
-			s.part.end()
+			s.partial.end()
 			return
 		}
 	}
-	s.rest()
+	s.goIdle()
 }
 
-// rest lets go of memory that a client need not hold while it is idle.
-func (s *session) rest() {
+// goIdle lets go of memory that a client need not hold while it is idle.
+func (s *session) goIdle() {
 	clear(s.batch)
 	clear(s.words)
 	s.batch, s.words, s.next = s.batch[:0], s.words[:0], 0
@@ -176,14 +177,14 @@ func (s *session) rest() {
 		recycleReply(unused)
 	}
 	s.in.release()
-	s.measure()
+	s.accountInput()
 	s.armQuery()
 }
 
-// waits reports whether no further command may run before proceed is called.
-func (s *session) waits() bool {
-	s.crowded = !s.over && s.out.congest(s.unread())
-	return s.crowded || s.parked.Load()
+// mustStop reports whether no further command may run before proceed is called.
+func (s *session) mustStop() bool {
+	s.backpressured = !s.over && s.out.block(s.unread())
+	return s.backpressured || s.isBlocked.Load()
 }
 
 // unread is how many bytes of replies the client may leave unread before it is
@@ -195,17 +196,17 @@ func (s *session) unread() int {
 	return maxUnread
 }
 
-// held reports whether the last run ended because the client has left too much
+// isBackpressured reports whether the last run ended because the client has left too much
 // unread, or because its line lets nothing in.
-func (s *session) held() bool {
-	s.turn.take()
-	defer s.turn.give()
-	return s.crowded
+func (s *session) isBackpressured() bool {
+	s.turn.lock()
+	defer s.turn.unlock()
+	return s.backpressured
 }
 
-// full reports whether no further input should be read before there is less to
+// inputFull reports whether no further input should be read before there is less to
 // run.
-func (s *session) full() bool { return s.queryUsed.Load() > maxUnrun }
+func (s *session) inputFull() bool { return s.queryUsed.Load() > maxUnrun }
 
 // parse fills the batch with the next commands; false if there is none.
 func (s *session) parse() bool {
@@ -260,13 +261,13 @@ func (s *session) keepRest() {
 		rest[i].args = commands.CloneArgs(rest[i].args)
 		s.copies += argsBytes(rest[i].args)
 	}
-	s.measure()
+	s.accountInput()
 }
 
 // ran is told of large words that are the session's no more: their call has run.
 func (s *session) ran(large int) {
 	s.large -= large
-	s.measure()
+	s.accountInput()
 }
 
 // deliver hands over what was written; the engine calls it before it lets go of
@@ -287,24 +288,24 @@ func (s *session) deliver() {
 	}
 }
 
-// obey applies what the last commands have changed about the connection.
-func (s *session) obey() {
-	if now := s.limits.Load(); now != s.obeyed {
-		s.obeyed = now
+// applyLimits applies what the last commands have changed about the connection.
+func (s *session) applyLimits() {
+	if now := s.limits.Load(); now != s.appliedLimits {
+		s.appliedLimits = now
 		s.limit(now)
 	}
 	if s.finished.Load() {
 		s.over = true
 	}
 	s.armAuth()
-	s.measure()
+	s.accountInput()
 }
 
 // limit puts the input and the outbox under limits that have changed.
 func (s *session) limit(now *callerLimits) {
 	l := defaultLimits()
 	l.bulk, l.query = now.bulk, now.query
-	if l.unauthenticated = now.unauthenticated; l.unauthenticated && !s.inside {
+	if l.unauthenticated = now.unauthenticated; l.unauthenticated && !s.inProcess {
 		l.query = min(l.query, maxUnauthQuery)
 	}
 	s.in.limits = l
@@ -313,10 +314,10 @@ func (s *session) limit(now *callerLimits) {
 	}
 }
 
-// measure publishes what the input holds. Here and elsewhere what has not changed
+// accountInput publishes what the input holds. Here and elsewhere what has not changed
 // is not stored again: that costs as much as a part of a short command, and to
 // look costs nothing.
-func (s *session) measure() {
+func (s *session) accountInput() {
 	used, free := s.in.buffered()
 	if s.queryUsed.Load() != int64(used) {
 		s.queryUsed.Store(int64(used))
@@ -324,20 +325,20 @@ func (s *session) measure() {
 	if s.queryFree.Load() != int64(free) {
 		s.queryFree.Store(int64(free))
 	}
-	s.weigh(used + free)
+	s.accountMemory(used + free)
 }
 
 // stirred tells that the session has come to rest, or that its client has read.
-func (s *session) stirred() { s.engine.stirred() }
+func (s *session) notifyIdle() { s.engine.notifyIdle() }
 
-// pass lets others have the turn.
-func (s *session) pass() {
-	s.turn.give()
-	s.stirred()
+// release lets others have the turn.
+func (s *session) release() {
+	s.turn.unlock()
+	s.notifyIdle()
 }
 
-// room goes on with what has waited for the client to read.
-func (s *session) room() { s.proceed() }
+// drained goes on with what has waited for the client to read.
+func (s *session) drained() { s.proceed() }
 
 func (s *session) now() time.Time { return s.engine.clock.Now() }
 
@@ -356,21 +357,21 @@ func (s *session) pushLimit() int64 {
 	return s.engine.settings.Load().output[commands.OutputPubSub].Hard
 }
 
-// overflowed tells that the client is cut off for what it has left unread.
-func (s *session) overflowed() {
+// outputOverflowed tells that the client is cut off for what it has left unread.
+func (s *session) outputOverflowed() {
 	s.finished.Store(true)
 	s.engine.state.Stats.Overflowed.Add(1)
-	s.engine.log.tell(repliesUnread, who(s.client), "unread", s.out.size)
+	s.engine.log.log(eventOutputBufferLimit, clientAttr(s.client), "unread", s.out.size)
 }
 
 // leave ends the session: the client is gone. To call it again does nothing.
 func (s *session) leave() {
-	s.engine.reminders.forget(&s.reminder)
-	s.engine.noteInput(s.holds.bytes())
-	s.turn.take()
+	s.engine.timeoutQueue.remove(&s.timer)
+	s.engine.noteInput(s.memory.bytes())
+	s.turn.lock()
 	s.over = true
-	s.holds.forget()
-	s.turn.give()
+	s.memory.release()
+	s.turn.unlock()
 	s.engine.leave(&s.caller)
 	s.out.finish()
 }
@@ -399,6 +400,32 @@ func (s *session) Usage() commands.Usage {
 		QueryFree:    int(s.queryFree.Load()),
 		Output:       size,
 		OutputPieces: pieces,
-		Held:         s.holds.bytes() + s.out.holds.bytes(),
+		Held:         s.memory.bytes() + s.out.memory.bytes(),
 	}
+}
+
+// UnderWay tells what the session has not come to the end of.
+func (s *session) UnderWay() commands.UnderWay {
+	u := commands.UnderWay{Running: s.turn.locked(), Closing: s.finished.Load(), Unrun: int(s.queryUsed.Load())}
+	u.Unread, u.Messages = s.out.undelivered()
+	return u
+}
+
+// recoverPanic ends the session whose Feed or Proceed has panicked, and nothing else.
+func (s *session) recoverPanic(open *bool) {
+	if p := recover(); p != nil {
+		s.engine.logPanic("(session)", p)
+		s.over, *open = true, false
+		s.Kill()
+		s.engine.settleAfterPanic()
+	}
+}
+
+// panicked tells that the client's connection has.
+func (s *session) panicked(p any) { s.engine.logPanic("(connection)", p) }
+
+// weigh counts what a session keeps: what has come in, in the buffer for it or in
+// copies, and room for calls.
+func (s *session) accountMemory(input int) {
+	s.memory.account(sessionBytes + input + s.copies + s.large + cap(s.words)*wordBytes + cap(s.batch)*int(unsafe.Sizeof(request{})))
 }

@@ -17,7 +17,7 @@ func TestLongPipelinesGoThroughTheNarrowWay(t *testing.T) {
 	require.NoError(t, err)
 	defer srv.Close()
 	open := func() (*session, func() int) {
-		s, err := newSession(srv.engine, origin{addr: "test", local: "test"}, func(*session) {})
+		s, err := newSession(srv.engine, peerAddr{addr: "test", local: "test"}, func(*session) {})
 		require.NoError(t, err)
 		return s, func() int { size, _ := s.out.usage(); return size / len("+PONG\r\n") }
 	}
@@ -26,8 +26,8 @@ func TestLongPipelinesGoThroughTheNarrowWay(t *testing.T) {
 	defer long.leave()
 	defer short.leave()
 
-	for range cap(srv.engine.narrow) {
-		srv.engine.narrow <- struct{}{}
+	for range cap(srv.engine.pipelineSlots) {
+		srv.engine.pipelineSlots <- struct{}{}
 	}
 	var fed sync.WaitGroup
 	fed.Go(func() { long.Feed([]byte(strings.Repeat("PING\r\n", 10*maxBatch))) })
@@ -40,10 +40,10 @@ func TestLongPipelinesGoThroughTheNarrowWay(t *testing.T) {
 	require.Equal(t, 100*maxBatch, shortAnswers())
 	require.Equal(t, maxBatch, longAnswers())
 
-	for range cap(srv.engine.narrow) {
-		<-srv.engine.narrow
+	for range cap(srv.engine.pipelineSlots) {
+		<-srv.engine.pipelineSlots
 	}
 	fed.Wait()
 	require.Equal(t, 10*maxBatch, longAnswers())
-	require.Empty(t, srv.engine.narrow)
+	require.Empty(t, srv.engine.pipelineSlots)
 }

@@ -69,7 +69,7 @@ func picture(databases []*datastructs.Keyspace, now int64) (lines []string) {
 func restoreMoment(t testing.TB, s *Server, m moment) {
 	t.Helper()
 	var want, got []string
-	require.NoError(t, s.Act(func(c *commands.Context) {
+	require.NoError(t, s.Exec(func(c *commands.Context) {
 		require.NoError(t, c.Restore(m.Snapshot))
 		want, got = picture(m.copies, c.Now), picture(c.Databases, c.Now)
 	}))
@@ -115,7 +115,7 @@ func TestRestoreGivesBackWhatThereWas(t *testing.T) {
 					w.clock.Advance(s.Pause)
 					return
 				}
-				if c := w.open(s.Conn); !c.session.parked.Load() && !c.session.finished.Load() {
+				if c := w.open(s.Conn); !c.session.isBlocked.Load() && !c.session.finished.Load() {
 					c.Write(encodeCall(s.Words))
 				}
 				for _, c := range w.conns {
@@ -193,7 +193,7 @@ func TestSnapshotOfAnotherServerOrReleasedIsRefused(t *testing.T) {
 	a, b := newClosed(t, Options{}), newClosed(t, Options{})
 	m := takeMoment(a)
 	try := func(s *Server) (err error) {
-		require.NoError(t, s.Act(func(c *commands.Context) { err = c.Restore(m.Snapshot) }))
+		require.NoError(t, s.Exec(func(c *commands.Context) { err = c.Restore(m.Snapshot) }))
 		return err
 	}
 	require.ErrorContains(t, try(b), "of another server")
@@ -226,7 +226,7 @@ func TestRestoreTouchesOnlyWhatDiffers(t *testing.T) {
 	w.effects = nil
 	again := func() error {
 		var err error
-		require.NoError(t, w.server.Act(func(c *commands.Context) { err = c.Restore(m.Snapshot) }))
+		require.NoError(t, w.server.Exec(func(c *commands.Context) { err = c.Restore(m.Snapshot) }))
 		return err
 	}
 	require.NoError(t, again())
@@ -274,7 +274,7 @@ func BenchmarkRestoreAfterTenChanges(b *testing.B) {
 			m := moment{}
 			s.Inspect(func(state *commands.State) { m.Snapshot = state.Snapshot() })
 			for b.Loop() {
-				s.Act(func(c *commands.Context) {
+				s.Exec(func(c *commands.Context) {
 					set, _ := c.Table.Find([][]byte{[]byte("set")})
 					for i := range 10 {
 						c.Perform(set, [][]byte{[]byte("SET"), []byte("key:" + strconv.Itoa(i)), []byte("other")})

@@ -218,7 +218,7 @@ func (w *witness) checkCount(c *witnessed, row *commands.Command, values []resp.
 	replies := slices.DeleteFunc(slices.Clone(values), isPush)
 	want := 1
 	switch {
-	case c.session.parked.Load():
+	case c.session.isBlocked.Load():
 		c.owed, c.mute, want = true, c.session.client.Muted(), 0
 	case row != nil && slices.Contains(pushes, row.Name) && len(replies) == 0 && len(values) > 0:
 		want = 0
@@ -240,7 +240,7 @@ func (w *witness) checkOthers(caller *witnessed) (answered int) {
 		}
 		replies := slices.DeleteFunc(w.drain(c), isPush)
 		want := 0
-		if c.owed && !c.session.parked.Load() && !c.session.out.isKilled() {
+		if c.owed && !c.session.isBlocked.Load() && !c.session.out.isKilled() {
 			c.owed = false
 			answered++
 			if !c.mute {

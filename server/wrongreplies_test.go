@@ -16,7 +16,7 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-const wrongReply = "ERR internal error: the command did not write one whole reply"
+const wrongReplyError = "ERR internal error: the command did not write one whole reply"
 
 // rowOf is a command that a program adds.
 func rowOf(name string, flags commands.Flags, run func(*commands.Context) error) commands.Command {
@@ -74,10 +74,7 @@ func TestEachCallOfAnAddedCommandGetsOneReply(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
-			s := newServer(t, server.Options{
-				Logger:   slog.New(slog.NewTextHandler(&log, nil)),
-				Commands: []commands.Command{rowOf("added", commands.Write, run)},
-			})
+			s := newServer(t, server.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}.WithCommands(rowOf("added", commands.Write, run)))
 			asks, waits := strings.HasSuffix(name, "others"), strings.HasSuffix(name, "woken")
 			if waits {
 				conn, err := s.Dial()
@@ -86,7 +83,7 @@ func TestEachCallOfAnAddedCommandGetsOneReply(t *testing.T) {
 				require.NoError(t, err)
 				do(t, s, "ZADD", "z", "1", "m")
 				r := resp.NewReader(conn)
-				for _, want := range []string{"(error) " + wrongReply, "PONG"} {
+				for _, want := range []string{"(error) " + wrongReplyError, "PONG"} {
 					v, err := r.Read()
 					require.NoError(t, err)
 					require.Equal(t, want, v.String())
@@ -94,13 +91,13 @@ func TestEachCallOfAnAddedCommandGetsOneReply(t *testing.T) {
 			} else {
 				for _, hello := range []string{"PING", "HELLO 3"} {
 					got := talk(t, s, hello+"; ADDED; PING; ADDED; PING", 5)
-					require.Equal(t, []string{"(error) " + wrongReply, "PONG", "(error) " + wrongReply, "PONG"}, got[1:])
+					require.Equal(t, []string{"(error) " + wrongReplyError, "PONG", "(error) " + wrongReplyError, "PONG"}, got[1:])
 				}
 				require.Equal(t, []string{"PONG"}, talk(t, s, "CLIENT REPLY SKIP; ADDED; PING", 1))
 			}
 			if !asks {
 				got := talk(t, s, "MULTI; ADDED; ECHO x; EXEC; PING", 5)
-				require.Equal(t, []string{"1) (error) " + wrongReply + "\n2) \"x\"", "PONG"}, got[3:])
+				require.Equal(t, []string{"1) (error) " + wrongReplyError + "\n2) \"x\"", "PONG"}, got[3:])
 				_, err := s.Do(t.Context(), "PING")
 				require.NoError(t, err)
 			}
@@ -121,11 +118,11 @@ func TestMessagesAreNoRepliesOfAnAddedCommand(t *testing.T) {
 			return nil
 		}
 	}
-	s := newServer(t, server.Options{Commands: []commands.Command{
+	s := newServer(t, server.Options{}.WithCommands(
 		rowOf("one", 0, publish(func(c *commands.Context) { c.OK() })),
 		rowOf("two", 0, publish(func(c *commands.Context) { c.OK(); c.OK() })),
 		rowOf("none", 0, publish(func(c *commands.Context) {})),
-	}})
+	))
 	first, last := `["message" "c" "first"]`, `["message" "c" "last"]`
 	flat := func(list []string) (flat []string) {
 		for _, text := range list {
@@ -139,7 +136,7 @@ func TestMessagesAreNoRepliesOfAnAddedCommand(t *testing.T) {
 		}
 		return flat
 	}
-	failed := "(error) " + wrongReply
+	failed := "(error) " + wrongReplyError
 	require.Equal(t, []string{first, "OK", last, "PONG"}, flat(talk(t, s, "HELLO 3; SUBSCRIBE c; ONE; PING", 6)[2:]))
 	require.Equal(t, []string{first, last, failed, "PONG"}, flat(talk(t, s, "HELLO 3; SUBSCRIBE c; TWO; PING", 6)[2:]))
 	require.Equal(t, []string{first, last, failed, "PONG"}, flat(talk(t, s, "HELLO 3; SUBSCRIBE c; NONE; PING", 6)[2:]))
@@ -151,10 +148,10 @@ func TestMessagesAreNoRepliesOfAnAddedCommand(t *testing.T) {
 // each time, this would copy 12 GB, with the lock held for that long.
 func TestManyAddedCommandsInOneTransaction(t *testing.T) {
 	const calls = 5000
-	s := newServer(t, server.Options{Commands: []commands.Command{rowOf("reply", 0, func(c *commands.Context) error {
+	s := newServer(t, server.Options{}.WithCommands(rowOf("reply", 0, func(c *commands.Context) error {
 		c.BulkString(strings.Repeat("x", 1000))
 		return nil
-	})}})
+	})))
 	conn, err := s.Dial()
 	require.NoError(t, err)
 	defer conn.Close()

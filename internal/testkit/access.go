@@ -48,7 +48,7 @@ func (d DB) Do(words ...string) (reply resp.Value, err error) {
 	for i, w := range words {
 		args[i] = []byte(w)
 	}
-	failure := d.kit.Act(func(c *commands.Context) {
+	failure := d.kit.control.Exec(func(c *commands.Context) {
 		if d.index < 0 || d.index >= len(c.Databases) {
 			err = fmt.Errorf("servertest: database %d of %d", d.index, len(c.Databases))
 			return

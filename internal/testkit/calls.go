@@ -92,7 +92,7 @@ type Calls struct {
 // 4,096, with 8 MiB of words at most: see Dropped.
 func (r *Kit) Calls() Calls {
 	var c Calls
-	r.Inspect(func(*commands.State) {
+	r.control.Inspect(func(*commands.State) {
 		c.dropped = r.log.dropped
 		for i := range r.log.list {
 			c.list = append(c.list, r.log.list[i].call())
@@ -103,7 +103,7 @@ func (r *Kit) Calls() Calls {
 
 // ClearCalls forgets the calls that were received so far.
 func (r *Kit) ClearCalls() {
-	r.Inspect(func(*commands.State) { r.log = callLog{} })
+	r.control.Inspect(func(*commands.State) { r.log = callLog{} })
 }
 
 // All lists the calls.

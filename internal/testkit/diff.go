@@ -32,7 +32,7 @@ func (r *Kit) Diff(was, is *Snapshot) (string, error) {
 	}
 	var text strings.Builder
 	var err error
-	failure := r.Act(func(c *commands.Context) {
+	failure := r.control.Exec(func(c *commands.Context) {
 		then, until := c.Now, (*commands.Snapshot)(nil)
 		if is != nil {
 			then, until = is.at, is.of
@@ -133,7 +133,7 @@ func (r *Kit) DiffText(want string) (string, error) {
 	var databases int
 	var now int64
 	var got string
-	err := r.Act(func(c *commands.Context) { databases, now, got = len(c.Databases), c.Now, dump(c) })
+	err := r.control.Exec(func(c *commands.Context) { databases, now, got = len(c.Databases), c.Now, dump(c) })
 	if err != nil {
 		return "", err
 	}

@@ -36,7 +36,7 @@ import (
 // the last use of keys, and the order of a hash's fields. It takes time for all
 // there is, during which no command runs. The error is server.ErrClosed, or nil.
 func (r *Kit) Dump() (text string, err error) {
-	err = r.Act(func(c *commands.Context) { text = dump(c) })
+	err = r.control.Exec(func(c *commands.Context) { text = dump(c) })
 	return text, err
 }
 

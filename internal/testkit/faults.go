@@ -8,6 +8,7 @@ import (
 
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/control"
 	"github.com/parley-chat/parley/server"
 )
 
@@ -89,15 +90,15 @@ type Fault struct {
 }
 
 // A Cut tells where a connection ends.
-type Cut = server.Cut
+type Cut = control.Cut
 
 // The places where a connection may end. After CutNoReply, CutMidReply and CutAfter
 // the call has taken effect.
 const (
-	CutBefore   = server.CutBefore   // the call does not run
-	CutNoReply  = server.CutNoReply  // the reply is lost
-	CutMidReply = server.CutMidReply // half of the reply arrives
-	CutAfter    = server.CutAfter    // the reply arrives
+	CutBefore   = control.CutBefore   // the call does not run
+	CutNoReply  = control.CutNoReply  // the reply is lost
+	CutMidReply = control.CutMidReply // half of the reply arrives
+	CutAfter    = control.CutAfter    // the reply arrives
 )
 
 // faults is what is to go wrong, in the order of Inject. The server's lock guards it.
@@ -125,7 +126,7 @@ type Injection struct {
 	strikes atomic.Int64
 
 	// The server's lock guards these.
-	strike server.Strike
+	strike control.Fault
 	calls  count
 	of     map[int64]*count // for each client by itself
 	lines  map[int64]bool   // of the clients that are cut off
@@ -145,11 +146,11 @@ type count struct {
 func (r *Kit) Inject(f Fault) (*Injection, error) {
 	i := &Injection{kit: r, fault: f, of: make(map[int64]*count), lines: make(map[int64]bool)}
 	var err error
-	r.Retap(func(s *commands.State) {
+	r.control.UpdateHooks(func(s *commands.State) {
 		if i.aim, err = i.fault.check(s.Table); err != nil {
 			return
 		}
-		i.strike = server.Strike{Delay: f.Delay, Cut: f.Cut}
+		i.strike = control.Fault{Delay: f.Delay, Cut: f.Cut}
 		if f.Error != "" {
 			i.strike.Err = resp.Error(readyMade(f.Error))
 		}
@@ -166,8 +167,8 @@ func (r *Kit) Inject(f Fault) (*Injection, error) {
 // Undo ends the fault: calls that it delays run now, and what it has held back goes
 // on its way, in order. To call it again does nothing.
 func (i *Injection) Undo() {
-	i.kit.Retap(func(*commands.State) {
-		i.undone, i.strike.Undone = true, true
+	i.kit.control.UpdateHooks(func(*commands.State) {
+		i.undone, i.strike.Removed = true, true
 		i.kit.faults.now = slices.DeleteFunc(i.kit.faults.now, func(other *Injection) bool { return other == i })
 	})
 }
@@ -183,7 +184,7 @@ func (i *Injection) Fault() Fault { return i.fault }
 func (i *Injection) String() string { return i.fault.String() }
 
 // strike answers the server what goes wrong with a call.
-func (r *Kit) strike(l *commands.Client, m *commands.Command, args [][]byte) *server.Strike {
+func (r *Kit) strike(l *commands.Client, m *commands.Command, args [][]byte) *control.Fault {
 	for _, i := range r.faults.now {
 		if i.strikesCall(l, m, args) {
 			return &i.strike
@@ -203,7 +204,7 @@ func (r *Kit) copies(l *commands.Client, channel []byte) int {
 }
 
 // line answers the server what passes between a client and it.
-func (r *Kit) line(l *commands.Client) (now server.Line) {
+func (r *Kit) line(l *commands.Client) (now control.Link) {
 	for _, i := range r.faults.now {
 		if i.cutsOff(l) {
 			now.NoOutput = true

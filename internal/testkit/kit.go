@@ -7,6 +7,7 @@ package testkit
 
 import (
 	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/internal/control"
 	"github.com/parley-chat/parley/server"
 )
 
@@ -17,6 +18,7 @@ type Kit struct {
 	clock  server.Clock // of the options; nil: the real one
 	faults faults
 
+	control   control.Controller
 	waits     waits
 	recorders []*Recorder // under the server's lock
 	log       callLog
@@ -29,17 +31,18 @@ func New(o server.Options) (*Kit, error) { return build(o, server.New) }
 // Start returns a kit whose server accepts connections: see server.Start.
 func Start(o server.Options) (*Kit, error) { return build(o, server.Start) }
 
-func build(o server.Options, start func(server.Options) (*server.Server, error)) (*Kit, error) {
+func build(o server.Options, start func(server.Options) (*server.Server, error), rows ...commands.Command) (*Kit, error) {
 	r := &Kit{clock: o.Clock, faults: newFaults(&o)}
-	o.Taps = server.Taps{
+	control.Configure(&o, control.Hooks{
 		Call: r.called, Failed: r.log.failed, Published: r.published, Left: r.left, Closed: r.closed,
-		Settled: r.waits.look, Watched: func() bool { return r.waits.resting.Load() > 0 },
-		Strike: r.strike, Copies: r.copies, Line: r.line,
-	}
+		Changed: r.waits.look, WatchIdle: func() bool { return r.waits.resting.Load() > 0 },
+		Fault: r.strike, Copies: r.copies, Link: r.line,
+	}, rows...)
 	var err error
 	if r.Server, err = start(o); err != nil {
 		return nil, err
 	}
+	r.control = control.Of(r.Server)
 	return r, nil
 }
 
@@ -69,3 +72,6 @@ func (r *Kit) closed(s *commands.State) {
 	}
 	r.recorders = nil
 }
+
+// Inspect runs f while no command runs; see control.Controller.
+func Inspect(r *Kit, f func(*commands.State)) { r.control.Inspect(f) }

@@ -121,7 +121,7 @@ func (r *Kit) StartLint(l Lint) error {
 	if l.on() {
 		t = &linter{Lint: l, version: version, found: map[[2]string]*Finding{}, slots: map[int64]int{}, written: map[writtenKey]*Finding{}}
 	}
-	r.Inspect(func(s *commands.State) {
+	r.control.Inspect(func(s *commands.State) {
 		r.lint = t
 		s.Extended = nil
 		if l.SInter {
@@ -134,7 +134,7 @@ func (r *Kit) StartLint(l Lint) error {
 // restartLint forgets what was found, and looks for the same again.
 func (r *Kit) restartLint() error {
 	var l Lint
-	r.Inspect(func(*commands.State) {
+	r.control.Inspect(func(*commands.State) {
 		if r.lint != nil {
 			l = r.lint.Lint
 		}
@@ -145,7 +145,7 @@ func (r *Kit) restartLint() error {
 // Findings lists what was found so far, in the order of the rules and of their
 // words; after Close, as it was then.
 func (r *Kit) Findings() (list []Finding) {
-	r.Inspect(func(s *commands.State) {
+	r.control.Inspect(func(s *commands.State) {
 		if r.lint != nil {
 			list = r.lint.list(s)
 		}

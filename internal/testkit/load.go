@@ -24,7 +24,7 @@ func (r *Kit) Load(text string) error {
 	if err != nil {
 		return fmt.Errorf("servertest: %w", err)
 	}
-	failure := r.Act(func(c *commands.Context) { err = load(c, calls) })
+	failure := r.control.Exec(func(c *commands.Context) { err = load(c, calls) })
 	if err != nil {
 		err = fmt.Errorf("servertest: %w", err)
 	}

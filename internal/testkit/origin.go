@@ -37,7 +37,7 @@ func (o *origin) back(r *Kit) error {
 	if err != nil {
 		return err
 	}
-	r.Inspect(func(s *commands.State) { s.KeepExpired = false }) // nothing has a deadline after FLUSHALL
+	r.control.Inspect(func(s *commands.State) { s.KeepExpired = false }) // nothing has a deadline after FLUSHALL
 	calls := [][]string{{"CLIENT", "UNPAUSE"}, {"FLUSHALL"}}
 	calls = append(calls, o.undoneUsers(users)...)
 	for name, value := range o.config {

@@ -75,7 +75,7 @@ func (r *Kit) PatternRecorder(patterns ...string) *Recorder {
 }
 
 func (r *Kit) record(c *Recorder) *Recorder {
-	r.Inspect(func(*commands.State) {
+	r.control.Inspect(func(*commands.State) {
 		if c.closed = r.waits.closed; !c.closed {
 			r.recorders = append(r.recorders, c)
 		}
@@ -216,7 +216,7 @@ func (c *Recorder) Err() error {
 
 // Close ends the recording. What is there can still be read.
 func (c *Recorder) Close() {
-	c.kit.Inspect(func(*commands.State) {
+	c.kit.control.Inspect(func(*commands.State) {
 		c.kit.recorders = slices.DeleteFunc(c.kit.recorders, func(o *Recorder) bool { return o == c })
 	})
 	c.end()

@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/internal/control"
 	"github.com/parley-chat/parley/server"
 )
 
@@ -26,7 +27,7 @@ type Snapshot struct {
 // Snapshot keeps what all databases hold now. Of a server that is closed it is of no use.
 func (r *Kit) Snapshot() *Snapshot {
 	t := &Snapshot{server: r.Server}
-	r.Act(func(c *commands.Context) { t.of, t.at = c.State.Snapshot(), c.Now }) // once closed it is none
+	r.control.Exec(func(c *commands.Context) { t.of, t.at = c.State.Snapshot(), c.Now }) // once closed it is none
 	runtime.AddCleanup(t, func(t Snapshot) { t.Release() }, *t)
 	return t
 }
@@ -34,7 +35,7 @@ func (r *Kit) Snapshot() *Snapshot {
 // Release lets the snapshot go before it is garbage: it can be used no more.
 func (t *Snapshot) Release() {
 	if t != nil && t.of != nil {
-		t.server.Inspect(func(*commands.State) { t.of.Release() })
+		control.Of(t.server).Inspect(func(*commands.State) { t.of.Release() })
 	}
 }
 
@@ -54,6 +55,6 @@ func (r *Kit) Restore(t *Snapshot) error {
 		return errNoSnapshot
 	}
 	var err error
-	failure := r.Act(func(c *commands.Context) { err = c.Restore(t.of) })
+	failure := r.control.Exec(func(c *commands.Context) { err = c.Restore(t.of) })
 	return errors.Join(failure, err)
 }

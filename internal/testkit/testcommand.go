@@ -32,8 +32,7 @@ func StartForClients(o server.Options) (*Kit, error) {
 	if o.Clock == nil {
 		o.Clock = &server.RunningClock{}
 	}
-	o.Commands = append([]commands.Command{w.row()}, o.Commands...)
-	r, err := Start(o)
+	r, err := build(o, server.Start, w.row())
 	if err != nil {
 		return nil, err
 	}

@@ -42,13 +42,13 @@ func (r *Kit) wait(ctx context.Context, c condition) (err error) {
 		r.waits.resting.Add(1)
 		defer r.waits.resting.Add(-1)
 	}
-	r.Inspect(func(s *commands.State) { r.waits.enter(w, s) })
+	r.control.Inspect(func(s *commands.State) { r.waits.enter(w, s) })
 	select {
 	case <-w.done:
 		return w.err
 	case <-ctx.Done():
 	}
-	r.Inspect(func(s *commands.State) {
+	r.control.Inspect(func(s *commands.State) {
 		if !r.waits.withdraw(w) {
 			err = w.err // it has come about meanwhile
 			return

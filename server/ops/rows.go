@@ -228,9 +228,9 @@ var spreads = []spread{
 			return list
 		}},
 	{"parley_lock_held_seconds", "How long callers held the lock on the data: each for the calls that it had ready, 64 at most.", nil,
-		func(m *server.Metrics) []distribution { return []distribution{timings(m.Stays)} }},
+		func(m *server.Metrics) []distribution { return []distribution{timings(m.LockHeld)} }},
 	{"parley_lock_wait_seconds", "How long callers waited for the lock on the data, those left out that found it free.", nil,
-		func(m *server.Metrics) []distribution { return []distribution{timings(m.Waits)} }},
+		func(m *server.Metrics) []distribution { return []distribution{timings(m.LockWait)} }},
 }
 
 func commandTimes(c *commands.CommandMetrics) distribution {
@@ -241,7 +241,7 @@ func commandTimes(c *commands.CommandMetrics) distribution {
 	return d
 }
 
-func timings(t server.Timings) distribution {
+func timings(t server.Histogram) distribution {
 	d := distribution{nil, uint64(t.Count), t.Total, make(map[float64]uint64)}
 	for _, s := range t.Steps {
 		d.upTo[s.UpTo.Seconds()] = uint64(s.Count)

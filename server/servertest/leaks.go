@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/internal/testkit"
 )
 
 // endPatience is how long what a test has ended may take to be over: a client
@@ -37,7 +38,7 @@ func awaitNone(list func() []string) (left []string) {
 // leftOpen describes the connections there are, with what each holds, and the calls
 // of Do that wait.
 func (s *Server) leftOpen() (open []string) {
-	s.Inspect(func(state *commands.State) {
+	testkit.Inspect(s.Kit, func(state *commands.State) {
 		waiting := make(map[*commands.Client]string)
 		var direct []string
 		for _, c := range state.WaitingCalls() {

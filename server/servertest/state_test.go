@@ -226,7 +226,7 @@ func TestSnapshotThatIsGarbageIsReleased(t *testing.T) {
 	s := servertest.New(t)
 	s.Snapshot()
 	layered := func() (any bool) {
-		s.Inspect(func(state *commands.State) { any = state.Databases[0].Layered() })
+		testkit.Inspect(s.Kit, func(state *commands.State) { any = state.Databases[0].Layered() })
 		return any
 	}
 	for deadline := time.Now().Add(time.Minute); layered(); runtime.Gosched() {

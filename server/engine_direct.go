@@ -1,0 +1,147 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/commands/resp"
+)
+
+// direct is a caller without a connection.
+type direct struct {
+	caller
+	reply chan struct{} // of capacity one: a call that waited is answered
+}
+
+func (e *engine) newDirect() *direct {
+	d := &direct{reply: make(chan struct{}, 1)}
+	now := e.micros() / 1000
+	d.caller.init(e, &commands.Client{ID: e.lastID.Add(1), Created: now, Active: now, Protocol: 3, Authed: true, Direct: true})
+	d.w.SetProtocol(3)
+	d.answered, d.resume = func() {}, func() { d.reply <- struct{}{} }
+	return d
+}
+
+// Do runs one command without a connection, in database 0, and returns its
+// reply in RESP3. An error reply is returned as an error (a resp.Error, which
+// errors.Is compares with the variables of package commands), with the same
+// text in the Value. Words are strings, []byte, integers, floats or booleans (1
+// or 0). Do needs no password.
+//
+// A command that waits (BZPOPMIN) makes Do wait, until ctx is done: then it has
+// taken nothing. A command that runs, or is about to, is not interrupted. Commands about the connection they are sent on (SUBSCRIBE,
+// MULTI, SELECT, CLIENT SETNAME) are refused: see Dial. After Close the error is
+// ErrClosed.
+func (s *Server) Do(ctx context.Context, args ...any) (resp.Value, error) {
+	if err := ctx.Err(); err != nil {
+		return resp.Value{}, err
+	}
+	words, err := toWords(args)
+	if err != nil {
+		return resp.Value{}, err
+	}
+	d := s.engine.newDirect()
+	if err := s.engine.direct(ctx, d, words); err != nil {
+		return resp.Value{}, err
+	}
+	v, err := d.w.Parse()
+	if err == nil {
+		err = v.Err()
+	}
+	return v, err
+}
+
+// direct runs a call and waits for its reply, which is then in d.w.
+func (e *engine) direct(ctx context.Context, d *direct, words [][]byte) (failure error) {
+	defer d.recoverPanic(e, &failure)
+	select {
+	case <-e.ended:
+		return ErrClosed
+	default:
+	}
+	if e.batch(&d.caller, []request{e.request(words)}, func() {}) == 0 {
+		return ErrClosed // meanwhile
+	}
+	if !d.isBlocked.Load() {
+		if d.w.Len() == 0 {
+			return ErrClosed // meanwhile, and it had begun to wait
+		}
+		return nil
+	}
+	select {
+	case <-d.reply:
+	case <-ctx.Done():
+		if e.cancelBlocked(&d.caller) {
+			return ctx.Err()
+		}
+		select {
+		case <-d.reply:
+		default:
+			return ErrClosed // meanwhile
+		}
+	case <-e.ended:
+		return ErrClosed
+	}
+	return nil
+}
+
+// cancelBlocked ends a waiting call unanswered. false: it has ended already, by an
+// answer or by close.
+func (e *engine) cancelBlocked(c *caller) bool {
+	ended := false
+	e.exclusive(func() {
+		if ended = c.blocked != nil; ended {
+			e.unblockCaller(c.blocked)
+		}
+	})
+	return ended
+}
+
+func toWords(args []any) ([][]byte, error) {
+	if len(args) == 0 {
+		return nil, fmt.Errorf("server: Do needs a command")
+	}
+	words := make([][]byte, len(args))
+	for i, a := range args {
+		switch a := a.(type) {
+		case string:
+			words[i] = []byte(a)
+		case []byte:
+			if words[i] = a; len(a) >= commands.LargeWord {
+				words[i] = bytes.Clone(a) // the caller may write to it later
+			}
+		case int:
+			words[i] = strconv.AppendInt(nil, int64(a), 10)
+		case int64:
+			words[i] = strconv.AppendInt(nil, a, 10)
+		case uint64:
+			words[i] = strconv.AppendUint(nil, a, 10)
+		case int8, int16, int32, uint, uint8, uint16, uint32:
+			words[i] = fmt.Append(nil, a)
+		case float64:
+			words[i] = strconv.AppendFloat(nil, a, 'g', -1, 64)
+		case float32:
+			words[i] = strconv.AppendFloat(nil, float64(a), 'g', -1, 32)
+		case bool:
+			words[i] = []byte("0")
+			if a {
+				words[i] = []byte("1")
+			}
+		default:
+			return nil, fmt.Errorf("server: Do: argument %d is a %T, not a string, []byte, number or bool", i, a)
+		}
+	}
+	return words, nil
+}
+
+// recoverPanic makes a panic the error of Do.
+func (d *direct) recoverPanic(e *engine, failure *error) {
+	if p := recover(); p != nil {
+		e.logPanic("(Do)", p)
+		*failure = errPanicked
+		e.settleAfterPanic()
+	}
+}
