@@ -43,10 +43,10 @@ func (realClock) AfterFunc(d time.Duration, f func()) func() bool {
 // A ManualClock stands still until Advance moves it. Use NewManualClock. Any
 // number of servers may share one.
 type ManualClock struct {
-	moving sync.Mutex // held by Advance; taken before mu
-	mu     sync.Mutex // guards now and agenda
-	now    time.Time
-	calls  callQueue
+	advancing sync.Mutex // held by Advance; taken before mu
+	mu        sync.Mutex // guards now and agenda
+	now       time.Time
+	calls     callQueue
 }
 
 // NewManualClock returns a clock that shows the given time.
@@ -79,8 +79,8 @@ func (m *ManualClock) AfterFunc(d time.Duration, f func()) func() bool {
 // time, Advance waits for what it has sent to arrive, up to some seconds. Calls from
 // several goroutines follow one another. A d below zero is none.
 func (m *ManualClock) Advance(d time.Duration) {
-	m.moving.Lock()
-	defer m.moving.Unlock()
+	m.advancing.Lock()
+	defer m.advancing.Unlock()
 	end := m.Now().Add(max(d, 0))
 	for f := m.next(end); f != nil; f = m.next(end) {
 		f()
@@ -93,15 +93,15 @@ func (m *ManualClock) next(end time.Time) func() {
 	defer m.mu.Unlock()
 	a := m.calls.due(end)
 	if a == nil {
-		m.reach(end)
+		m.moveTo(end)
 		return nil
 	}
-	m.reach(a.at)
+	m.moveTo(a.at)
 	return a.f
 }
 
 // reach moves the clock on to t, and never back.
-func (m *ManualClock) reach(t time.Time) {
+func (m *ManualClock) moveTo(t time.Time) {
 	if t.After(m.now) {
 		m.now = t
 	}
@@ -111,11 +111,11 @@ func (m *ManualClock) reach(t time.Time) {
 // zero value shows the real time. It suits servers whose clients are other
 // processes, which have a time of their own.
 type RunningClock struct {
-	moving sync.Mutex // held while what is due is called, so that this has an order; taken before mu
-	mu     sync.Mutex // guards all below
-	ahead  time.Duration
-	calls  callQueue
-	timer  *time.Timer // for the first of the agenda, or earlier; nil: that is empty
+	advancing sync.Mutex // held while what is due is called, so that this has an order; taken before mu
+	mu        sync.Mutex // guards all below
+	offset    time.Duration
+	calls     callQueue
+	timer     *time.Timer // for the first of the agenda, or earlier; nil: that is empty
 }
 
 // Now is the real time and all that the clock has been moved on.
@@ -125,7 +125,7 @@ func (r *RunningClock) Now() time.Time {
 	return r.now()
 }
 
-func (r *RunningClock) now() time.Time { return realClock{}.Now().Add(r.ahead) }
+func (r *RunningClock) now() time.Time { return realClock{}.Now().Add(r.offset) }
 
 // AfterFunc calls f when its time has come, or in the Advance that reaches it. f
 // must not call Advance, and holds up all others that are due.
@@ -133,17 +133,17 @@ func (r *RunningClock) AfterFunc(d time.Duration, f func()) func() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a := r.calls.add(r.now().Add(d), f)
-	r.wind()
+	r.armTimer()
 	return func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		defer r.wind()
+		defer r.armTimer()
 		return r.calls.remove(a)
 	}
 }
 
 // wind sets the timer for the first of the agenda.
-func (r *RunningClock) wind() {
+func (r *RunningClock) armTimer() {
 	if r.timer != nil {
 		r.timer.Stop()
 		r.timer = nil
@@ -156,10 +156,10 @@ func (r *RunningClock) wind() {
 // Advance moves the clock on by d, as that of a ManualClock does; meanwhile it
 // runs on.
 func (r *RunningClock) Advance(d time.Duration) {
-	r.moving.Lock()
-	defer r.moving.Unlock()
+	r.advancing.Lock()
+	defer r.advancing.Unlock()
 	r.mu.Lock()
-	end := r.ahead + max(d, 0)
+	end := r.offset + max(d, 0)
 	r.mu.Unlock()
 	for f := r.next(end); f != nil; f = r.next(end) {
 		f()
@@ -172,41 +172,41 @@ func (r *RunningClock) next(end time.Duration) func() {
 	defer r.mu.Unlock()
 	a := r.calls.due(realClock{}.Now().Add(end))
 	if a == nil {
-		r.ahead = end
-		r.wind()
+		r.offset = end
+		r.armTimer()
 		return nil
 	}
-	r.ahead += max(a.at.Sub(r.now()), 0)
+	r.offset += max(a.at.Sub(r.now()), 0)
 	return a.f
 }
 
 // An agenda is what a clock is to call, in order of the times; equal times in the
 // order in which they were asked for. Its owner's lock guards it.
 type callQueue struct {
-	queue callHeap
-	asked int64 // how many there have been
+	queue   callHeap
+	lastSeq int64 // how many there have been
 }
 
 type scheduledCall struct {
-	at     time.Time
-	f      func()
-	number int64 // the order in which they were asked for
-	place  int   // in the heap; -1: it is over
+	at    time.Time
+	f     func()
+	seq   int64 // the order in which they were asked for
+	index int   // in the heap; -1: it is over
 }
 
 func (g *callQueue) add(at time.Time, f func()) *scheduledCall {
-	g.asked++
-	a := &scheduledCall{at: at, f: f, number: g.asked}
+	g.lastSeq++
+	a := &scheduledCall{at: at, f: f, seq: g.lastSeq}
 	heap.Push(&g.queue, a)
 	return a
 }
 
 // remove reports whether it was still to come.
 func (g *callQueue) remove(a *scheduledCall) bool {
-	if a.place < 0 {
+	if a.index < 0 {
 		return false
 	}
-	heap.Remove(&g.queue, a.place)
+	heap.Remove(&g.queue, a.index)
 	return true
 }
 
@@ -237,16 +237,16 @@ func (q callHeap) Less(i, j int) bool {
 	if c := q[i].at.Compare(q[j].at); c != 0 {
 		return c < 0
 	}
-	return q[i].number < q[j].number
+	return q[i].seq < q[j].seq
 }
 
 func (q callHeap) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
-	q[i].place, q[j].place = i, j
+	q[i].index, q[j].index = i, j
 }
 
 func (q *callHeap) Push(a any) {
-	a.(*scheduledCall).place = len(*q)
+	a.(*scheduledCall).index = len(*q)
 	*q = append(*q, a.(*scheduledCall))
 }
 
@@ -255,6 +255,6 @@ func (q *callHeap) Pop() any {
 	a := (*q)[last]
 	(*q)[last] = nil
 	*q = (*q)[:last]
-	a.place = -1
+	a.index = -1
 	return a
 }

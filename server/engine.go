@@ -44,20 +44,20 @@ type engine struct {
 	lockHeld        histogram // under the lock, of callers
 	lockWait        histogram // for the lock, of callers that did not find it free
 
-	mu          sync.RWMutex // guards all below; rows that are ReadOnly share it
-	state       commands.State
-	waiting     waiting
-	pausing     pausing
-	faults      faults
-	authLimiter authLimiter
-	server      caller  // acts when no client does: keys expire
-	admin       *caller // acts for Act; nil until then
-	expiry      expiryTimer
-	closed      bool
-	ending      bool // somebody is in unlock, to end what ends in pieces
+	mu           sync.RWMutex // guards all below; rows that are ReadOnly share it
+	state        commands.State
+	blocked      blockedCalls
+	pause        pauseState
+	faults       faults
+	authLimiter  authLimiter
+	serverCaller caller  // acts when no client does: keys expire
+	admin        *caller // acts for Act; nil until then
+	expiry       expiryTimer
+	closed       bool
+	cleaning     bool // somebody is in unlock, to end what ends in pieces
 
-	newLimit bool  // maxmemory has changed
-	evicting timer // of evictMore
+	maxMemoryChanged bool  // maxmemory has changed
+	evictionTimer    timer // of evictMore
 
 	reclaimer     memoryReclaimer
 	timeoutQueue  timerQueue     // of what clients may be late with
@@ -73,18 +73,18 @@ type caller struct {
 	client *commands.Client
 	w      resp.Writer
 	ctx    commands.Context
-	from   netip.Addr                   // where it comes from; the zero Addr: not over a network
+	ip     netip.Addr                   // where it comes from; the zero Addr: not over a network
 	limits atomic.Pointer[callerLimits] // set under the lock, also while a call of this caller waits
 
-	inProcess bool         // it is code of this process
-	loopback  bool         // see origin
-	shared    bool         // the call under way shares the lock
-	finished  atomic.Bool  // no further command of this caller may run
-	isBlocked atomic.Bool  // a call of this caller waits
-	blocked   *blockedCall // that call
-	answered  func()       // takes its reply out of w; called under the lock
-	resume    func()       // it is over; called under the lock
-	ran       func(int)    // so many bytes of large words are not its own any more; nil: nobody counts them
+	inProcess     bool         // it is code of this process
+	loopback      bool         // see origin
+	sharesLock    bool         // the call under way shares the lock
+	finished      atomic.Bool  // no further command of this caller may run
+	isBlocked     atomic.Bool  // a call of this caller waits
+	blocked       *blockedCall // that call
+	deliverReply  func()       // takes its reply out of w; called under the lock
+	resume        func()       // it is over; called under the lock
+	largeWordsRun func(int)    // so many bytes of large words are not its own any more; nil: nobody counts them
 }
 
 // callerLimits are copies of what CONFIG says, for use without the lock.
@@ -98,36 +98,36 @@ type callerLimits struct {
 
 // settings are what CONFIG says, for those who do not hold the lock.
 type settings struct {
-	output   [commands.OutputClasses]commands.OutputLimit
-	timeouts commands.Patience
-	silent   time.Duration // after which a client over TCP is asked whether it is there; 0: never
+	output    [commands.OutputClasses]commands.OutputLimit
+	timeouts  commands.Patience
+	keepAlive time.Duration // after which a client over TCP is asked whether it is there; 0: never
 
 	maxClients int
 
-	room    uint64 // maxmemory
-	clients int64  // bytes that all clients may take; 0: any
-	alone   bool   // reads must not run side by side: they have events, or monitors, or are held back
+	maxMemory       uint64 // maxmemory
+	maxClientMemory int64  // bytes that all clients may take; 0: any
+	exclusiveReads  bool   // reads must not run side by side: they have events, or monitors, or are held back
 }
 
 // publish makes changed settings known.
-func (e *engine) publish() {
+func (e *engine) publishSettings() {
 	config := &e.state.Config
 	now := settings{
-		output:   config.OutputLimits,
-		timeouts: config.Patience,
-		silent:   time.Duration(config.KeepAlive) * time.Second,
+		output:    config.OutputLimits,
+		timeouts:  config.Patience,
+		keepAlive: time.Duration(config.KeepAlive) * time.Second,
 
 		maxClients: config.MaxClients,
 
-		room:    config.MaxMemory,
-		clients: config.ClientMemoryLimit(),
-		alone:   config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 || e.state.Pause.On() || e.hooked,
+		maxMemory:       config.MaxMemory,
+		maxClientMemory: config.ClientMemoryLimit(),
+		exclusiveReads:  config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 || e.state.Pause.On() || e.hooked,
 	}
 	old := e.settings.Load()
 	if old != nil && *old == now {
 		return
 	}
-	e.newLimit = e.newLimit || old == nil || old.room != now.room
+	e.maxMemoryChanged = e.maxMemoryChanged || old == nil || old.maxMemory != now.maxMemory
 	changed := now // only this one is allocated
 	e.settings.Store(&changed)
 	if old != nil && old.timeouts != now.timeouts {
@@ -137,11 +137,11 @@ func (e *engine) publish() {
 
 // A request is a call that has been parsed: its row, or why there is none.
 type request struct {
-	args    [][]byte
-	command *commands.Command
-	err     error // the reply to a call that cannot run
-	broken  error // the stream cannot be read on
-	large   int   // bytes of args that are large words
+	args       [][]byte
+	command    *commands.Command
+	err        error // the reply to a call that cannot run
+	streamErr  error // the stream cannot be read on
+	largeBytes int   // bytes of args that are large words
 
 	faultChosen bool           // what goes wrong with it
 	hooked      bool           // to tests, that it has come in
@@ -172,9 +172,9 @@ func newEngine(o Options) (*engine, error) {
 	s.Configured()
 	s.Evicting.Rand = rand.New(rand.NewPCG(e.seed, evictionStream))
 	s.Stats.Reset(s.Table)
-	s.Run = e.run
-	e.waiting.bytes = &s.Held
-	s.Ready, s.Awaited = e.waiting.changed, e.waiting.awaited
+	s.Run = e.runNested
+	e.blocked.bytes = &s.Held
+	s.Ready, s.Awaited = e.blocked.keyChanged, e.blocked.awaitedKeys
 	s.WaitingCalls = e.waitingCalls
 	s.Copies = e.hooks.Copies
 	s.Unblock = e.unblock
@@ -182,9 +182,9 @@ func newEngine(o Options) (*engine, error) {
 	s.Published = o.hooks.Published
 	e.reclaimer.hook = o.FreeMemory
 	e.timeoutQueue.init(e.clock, &e.tasks, &e.pending)
-	e.timeoutQueue.panicked = e.timerPanicked
-	e.server.init(e, nil)
-	e.publish()
+	e.timeoutQueue.onPanic = e.timerPanicked
+	e.serverCaller.init(e, nil)
+	e.publishSettings()
 	e.applyMaxMemory()
 	return e, nil
 }
@@ -209,7 +209,7 @@ func (c *caller) init(e *engine, l *commands.Client) {
 func (e *engine) micros() int64 { return e.clock.Now().UnixMicro() }
 
 // enter admits the client of a connection.
-func (e *engine) enter(c *caller) (err error) {
+func (e *engine) addClient(c *caller) (err error) {
 	if closed := e.exclusive(func() { err = e.admit(c) }); closed != nil {
 		return closed
 	}
@@ -217,7 +217,7 @@ func (e *engine) enter(c *caller) (err error) {
 }
 
 func (e *engine) admit(c *caller) error {
-	if err := e.admission(c); err != nil {
+	if err := e.checkAdmission(c); err != nil {
 		e.state.Stats.Rejected.Add(1)
 		return err
 	}
@@ -239,7 +239,7 @@ func (e *engine) admit(c *caller) error {
 
 // leave forgets a client with all that it held. A call of it that waits takes
 // nothing any more.
-func (e *engine) leave(c *caller) {
+func (e *engine) removeClient(c *caller) {
 	e.mu.Lock()
 	defer e.unlock()
 	if e.state.Clients.Get(c.client.ID) == c.client {
@@ -259,7 +259,7 @@ func (e *engine) leave(c *caller) {
 }
 
 // request finds the row of a call. It needs no lock.
-func (e *engine) request(args [][]byte) request {
+func (e *engine) newRequest(args [][]byte) request {
 	r := request{args: args}
 	r.command, r.err = e.state.Table.Find(args)
 	if r.err == nil && !r.command.Accepts(len(args)) {
@@ -295,28 +295,28 @@ func (e *engine) background(what string, f func()) {
 func (e *engine) afterChange() {
 	e.serveReady()
 	e.followPause()
-	e.publish()
+	e.publishSettings()
 	e.applyMaxMemory()
 	e.serveReady()
 	e.armExpiry()
 	e.evictClients()
-	e.server.ctx.Broadcast()
+	e.serverCaller.ctx.Broadcast()
 	e.noteMemory()
 	e.notifyChange()
 }
 
 // serveReady runs the blocked calls whose keys have changed.
 func (e *engine) serveReady() {
-	if len(e.waiting.ready) > 0 {
-		e.serve(e.micros())
+	if len(e.blocked.ready) > 0 {
+		e.serveQueues(e.micros())
 	}
 }
 
 // serverContext is the context in which the server itself acts, at the present time.
 func (e *engine) serverContext() *commands.Context {
 	now := e.micros()
-	e.server.ctx.Now, e.server.ctx.Micros = now/1000, now
-	return &e.server.ctx
+	e.serverCaller.ctx.Now, e.serverCaller.ctx.Micros = now/1000, now
+	return &e.serverCaller.ctx
 }
 
 // batch runs a caller's requests in one critical section, until all have run, one is
@@ -324,8 +324,8 @@ func (e *engine) serverContext() *commands.Context {
 // replies before it serves others and before it returns, and returns how many requests
 // were used up.
 func (e *engine) batch(c *caller, batch []request, deliver func()) (n int) {
-	c.shared = c.shares(batch) && e.rlock()
-	if c.shared {
+	c.sharesLock = c.mayShareLock(batch) && e.rlock()
+	if c.sharesLock {
 		defer e.mu.RUnlock()
 	} else {
 		e.lock()
@@ -335,14 +335,14 @@ func (e *engine) batch(c *caller, batch []request, deliver func()) (n int) {
 		c.finished.Store(true)
 	}
 	n, held := e.runBatch(c, batch, deliver)
-	if !c.shared {
+	if !c.sharesLock {
 		e.state.Weigh(c.client)
 	}
 	deliver()
 	if e.hooked {
 		e.updateLink(c) // it may have another name
 	}
-	if c.shared {
+	if c.sharesLock {
 		e.noteMemory()
 	} else {
 		e.afterChange()
@@ -366,10 +366,10 @@ func (e *engine) runBatch(c *caller, batch []request, deliver func()) (n int, he
 		if !e.prepare(c, now) {
 			break
 		}
-		if batch[n].large > 0 {
+		if batch[n].largeBytes > 0 {
 			e.noteMemory() // while a value is there that this one replaces
 		}
-		o, ran := e.intake(c, batch[n])
+		o, ran := e.doWithFaults(c, batch[n])
 		if c.blocked == nil {
 			c.ctx.Answered(batch[n].command)
 			c.ctx.EndCall()
@@ -379,12 +379,12 @@ func (e *engine) runBatch(c *caller, batch []request, deliver func()) (n int, he
 		if ran {
 			e.report(c, batch[n], o, held-before)
 		}
-		if batch[n].large > 0 {
-			c.ran(batch[n].large)
+		if batch[n].largeBytes > 0 {
+			c.largeWordsRun(batch[n].largeBytes)
 		}
-		if len(e.waiting.ready) > 0 {
+		if len(e.blocked.ready) > 0 {
 			deliver() // what the served do may be told to the caller: behind its own replies
-			e.serve(now)
+			e.serveQueues(now)
 			held = since(e.clock, begun)
 		}
 	}
@@ -395,7 +395,7 @@ func (e *engine) runBatch(c *caller, batch []request, deliver func()) (n int, he
 // whether the caller is still there: it may have been evicted.
 func (e *engine) prepare(c *caller, micros int64) bool {
 	c.ctx.Begin(c.client, micros)
-	if c.shared {
+	if c.sharesLock {
 		return true
 	}
 	e.expire(&c.ctx)
@@ -405,12 +405,12 @@ func (e *engine) prepare(c *caller, micros int64) bool {
 
 // shares reports whether a batch may run beside others: it reads, and does not
 // change what is known of the client either.
-func (c *caller) shares(batch []request) bool {
+func (c *caller) mayShareLock(batch []request) bool {
 	if c.client.Multi != nil || c.client.Remembers() {
 		return false
 	}
 	for _, r := range batch {
-		if r.err != nil || r.broken != nil || !r.command.Has(commands.ReadOnly) || r.command.Has(commands.Alone) {
+		if r.err != nil || r.streamErr != nil || !r.command.Has(commands.ReadOnly) || r.command.Has(commands.Alone) {
 			return false
 		}
 	}
@@ -424,13 +424,13 @@ func (c *caller) mayRun() bool { return !c.isBlocked.Load() && !c.finished.Load(
 // run, and in serve. The reply is in c.w, unless the call waits. ran: the
 // handler has run; otherwise the call was refused, queued, or held back.
 func (e *engine) do(c *caller, r request) (o commands.Outcome, ran bool) {
-	if r.broken != nil {
-		e.breakOff(c, r.broken)
+	if r.streamErr != nil {
+		e.closeBroken(c, r.streamErr)
 		return o, false
 	}
 	l := c.client
 	l.Active, l.Last = c.ctx.Now, r.command
-	if err := e.refusal(c, r); err != nil {
+	if err := e.checkCall(c, r); err != nil {
 		e.reject(c, r, err)
 		return o, false
 	}
@@ -459,7 +459,7 @@ func (e *engine) do(c *caller, r request) (o commands.Outcome, ran bool) {
 
 // run is the door for calls within a call: those that EXEC has kept. They were
 // let in when they were queued.
-func (e *engine) run(c *commands.Context, m *commands.Command, args [][]byte) {
+func (e *engine) runNested(c *commands.Context, m *commands.Command, args [][]byte) {
 	begun := e.clock.Now()
 	o := e.perform(c, m, args)
 	c.Report(m, args, o, since(e.clock, begun))
@@ -485,18 +485,18 @@ func (e *engine) perform(c *commands.Context, m *commands.Command, args [][]byte
 func (e *engine) report(c *caller, r request, o commands.Outcome, took time.Duration) {
 	c.ctx.Report(r.command, r.args, o, took)
 	if o.Wait != nil && c.blocked != nil {
-		c.blocked.took = took
+		c.blocked.elapsed = took
 	}
 }
 
 // refusal is why a call may not run, or nil. The order is Redis's.
-func (e *engine) refusal(c *caller, r request) error {
+func (e *engine) checkCall(c *caller, r request) error {
 	l, m := c.client, r.command
 	switch {
 	case r.err != nil:
 		return r.err
-	case m.Has(commands.Protected) && e.state.ProtectedRefusal(m, !remote(c.from)) != nil:
-		return e.state.ProtectedRefusal(m, !remote(c.from))
+	case m.Has(commands.Protected) && e.state.ProtectedRefusal(m, !remote(c.ip)) != nil:
+		return e.state.ProtectedRefusal(m, !remote(c.ip))
 	case l.Direct && m.Has(commands.OfConnection):
 		return commands.Errorf("ERR '%s' needs a connection of its own: see Dial", m.FullName())
 	case e.state.MustAuthenticate(l) && !m.Has(commands.NoAuth):
@@ -532,7 +532,7 @@ func (e *engine) reject(c *caller, r request, err error) {
 }
 
 // breakOff ends a connection whose stream cannot be understood.
-func (e *engine) breakOff(c *caller, err error) {
+func (e *engine) closeBroken(c *caller, err error) {
 	if errors.Is(err, errCrossProtocol) {
 		e.log.log(eventHTTPOnPort, clientAttr(c.client))
 	} else {
@@ -566,9 +566,9 @@ func (e *engine) close() {
 	e.closed = true
 	close(e.ended)
 	e.expiry.clear(e.timers)
-	e.evicting.clear(e.timers)
+	e.evictionTimer.clear(e.timers)
 	e.reclaimer.stopReclaiming(e)
-	e.pausing.end.clear(e.timers)
+	e.pause.endTimer.clear(e.timers)
 	e.closeAuthLimiter()
 	e.unblockAll()
 	e.resetLinks()

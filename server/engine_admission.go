@@ -18,13 +18,13 @@ const errProtected = resp.Error("DENIED Redis is running in protected mode becau
 	"connections from the outside.")
 
 // admission is why a connection is not let in, or nil. The order is Redis's.
-func (e *engine) admission(c *caller) error {
+func (e *engine) checkAdmission(c *caller) error {
 	config := &e.state.Config
 	switch {
 	case e.state.Clients.Len() >= config.MaxClients:
 		e.log.log(eventMaxClients, "addr", quoted(c.client.Addr), "maxclients", config.MaxClients)
 		return errMaxClients
-	case config.ProtectedMode && e.state.Users.Default().AnyPassword() && remote(c.from):
+	case config.ProtectedMode && e.state.Users.Default().AnyPassword() && remote(c.ip):
 		e.log.log(eventProtectedMode, "addr", quoted(c.client.Addr))
 		return errProtected
 	case !c.inProcess && e.unauthenticated.Load() >= config.MostStrangers() && !e.state.Users.Default().Open():

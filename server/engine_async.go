@@ -11,7 +11,7 @@ import (
 // blocked: what it waits for is not in the hands of other clients.
 func (e *engine) startAsync(p *blockedCall, f commands.Errand) {
 	ctx, cancel := context.WithCancel(context.Background())
-	p.reason, p.leave = blockedByAsync, cancel
+	p.reason, p.detach = blockedByAsync, cancel
 	p.caller.client.Blocked, p.caller.client.Away = false, true
 	e.tasks.Add(1)
 	go func() {

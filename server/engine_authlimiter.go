@@ -48,8 +48,8 @@ const maxBuckets = 10_000
 
 // A bucket is what one address may still try. It is only kept while it is not full.
 type bucket struct {
-	left       float64
-	asOf       int64            // Unix µs
+	tokens     float64
+	refilled   int64            // Unix µs
 	failed     []failedPassword // the last different ones, the latest first
 	queue      list.List        // of *blockedCall
 	drainTimer timer            // for the first of those
@@ -75,7 +75,7 @@ func (b *bucket) hasFailed(user, password []byte) bool {
 }
 
 // remember makes a wrong password the latest, and reports whether it is a new one.
-func (b *bucket) remember(user, password []byte) (isNew bool) {
+func (b *bucket) addFailed(user, password []byte) (isNew bool) {
 	d := digestOf(user, password)
 	at := slices.Index(b.failed, d)
 	if isNew = at < 0; isNew {
@@ -92,7 +92,7 @@ func (b *bucket) remember(user, password []byte) (isNew bool) {
 // addressBlock is what counts as one address: of IPv6, what one customer gets. Unix
 // sockets are all one; so are connections whose remote address is no IP address.
 func addressBlock(c *caller) netip.Prefix {
-	ip := c.from
+	ip := c.ip
 	switch {
 	case ip.IsValid():
 	case c.loopback:
@@ -110,25 +110,25 @@ func addressBlock(c *caller) netip.Prefix {
 
 var (
 	// overflow is the bucket of addresses for which there is no room.
-	overflow = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	overflowBlock = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 
 	unixBlock = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 )
 
 // bucket returns that of a caller, or nil if it is full.
-func (e *engine) bucket(c *caller) *bucket {
+func (e *engine) findBucket(c *caller) *bucket {
 	if b := e.authLimiter.buckets[addressBlock(c)]; b != nil {
 		return b
 	}
 	if len(e.authLimiter.buckets) >= maxBuckets {
-		return e.authLimiter.buckets[overflow]
+		return e.authLimiter.buckets[overflowBlock]
 	}
 	return nil
 }
 
 // openBucket is bucket for one that is not to stay full.
-func (e *engine) openBucket(c *caller) *bucket {
-	if b := e.bucket(c); b != nil {
+func (e *engine) ensureBucket(c *caller) *bucket {
+	if b := e.findBucket(c); b != nil {
 		return b
 	}
 	g := &e.authLimiter
@@ -142,12 +142,12 @@ func (e *engine) openBucket(c *caller) *bucket {
 	}
 	at := addressBlock(c)
 	if len(g.buckets) >= maxBuckets {
-		at = overflow
+		at = overflowBlock
 	}
 	if g.buckets == nil {
 		g.buckets = make(map[netip.Prefix]*bucket)
 	}
-	b := &bucket{left: float64(e.state.Config.Guesses.Burst), asOf: e.micros()}
+	b := &bucket{tokens: float64(e.state.Config.Guesses.Burst), refilled: e.micros()}
 	g.buckets[at] = b
 	e.state.Beside.Store(int64(len(g.buckets) * bucketBytes))
 	return b
@@ -159,11 +159,11 @@ const bucketBytes = int(unsafe.Sizeof(bucket{})) + 96
 // refill puts in what has come due, and returns what is there.
 func (e *engine) refill(b *bucket) float64 {
 	config, now := &e.state.Config.Guesses, e.micros()
-	if passed := float64(now-b.asOf) / 1e6; passed > 0 {
-		b.left += passed * float64(config.Rate)
+	if passed := float64(now-b.refilled) / 1e6; passed > 0 {
+		b.tokens += passed * float64(config.Rate)
 	}
-	b.left, b.asOf = min(b.left, float64(config.Burst)), now
-	return b.left
+	b.tokens, b.refilled = min(b.tokens, float64(config.Burst)), now
+	return b.tokens
 }
 
 // authExempt reports whether a caller's wrong passwords are answered at once, at any rate.
@@ -182,16 +182,16 @@ func (e *engine) allowAuth(l *commands.Client, user, password []byte) bool {
 	if c == nil || !e.authLimited(c) {
 		return true
 	}
-	b := e.bucket(c)
+	b := e.findBucket(c)
 	return b == nil || e.refill(b) >= 1 || b.hasFailed(user, password)
 }
 
 // authFailed is told of each wrong password.
 func (e *engine) authFailed(l *commands.Client, user, password []byte) {
 	if c := callerOf(l); c != nil && e.authLimited(c) {
-		b := e.openBucket(c)
-		if e.refill(b); b.remember(user, password) {
-			b.left--
+		b := e.ensureBucket(c)
+		if e.refill(b); b.addFailed(user, password) {
+			b.tokens--
 		}
 	}
 }
@@ -209,7 +209,7 @@ func (e *engine) mustQueueAuth(c *caller, r request) bool {
 	if !r.command.Has(commands.GivesPassword) || !e.authLimited(c) {
 		return false
 	}
-	b := e.bucket(c)
+	b := e.findBucket(c)
 	if b == nil || (b.queue.Len() == 0 || e.authLimiter.draining) && e.refill(b) >= 1 {
 		return false
 	}
@@ -219,8 +219,8 @@ func (e *engine) mustQueueAuth(c *caller, r request) bool {
 
 // queueAuth makes a call wait for its turn. Then it is made as if it had just come.
 func (e *engine) queueAuth(c *caller, r request) {
-	p, b := e.block(c, r, blockedByAuthLimit), e.bucket(c)
-	p.leave = p.queueIn(&b.queue)
+	p, b := e.block(c, r, blockedByAuthLimit), e.findBucket(c)
+	p.detach = p.queueIn(&b.queue)
 	e.armDrain(b)
 }
 
@@ -265,7 +265,7 @@ func (e *engine) delayReply(c *caller, r request, mark int) {
 	reply := bytes.Clone(c.w.From(mark))
 	c.w.Truncate(mark)
 	p := e.block(c, r, blockedByAuthDelay)
-	p.over = func(w *resp.Writer) {
+	p.onTimeout = func(w *resp.Writer) {
 		w.Raw(reply)
 		c.finished.Store(c.finished.Load() || last)
 	}

@@ -16,12 +16,12 @@ import (
 
 // waiting knows the calls that wait: for keys, first come first served, or for
 // their time only. The engine's lock guards it.
-type waiting struct {
-	all   list.List                           // of *blockedCall
-	keys  map[int]*datastructs.Map[*keyQueue] // by database; those of which keys are waited for
-	ready []*keyQueue                         // whose keys have changed since they were served last
-	next  *queuePlace                         // in the queue that is being served; nil: none is left
-	bytes *atomic.Int64                       // takes in what the queues take
+type blockedCalls struct {
+	all        list.List                           // of *blockedCall
+	keys       map[int]*datastructs.Map[*keyQueue] // by database; those of which keys are waited for
+	ready      []*keyQueue                         // whose keys have changed since they were served last
+	nextServed *queuePlace                         // in the queue that is being served; nil: none is left
+	bytes      *atomic.Int64                       // takes in what the queues take
 }
 
 // A keyQueue is the calls that wait for one key, in the order in which they came.
@@ -35,23 +35,23 @@ type keyQueue struct {
 
 // A queuePlace is the place of one call in one queue.
 type queuePlace struct {
-	queue          *keyQueue
-	call           *blockedCall
-	before, behind *queuePlace
+	queue      *keyQueue
+	call       *blockedCall
+	prev, next *queuePlace
 }
 
 // A blockedCall is one call whose reply has to wait. Its caller runs nothing meanwhile.
 type blockedCall struct {
-	caller  *caller
-	request request
-	reason  blockReason
-	element *list.Element      // its place among all
-	places  []queuePlace       // its places in the queues of its keys
-	over    func(*resp.Writer) // the reply when its time is up; nil: it runs again then
-	timeout timer              // calls timeOut or endDelay
-	took    time.Duration      // by the call before it was blocked
-	bytes   int                // that it counts in State.Held
-	leave   func()             // takes it out of what its reason keeps of it; nil: nothing does
+	caller    *caller
+	request   request
+	reason    blockReason
+	element   *list.Element      // its place among all
+	places    []queuePlace       // its places in the queues of its keys
+	onTimeout func(*resp.Writer) // the reply when its time is up; nil: it runs again then
+	timeout   timer              // calls timeOut or endDelay
+	elapsed   time.Duration      // by the call before it was blocked
+	bytes     int                // that it counts in State.Held
+	detach    func()             // takes it out of what its reason keeps of it; nil: nothing does
 }
 
 // A blockReason is what a call waits for.
@@ -76,7 +76,7 @@ func (p *blockedCall) queueIn(l *list.List) (leave func()) {
 }
 
 // queue returns the queue of a key, or nil.
-func (w *waiting) queue(db int, key []byte) *keyQueue {
+func (w *blockedCalls) queue(db int, key []byte) *keyQueue {
 	if w.keys[db] == nil {
 		return nil
 	}
@@ -85,7 +85,7 @@ func (w *waiting) queue(db int, key []byte) *keyQueue {
 }
 
 // changed is told each key that has changed.
-func (w *waiting) changed(db int, key []byte) {
+func (w *blockedCalls) keyChanged(db int, key []byte) {
 	if q := w.queue(db, key); q != nil && !q.ready {
 		q.ready = true
 		w.ready = append(w.ready, q)
@@ -93,7 +93,7 @@ func (w *waiting) changed(db int, key []byte) {
 }
 
 // awaited lists the keys of a database that calls wait for, in order.
-func (w *waiting) awaited(db int) (keys [][]byte) {
+func (w *blockedCalls) awaitedKeys(db int) (keys [][]byte) {
 	if w.keys[db] == nil {
 		return nil
 	}
@@ -106,7 +106,7 @@ func (w *waiting) awaited(db int) (keys [][]byte) {
 
 // enqueue puts a call into the queues of its keys. One that it names twice it
 // waits for once.
-func (w *waiting) enqueue(p *blockedCall, db int, keys [][]byte) {
+func (w *blockedCalls) enqueue(p *blockedCall, db int, keys [][]byte) {
 	if len(keys) == 0 {
 		return
 	}
@@ -134,7 +134,7 @@ func (w *waiting) enqueue(p *blockedCall, db int, keys [][]byte) {
 }
 
 // dequeue takes a call out of its queues.
-func (w *waiting) dequeue(p *blockedCall) {
+func (w *blockedCalls) dequeue(p *blockedCall) {
 	if len(p.places) == 0 {
 		return
 	}
@@ -143,8 +143,8 @@ func (w *waiting) dequeue(p *blockedCall) {
 	w.accountQueues(queues, func() {
 		for i := range p.places {
 			at := &p.places[i]
-			if w.next == at {
-				w.next = at.behind
+			if w.nextServed == at {
+				w.nextServed = at.next
 			}
 			if at.queue.remove(at); at.queue.first == nil {
 				queues.Delete(at.queue.key)
@@ -158,44 +158,44 @@ func (w *waiting) dequeue(p *blockedCall) {
 }
 
 // accountQueues counts what a change makes the queues take.
-func (w *waiting) accountQueues(queues *datastructs.Map[*keyQueue], change func()) {
+func (w *blockedCalls) accountQueues(queues *datastructs.Map[*keyQueue], change func()) {
 	before := queues.Bytes() + queues.Len()*keyQueueBytes
 	change()
 	w.bytes.Add(int64(queues.Bytes() + queues.Len()*keyQueueBytes - before))
 }
 
 func (q *keyQueue) push(p *queuePlace) {
-	p.before = q.last
+	p.prev = q.last
 	if q.last == nil {
 		q.first = p
 	} else {
-		q.last.behind = p
+		q.last.next = p
 	}
 	q.last = p
 }
 
 func (q *keyQueue) remove(p *queuePlace) {
-	if p.before == nil {
-		q.first = p.behind
+	if p.prev == nil {
+		q.first = p.next
 	} else {
-		p.before.behind = p.behind
+		p.prev.next = p.next
 	}
-	if p.behind == nil {
-		q.last = p.before
+	if p.next == nil {
+		q.last = p.prev
 	} else {
-		p.behind.before = p.before
+		p.next.prev = p.prev
 	}
 }
 
 // blockOn makes a call wait for its keys or its time.
 func (e *engine) blockOn(c *caller, r request, w *commands.Wait) {
 	p := e.block(c, r, blockedByCommand)
-	p.over = w.Over
+	p.onTimeout = w.Over
 	if w.Errand != nil {
 		e.startAsync(p, w.Errand)
 	}
-	e.waiting.enqueue(p, c.ctx.Index(), w.Keys)
-	e.count(p, cap(p.places)*queuePlaceBytes)
+	e.blocked.enqueue(p, c.ctx.Index(), w.Keys)
+	e.countBlockedBytes(p, cap(p.places)*queuePlaceBytes)
 	if w.Timeout > 0 {
 		p.timeout.set(e.timers, time.Duration(w.Timeout)*time.Millisecond, func(n int) { e.timeOut(p, n) })
 	}
@@ -205,15 +205,15 @@ func (e *engine) blockOn(c *caller, r request, w *commands.Wait) {
 func (e *engine) block(c *caller, r request, reason blockReason) *blockedCall {
 	r.args = commands.CloneArgs(r.args)
 	p := &blockedCall{caller: c, request: r, reason: reason}
-	p.element = e.waiting.all.PushBack(p)
+	p.element = e.blocked.all.PushBack(p)
 	c.blocked, c.client.Blocked, c.client.Waiting = p, true, r.args
 	c.isBlocked.Store(true)
-	e.count(p, blockedCallBytes+argsBytes(r.args))
+	e.countBlockedBytes(p, blockedCallBytes+argsBytes(r.args))
 	return p
 }
 
 // count counts n bytes more, or less, of a call that waits.
-func (e *engine) count(p *blockedCall, n int) {
+func (e *engine) countBlockedBytes(p *blockedCall, n int) {
 	p.bytes += n
 	p.caller.client.WaitingBytes += n
 	e.state.Held.Add(int64(n))
@@ -229,23 +229,23 @@ const (
 // serve lets those go on for whom the last calls have changed something, in
 // the order in which the keys changed and in which the callers came. Nobody comes
 // to a queue meanwhile.
-func (e *engine) serve(micros int64) {
-	w := &e.waiting
+func (e *engine) serveQueues(micros int64) {
+	w := &e.blocked
 	for len(w.ready) > 0 {
 		q := w.ready[0]
 		w.ready[0] = nil
 		w.ready = w.ready[1:]
 		q.ready = false
-		for w.next = q.first; w.next != nil; {
+		for w.nextServed = q.first; w.nextServed != nil; {
 			key := []byte(q.key)
 			if v := e.state.Databases[q.db].Peek(key, micros/1000); v == nil || v.Kind() != datastructs.KindSortedSet {
 				break // those before have taken all, or it has become something else
 			}
-			p := w.next.call
-			w.next = w.next.behind
+			p := w.nextServed.call
+			w.nextServed = w.nextServed.next
 			e.retry(p, micros, key)
 		}
-		w.next = nil
+		w.nextServed = nil
 	}
 	w.ready = nil
 }
@@ -276,7 +276,7 @@ func (e *engine) retry(p *blockedCall, micros int64, key []byte) {
 	case o.Err != nil && !o.Failed:
 		c.w.Truncate(mark)
 	default:
-		c.ctx.ReportServed(p.request.command, p.request.args, o, p.took, since(e.clock, begun))
+		c.ctx.ReportServed(p.request.command, p.request.args, o, p.elapsed, since(e.clock, begun))
 		e.finishBlocked(p)
 	}
 }
@@ -289,7 +289,7 @@ func (e *engine) timeOut(p *blockedCall, n int) {
 			return
 		}
 		defer e.recoverBlockedCall(p.caller)
-		p.over(&p.caller.w)
+		p.onTimeout(&p.caller.w)
 		e.finishBlocked(p)
 	})
 }
@@ -310,7 +310,7 @@ func (e *engine) unblock(l *commands.Client, failure error) bool {
 		p.caller.w.Error(failure)
 		e.state.Stats.CountError(failure)
 	} else {
-		p.over(&p.caller.w)
+		p.onTimeout(&p.caller.w)
 	}
 	e.state.Stats.Of(p.request.command).Failed.Add(1)
 	e.finishBlocked(p)
@@ -324,7 +324,7 @@ func (e *engine) finishBlocked(p *blockedCall) {
 	e.applyCut(p.caller, p.request.fault, 0)
 	p.caller.ctx.Answered(p.request.command)
 	p.caller.ctx.EndCall()
-	p.caller.answered()
+	p.caller.deliverReply()
 	e.unblockCaller(p)
 	p.caller.resume()
 }
@@ -340,20 +340,20 @@ func (e *engine) unblockCaller(p *blockedCall) {
 
 // forget takes a call out of the queues.
 func (e *engine) removeBlocked(p *blockedCall) {
-	e.waiting.dequeue(p)
-	e.waiting.all.Remove(p.element)
+	e.blocked.dequeue(p)
+	e.blocked.all.Remove(p.element)
 	p.timeout.clear(e.timers)
-	if p.leave != nil {
-		p.leave()
+	if p.detach != nil {
+		p.detach()
 	}
 	c := p.caller
-	e.count(p, -p.bytes)
+	e.countBlockedBytes(p, -p.bytes)
 	c.blocked, c.client.Blocked, c.client.Away, c.client.Waiting = nil, false, false, nil
 }
 
 // unblockAll is for Close: nobody waits any more, and nobody is answered.
 func (e *engine) unblockAll() {
-	for at := e.waiting.all.Front(); at != nil; at = e.waiting.all.Front() {
+	for at := e.blocked.all.Front(); at != nil; at = e.blocked.all.Front() {
 		e.unblockCaller(at.Value.(*blockedCall))
 	}
 }
@@ -361,8 +361,8 @@ func (e *engine) unblockAll() {
 // waitingCalls lists the calls that wait, those of Do among them, in the order in
 // which their clients came.
 func (e *engine) waitingCalls() []commands.WaitingCall {
-	list := make([]commands.WaitingCall, 0, e.waiting.all.Len())
-	for at := e.waiting.all.Front(); at != nil; at = at.Next() {
+	list := make([]commands.WaitingCall, 0, e.blocked.all.Len())
+	for at := e.blocked.all.Front(); at != nil; at = at.Next() {
 		p := at.Value.(*blockedCall)
 		list = append(list, commands.WaitingCall{Client: p.caller.client, Command: p.request.command, Args: p.request.args, Held: !p.reason.unblockable()})
 	}

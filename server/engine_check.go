@@ -20,12 +20,12 @@ func (s *Server) Check() error {
 func (e *engine) check(closed bool) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, err := range []error{e.state.Check(closed), e.checkWaiting(), e.checkPausing(), e.checkExpiryTimer(), e.checkSessions(closed)} {
+	for _, err := range []error{e.state.Check(closed), e.checkBlocked(), e.checkPause(), e.checkExpiryTimer(), e.checkSessions(closed)} {
 		if err != nil {
 			return fmt.Errorf("server: %w", err)
 		}
 	}
-	if n := e.waiting.all.Len(); closed && n > 0 {
+	if n := e.blocked.all.Len(); closed && n > 0 {
 		return fmt.Errorf("server: closed, and %d calls wait", n)
 	}
 	return nil
@@ -33,8 +33,8 @@ func (e *engine) check(closed bool) error {
 
 // checkWaiting holds the calls that wait against their queues, and against what
 // their clients know of them.
-func (e *engine) checkWaiting() error {
-	w, places := &e.waiting, make(map[*queuePlace]bool)
+func (e *engine) checkBlocked() error {
+	w, places := &e.blocked, make(map[*queuePlace]bool)
 	for at := w.all.Front(); at != nil; at = at.Next() {
 		p := at.Value.(*blockedCall)
 		c, l := p.caller, p.caller.client
@@ -59,8 +59,8 @@ func (e *engine) checkWaiting() error {
 				return fmt.Errorf("key %q is waited for by nobody", key)
 			}
 			var before *queuePlace
-			for at := q.first; at != nil; before, at = at, at.behind {
-				if !places[at] || at.queue != q || at.before != before {
+			for at := q.first; at != nil; before, at = at, at.next {
+				if !places[at] || at.queue != q || at.prev != before {
 					return fmt.Errorf("key %q has client %d, which does not wait, or elsewhere", key, at.call.caller.client.ID)
 				}
 				delete(places, at)
@@ -70,7 +70,7 @@ func (e *engine) checkWaiting() error {
 			}
 		}
 	}
-	if len(places) != 0 || len(w.ready) > 0 || w.next != nil {
+	if len(places) != 0 || len(w.ready) > 0 || w.nextServed != nil {
 		return fmt.Errorf("%d places are in no queue; %d keys are ready, and nobody was served", len(places), len(w.ready))
 	}
 	for _, l := range e.state.Clients.All() {
@@ -81,22 +81,22 @@ func (e *engine) checkWaiting() error {
 	return nil
 }
 
-func (e *engine) checkPausing() error {
+func (e *engine) checkPause() error {
 	held := 0
-	for at := e.waiting.all.Front(); at != nil; at = at.Next() {
+	for at := e.blocked.all.Front(); at != nil; at = at.Next() {
 		if at.Value.(*blockedCall).reason == blockedByPause {
 			held++
 		}
 	}
-	for at := e.pausing.held.Front(); at != nil; at = at.Next() {
+	for at := e.pause.held.Front(); at != nil; at = at.Next() {
 		if p := at.Value.(*blockedCall); p.reason != blockedByPause || p.caller.blocked != p {
 			return fmt.Errorf("a call of client %d is held back, and does not wait", p.caller.client.ID)
 		}
 	}
-	if held != e.pausing.held.Len() {
-		return fmt.Errorf("%d calls are held back, %d wait for that", e.pausing.held.Len(), held)
+	if held != e.pause.held.Len() {
+		return fmt.Errorf("%d calls are held back, %d wait for that", e.pause.held.Len(), held)
 	}
-	if !e.closed && (e.state.Pause != e.pausing.now || held > 0 && !e.state.Pause.On()) {
+	if !e.closed && (e.state.Pause != e.pause.current || held > 0 && !e.state.Pause.On()) {
 		return fmt.Errorf("a pause %v that was not followed, with %d calls held back", e.state.Pause, held)
 	}
 	return nil

@@ -3,7 +3,7 @@ package server
 // clientsOverLimit reports whether clients take so much memory that some must be closed. It
 // needs no lock.
 func (e *engine) clientsOverLimit() bool {
-	limit := e.settings.Load().clients
+	limit := e.settings.Load().maxClientMemory
 	return limit > 0 && e.state.ClientsHold() >= limit
 }
 
@@ -20,6 +20,6 @@ func (e *engine) evictClientsIfOver() {
 // evictClients is relieve for who holds the lock alone.
 func (e *engine) evictClients() {
 	if e.clientsOverLimit() && !e.closed {
-		e.serverContext().EvictClients(e.settings.Load().clients)
+		e.serverContext().EvictClients(e.settings.Load().maxClientMemory)
 	}
 }

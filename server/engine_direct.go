@@ -21,7 +21,7 @@ func (e *engine) newDirect() *direct {
 	now := e.micros() / 1000
 	d.caller.init(e, &commands.Client{ID: e.lastID.Add(1), Created: now, Active: now, Protocol: 3, Authed: true, Direct: true})
 	d.w.SetProtocol(3)
-	d.answered, d.resume = func() {}, func() { d.reply <- struct{}{} }
+	d.deliverReply, d.resume = func() {}, func() { d.reply <- struct{}{} }
 	return d
 }
 
@@ -39,12 +39,12 @@ func (s *Server) Do(ctx context.Context, args ...any) (resp.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return resp.Value{}, err
 	}
-	words, err := toWords(args)
+	words, err := encodeArgs(args)
 	if err != nil {
 		return resp.Value{}, err
 	}
 	d := s.engine.newDirect()
-	if err := s.engine.direct(ctx, d, words); err != nil {
+	if err := s.engine.runDirect(ctx, d, words); err != nil {
 		return resp.Value{}, err
 	}
 	v, err := d.w.Parse()
@@ -55,14 +55,14 @@ func (s *Server) Do(ctx context.Context, args ...any) (resp.Value, error) {
 }
 
 // direct runs a call and waits for its reply, which is then in d.w.
-func (e *engine) direct(ctx context.Context, d *direct, words [][]byte) (failure error) {
+func (e *engine) runDirect(ctx context.Context, d *direct, words [][]byte) (failure error) {
 	defer d.recoverPanic(e, &failure)
 	select {
 	case <-e.ended:
 		return ErrClosed
 	default:
 	}
-	if e.batch(&d.caller, []request{e.request(words)}, func() {}) == 0 {
+	if e.batch(&d.caller, []request{e.newRequest(words)}, func() {}) == 0 {
 		return ErrClosed // meanwhile
 	}
 	if !d.isBlocked.Load() {
@@ -100,7 +100,7 @@ func (e *engine) cancelBlocked(c *caller) bool {
 	return ended
 }
 
-func toWords(args []any) ([][]byte, error) {
+func encodeArgs(args []any) ([][]byte, error) {
 	if len(args) == 0 {
 		return nil, fmt.Errorf("server: Do needs a command")
 	}

@@ -8,14 +8,14 @@ import (
 )
 
 // evictAtOnce is how many keys go before the clock is looked at.
-const evictAtOnce = 16
+const evictionBatch = 16
 
 // ensureMemory lets keys go before a call if memory is full. It returns the error with
 // which the call is to be refused: none has gone, and it would take more. What takes too
 // long to go is left to the next calls and to evictMore; meanwhile calls run, as in
 // Redis.
 func (e *engine) ensureMemory(c *caller, m *commands.Command) error {
-	if e.state.Config.MaxMemory == 0 || c.shared {
+	if e.state.Config.MaxMemory == 0 || c.sharesLock {
 		return nil
 	}
 	if done, some := e.evict(&c.ctx); !done && some {
@@ -47,7 +47,7 @@ func (e *engine) evictFor(c *commands.Context, limit time.Duration) (done, some 
 		if some = c.EvictOne(); some {
 			done = !e.state.MemoryFull()
 		}
-		if n%evictAtOnce == 0 && since(e.clock, begun) > limit {
+		if n%evictionBatch == 0 && since(e.clock, begun) > limit {
 			break
 		}
 	}
@@ -70,15 +70,15 @@ func evictionTime(n int64) time.Duration {
 
 // evictLater sees to it that keys go on going, also when no call comes.
 func (e *engine) evictLater() {
-	if e.evicting.isSet() || e.closed {
+	if e.evictionTimer.isSet() || e.closed {
 		return
 	}
-	e.evicting.set(e.timers, 0, e.evictMore)
+	e.evictionTimer.set(e.timers, 0, e.evictMore)
 }
 
 func (e *engine) evictMore(n int) {
 	e.background("(eviction timer)", func() {
-		if e.evicting.fire(n) {
+		if e.evictionTimer.fire(n) {
 			e.evictInBackground()
 		}
 	})
@@ -93,10 +93,10 @@ func (e *engine) evictInBackground() {
 
 // applyMaxMemory applies a maxmemory that has changed, at once, as Redis does.
 func (e *engine) applyMaxMemory() {
-	if !e.newLimit {
+	if !e.maxMemoryChanged {
 		return
 	}
-	e.newLimit = false
+	e.maxMemoryChanged = false
 	if e.onMaxMemory != nil {
 		e.onMaxMemory(e.state.Config.MaxMemory)
 	}

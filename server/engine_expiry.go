@@ -4,7 +4,7 @@ import "time"
 
 // expireAtOnce bounds how many keys and fields one critical section may expire. Those
 // that are left read as absent, and the timer fires for them.
-const expireAtOnce = 1000
+const expiryBatch = 1000
 
 // An expiryTimer fires at the next deadline of a key or a field. So they expire, and
 // their "expired" and "hexpired" events come, on time and not at the next access.
@@ -47,6 +47,6 @@ func (e *engine) expireDue(n int) {
 		}
 		begun := e.clock.Now()
 		done := e.expire(e.serverContext())
-		e.server.ctx.ReportExpiry(since(e.clock, begun), done)
+		e.serverCaller.ctx.ReportExpiry(since(e.clock, begun), done)
 	})
 }

@@ -13,8 +13,8 @@ type faults struct{ held list.List } // of *blockedCall
 
 // intake is do for a call that comes in, and for one that was kept and goes on:
 // tests hear of it, and may let it go wrong.
-func (e *engine) intake(c *caller, r request) (o commands.Outcome, ran bool) {
-	if !e.hooked || r.broken != nil || hidden(r.command) {
+func (e *engine) doWithFaults(c *caller, r request) (o commands.Outcome, ran bool) {
+	if !e.hooked || r.streamErr != nil || hidden(r.command) {
 		return e.do(c, r)
 	}
 	if !r.faultChosen {
@@ -46,7 +46,7 @@ func (e *engine) chooseFault(c *caller, r request) *control.Fault {
 	}
 	s := e.hooks.Fault(c.client, r.command, r.args)
 	if s != nil {
-		c.answered()
+		c.deliverReply()
 	}
 	return s
 }
@@ -82,7 +82,7 @@ func (e *engine) applyCut(c *caller, s *control.Fault, mark int) {
 		c.w.Truncate(mark + (c.w.Len()-mark)/2)
 	}
 	c.finished.Store(true)
-	c.answered()
+	c.deliverReply()
 	if session, ok := c.client.Peer.(*session); ok {
 		session.out.finish() // messages come too late
 	}
@@ -91,7 +91,7 @@ func (e *engine) applyCut(c *caller, s *control.Fault, mark int) {
 // holdCall keeps a call until releaseFaulted.
 func (e *engine) holdCall(c *caller, r request) *blockedCall {
 	p := e.block(c, r, blockedByFault)
-	p.leave = p.queueIn(&e.faults.held)
+	p.detach = p.queueIn(&e.faults.held)
 	return p
 }
 

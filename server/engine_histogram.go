@@ -38,7 +38,7 @@ type HistogramStep struct {
 	Count int64
 }
 
-func (t *histogram) read() (all Histogram) {
+func (t *histogram) snapshot() (all Histogram) {
 	for i := range t.steps {
 		all.Count += t.steps[i].Load()
 		if i < histogramSteps-1 {

@@ -17,13 +17,13 @@ func (e *engine) lock() {
 // pieces (see State.EndSome) does that before it returns, in stays under the lock that
 // hold up nobody; others do not help.
 func (e *engine) unlock() {
-	mine := e.state.Ending() && !e.ending
-	e.ending = e.ending || mine
+	mine := e.state.Ending() && !e.cleaning
+	e.cleaning = e.cleaning || mine
 	e.mu.Unlock()
 	for done := !mine; !done; {
 		e.mu.Lock()
 		done = e.state.EndSome()
-		e.ending = !done
+		e.cleaning = !done
 		e.mu.Unlock()
 	}
 }
@@ -31,7 +31,7 @@ func (e *engine) unlock() {
 // rlock shares the lock, unless somebody is told of reads: all receivers are to
 // see those in one order.
 func (e *engine) rlock() bool {
-	if e.settings.Load().alone {
+	if e.settings.Load().exclusiveReads {
 		return false // to take it, let it go and wait for it again is what it would come to
 	}
 	if !e.mu.TryRLock() {
@@ -39,7 +39,7 @@ func (e *engine) rlock() bool {
 		e.mu.RLock()
 		e.lockWait.add(since(e.clock, begun))
 	}
-	if e.settings.Load().alone || e.state.MustEvict() || e.clientsOverLimit() { // only changed by who holds the lock alone
+	if e.settings.Load().exclusiveReads || e.state.MustEvict() || e.clientsOverLimit() { // only changed by who holds the lock alone
 		e.mu.RUnlock()
 		return false
 	}

@@ -25,7 +25,7 @@ func (e *engine) expire(c *commands.Context) (done bool) {
 			c.MendExpiry()
 		}
 	}()
-	return c.Expire(expireAtOnce)
+	return c.Expire(expiryBatch)
 }
 
 // recoverPanic runs f. A panic ends f and nothing else.

@@ -12,7 +12,7 @@ import (
 type pendingWork struct {
 	mu   sync.Mutex // guards all below; may be taken under any other lock
 	n    int        // what is under way
-	over *sync.Cond // on mu: nothing is; nil: nobody has asked yet
+	idle *sync.Cond // on mu: nothing is; nil: nobody has asked yet
 }
 
 func (a *pendingWork) begin() {
@@ -24,19 +24,19 @@ func (a *pendingWork) begin() {
 func (a *pendingWork) end() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.n--; a.n == 0 && a.over != nil {
-		a.over.Broadcast()
+	if a.n--; a.n == 0 && a.idle != nil {
+		a.idle.Broadcast()
 	}
 }
 
 func (a *pendingWork) wait() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.over == nil {
-		a.over = sync.NewCond(&a.mu)
+	if a.idle == nil {
+		a.idle = sync.NewCond(&a.mu)
 	}
 	for a.n > 0 {
-		a.over.Wait()
+		a.idle.Wait()
 	}
 }
 

@@ -12,31 +12,31 @@ import (
 // clock serves them all, so that a connection which might be late some day costs
 // nothing until then.
 type timerQueue struct {
-	clock    Clock
-	tasks    *sync.WaitGroup           // timers that are set, and calls under way
-	panicked func(timeoutChecker, any) // is told of a look that has panicked; no lock is held
-	pending  *pendingWork
+	clock   Clock
+	tasks   *sync.WaitGroup           // timers that are set, and calls under way
+	onPanic func(timeoutChecker, any) // is told of a look that has panicked; no lock is held
+	pending *pendingWork
 
-	mu       sync.Mutex // guards all below, and places; may be taken under any other lock
-	checked  sync.Cond  // on mu: a look is over
-	queue    timerHeap
-	alarm    timer          // for the first in the queue, or earlier
-	at       int64          // Unix ns that alarm is set for
-	soon     []*queuedTimer // to be called again shortly in real time, whatever the clock shows
-	pause    time.Duration
-	retry    timer // for those, on the real clock
-	retrying bool  // from the first look at them to the last
-	closed   bool
+	mu         sync.Mutex // guards all below, and places; may be taken under any other lock
+	checked    sync.Cond  // on mu: a look is over
+	queue      timerHeap
+	alarm      timer          // for the first in the queue, or earlier
+	at         int64          // Unix ns that alarm is set for
+	retries    []*queuedTimer // to be called again shortly in real time, whatever the clock shows
+	retryDelay time.Duration
+	retry      timer // for those, on the real clock
+	retrying   bool  // from the first look at them to the last
+	closed     bool
 }
 
 // Bounds of the pause before those are called again, which doubles each time.
 const (
-	minSoon = time.Millisecond
-	maxSoon = 64 * time.Millisecond
+	minRetryDelay = time.Millisecond
+	maxRetryDelay = 64 * time.Millisecond
 )
 
 // none is the time of a reminder that is not wanted.
-const none = math.MaxInt64
+const noDeadline = math.MaxInt64
 
 // A timeoutChecker is called when its time has come, or before, and says when to call it
 // again: zero for not. soon: shortly, in real time, as well; who moves the clock
@@ -49,11 +49,11 @@ type timeoutChecker interface {
 type queuedTimer struct {
 	owner timeoutChecker
 
-	at       atomic.Int64 // Unix ns of the call that is to come; none: there is none
-	place    int          // in the queue; -1: not in it
-	soon     bool         // it is among those to be called shortly
-	checking bool
-	removed  bool
+	at        atomic.Int64 // Unix ns of the call that is to come; none: there is none
+	index     int          // in the queue; -1: not in it
+	inRetries bool         // it is among those to be called shortly
+	checking  bool
+	removed   bool
 }
 
 func (r *timerQueue) init(clock Clock, tasks *sync.WaitGroup, a *pendingWork) {
@@ -62,13 +62,13 @@ func (r *timerQueue) init(clock Clock, tasks *sync.WaitGroup, a *pendingWork) {
 
 // init makes a reminder ready. Nothing is to come.
 func (m *queuedTimer) init(whose timeoutChecker) {
-	m.owner, m.place = whose, -1
-	m.at.Store(none)
+	m.owner, m.index = whose, -1
+	m.at.Store(noDeadline)
 }
 
 // atLatest sees to it that m is called at a time at the latest. Who asks for what is
 // to come anyway, which is the rule, pays for one look.
-func (r *timerQueue) atLatest(m *queuedTimer, t time.Time) {
+func (r *timerQueue) callBy(m *queuedTimer, t time.Time) {
 	at := unixNanos(t)
 	if m.at.Load() <= at {
 		return
@@ -84,13 +84,13 @@ func (r *timerQueue) set(m *queuedTimer, at int64) {
 	}
 	m.at.Store(at)
 	switch {
-	case m.place >= 0:
-		heap.Fix(&r.queue, m.place)
+	case m.index >= 0:
+		heap.Fix(&r.queue, m.index)
 	case m.checking: // it is put into the queue when it has looked
 	default:
 		heap.Push(&r.queue, m)
 	}
-	r.setAlarm()
+	r.armAlarm()
 }
 
 // remove sees to it that m is called no more, and waits for a call that is under
@@ -99,8 +99,8 @@ func (r *timerQueue) remove(m *queuedTimer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m.removed = true
-	if m.place >= 0 && !r.closed {
-		heap.Remove(&r.queue, m.place)
+	if m.index >= 0 && !r.closed {
+		heap.Remove(&r.queue, m.index)
 	}
 	for m.checking {
 		r.checked.Wait()
@@ -109,7 +109,7 @@ func (r *timerQueue) remove(m *queuedTimer) {
 
 // armExpiry sees to it that the alarm goes off for the first in the queue. One
 // that is set too early is left.
-func (r *timerQueue) setAlarm() {
+func (r *timerQueue) armAlarm() {
 	if len(r.queue) == 0 || r.alarm.isSet() && r.at <= r.queue[0].at.Load() {
 		return
 	}
@@ -121,7 +121,7 @@ func (r *timerQueue) setAlarm() {
 func (r *timerQueue) fire(n int) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.panicked(nil, p)
+			r.onPanic(nil, p)
 		}
 	}()
 	r.mu.Lock()
@@ -129,17 +129,17 @@ func (r *timerQueue) fire(n int) {
 	if !r.alarm.fire(n) {
 		return
 	}
-	defer r.setAlarm() // should something panic even
+	defer r.armAlarm() // should something panic even
 	now := r.clock.Now()
 	for len(r.queue) > 0 && r.queue[0].at.Load() <= now.UnixNano() {
 		m := heap.Pop(&r.queue).(*queuedTimer)
-		m.at.Store(none)
-		r.look(m, now)
+		m.at.Store(noDeadline)
+		r.check(m, now)
 	}
 }
 
 // look calls one, without mu.
-func (r *timerQueue) look(m *queuedTimer, now time.Time) {
+func (r *timerQueue) check(m *queuedTimer, now time.Time) {
 	for m.checking {
 		r.checked.Wait() // for the other of fire and fireSoon
 	}
@@ -156,37 +156,37 @@ func (r *timerQueue) look(m *queuedTimer, now time.Time) {
 	if !next.IsZero() {
 		at = min(at, unixNanos(next))
 	}
-	if m.place < 0 {
-		m.at.Store(none)
-		if at != none {
+	if m.index < 0 {
+		m.at.Store(noDeadline)
+		if at != noDeadline {
 			r.set(m, at)
 		}
 	} else if at < m.at.Load() {
 		r.set(m, at)
 	}
 	if soon {
-		r.setSoon(m)
+		r.addRetry(m)
 	}
 }
 
 // setSoon sees to it that m is called again shortly.
-func (r *timerQueue) setSoon(m *queuedTimer) {
-	if r.closed || m.removed || m.soon {
+func (r *timerQueue) addRetry(m *queuedTimer) {
+	if r.closed || m.removed || m.inRetries {
 		return
 	}
-	m.soon = true
-	r.soon = append(r.soon, m)
+	m.inRetries = true
+	r.retries = append(r.retries, m)
 	if !r.retrying {
 		r.retrying = true
-		r.pause = minSoon
+		r.retryDelay = minRetryDelay
 		r.pending.begin()
-		r.setRetry()
+		r.armRetry()
 	}
 }
 
-func (r *timerQueue) setRetry() {
-	r.retry.set(timers{realClock{}, r.tasks}, r.pause, r.fireSoon)
-	r.pause = min(2*r.pause, maxSoon)
+func (r *timerQueue) armRetry() {
+	r.retry.set(timers{realClock{}, r.tasks}, r.retryDelay, r.fireRetries)
+	r.retryDelay = min(2*r.retryDelay, maxRetryDelay)
 }
 
 func (r *timerQueue) endRetry() {
@@ -198,22 +198,22 @@ func (r *timerQueue) endRetry() {
 }
 
 // fireSoon calls those that are to be called shortly.
-func (r *timerQueue) fireSoon(n int) {
+func (r *timerQueue) fireRetries(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.retry.fire(n) {
 		return
 	}
-	now, all := r.clock.Now(), r.soon
-	r.soon = nil
+	now, all := r.clock.Now(), r.retries
+	r.retries = nil
 	for _, m := range all {
-		m.soon = false
-		r.look(m, now)
+		m.inRetries = false
+		r.check(m, now)
 	}
 	switch {
 	case r.closed:
-	case len(r.soon) > 0:
-		r.setRetry()
+	case len(r.retries) > 0:
+		r.armRetry()
 	default:
 		r.endRetry()
 	}
@@ -223,7 +223,7 @@ func (r *timerQueue) fireSoon(n int) {
 func (r *timerQueue) callOwner(whose timeoutChecker, now time.Time) (next time.Time, soon bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.panicked(whose, p)
+			r.onPanic(whose, p)
 			next, soon = time.Time{}, false
 		}
 	}()
@@ -234,7 +234,7 @@ func (r *timerQueue) callOwner(whose timeoutChecker, now time.Time) (next time.T
 func (r *timerQueue) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.closed, r.queue, r.soon = true, nil, nil
+	r.closed, r.queue, r.retries = true, nil, nil
 	r.alarm.clear(timers{r.clock, r.tasks})
 	r.endRetry()
 }
@@ -242,7 +242,7 @@ func (r *timerQueue) close() {
 // unixNanos is t as Unix ns. A time too far away is as good as none.
 func unixNanos(t time.Time) int64 {
 	if t.Unix() >= math.MaxInt64/int64(time.Second) {
-		return none
+		return noDeadline
 	}
 	return t.UnixNano()
 }
@@ -254,11 +254,11 @@ func (q timerHeap) Len() int           { return len(q) }
 func (q timerHeap) Less(i, j int) bool { return q[i].at.Load() < q[j].at.Load() }
 func (q timerHeap) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
-	q[i].place, q[j].place = i, j
+	q[i].index, q[j].index = i, j
 }
 
 func (q *timerHeap) Push(m any) {
-	m.(*queuedTimer).place = len(*q)
+	m.(*queuedTimer).index = len(*q)
 	*q = append(*q, m.(*queuedTimer))
 }
 
@@ -266,7 +266,7 @@ func (q *timerHeap) Pop() any {
 	last := (*q)[len(*q)-1]
 	(*q)[len(*q)-1] = nil
 	*q = (*q)[:len(*q)-1]
-	last.place = -1
+	last.index = -1
 	return last
 }
 

@@ -89,15 +89,15 @@ type framing struct {
 	line int    // where the header or the inline command in progress starts
 	pos  int    // all before has been looked at
 
-	passed int64 // commands that end at head or before, those of no words included
-	count  int   // words announced by the command in progress; 0 until its first header is complete
-	left   int   // words of it that are still to come
-	bulk   int64 // bytes in the word at pos, if inBulk, or in the last of large
-	inBulk bool  // the header of the word at pos has been read
+	commands  int64 // commands that end at head or before, those of no words included
+	count     int   // words announced by the command in progress; 0 until its first header is complete
+	wordsLeft int   // words of it that are still to come
+	bulk      int64 // bytes in the word at pos, if inBulk, or in the last of large
+	inBulk    bool  // the header of the word at pos has been read
 
-	large   []largeWord // of the command in progress
-	filling bool        // the last of large has not come whole
-	handed  int         // bytes in the large words that next has returned last
+	large      []largeWord // of the command in progress
+	filling    bool        // the last of large has not come whole
+	largeBytes int         // bytes in the large words that next has returned last
 
 	err  error // the first error: nothing is read after it
 	work int64 // bytes looked at, parsed or moved; tests hold it linear in the input
@@ -108,9 +108,9 @@ type framing struct {
 // word stands in its place. The buffer is allocated in its full size once an eighth of
 // the word has come.
 type largeWord struct {
-	place  int // among the words of its command
-	text   []byte
-	beside int // bytes of its header and end, but for those that stand in buf
+	index    int // among the words of its command
+	data     []byte
+	overhead int // bytes of its header and end, but for those that stand in buf
 }
 
 // write appends a copy of p to the input. Words that next returned earlier are
@@ -131,7 +131,7 @@ func (f *framing) write(p []byte) error {
 		}
 	}
 	if f.unused() == 0 || len(p) > cap(f.buf)-len(f.buf) {
-		f.makeRoom(len(p))
+		f.reserve(len(p))
 	}
 	f.buf = append(f.buf, p...)
 	return nil
@@ -151,7 +151,7 @@ func (f *framing) write(p []byte) error {
 // commands.LargeWord bytes or more, which are the caller's for good; appending to one,
 // or to args, does not reach the next.
 func (f *framing) next(dst [][]byte) (args [][]byte, ok bool, err error) {
-	f.handed = 0
+	f.largeBytes = 0
 	for f.err == nil && f.head < len(f.buf) {
 		if f.buf[f.head] == '*' {
 			args, ok = f.nextMultibulk(dst)
@@ -162,7 +162,7 @@ func (f *framing) next(dst [][]byte) (args [][]byte, ok bool, err error) {
 			break
 		}
 		f.head, f.line, f.count = f.pos, f.pos, 0
-		f.passed++
+		f.commands++
 		if len(args) > 0 {
 			return args[:len(args):len(args)], true, nil
 		}
@@ -187,7 +187,7 @@ func (f *framing) release() {
 }
 
 // empty gives back the small buffer too, which release keeps for the next command.
-func (f *framing) empty() {
+func (f *framing) releaseAll() {
 	if f.pending() == 0 && f.err == nil {
 		recycle(f.buf)
 		f.buf, f.head, f.line, f.pos = nil, 0, 0, 0
@@ -199,7 +199,7 @@ func (f *framing) empty() {
 func (f *framing) buffered() (used, free int) {
 	used, free = f.pending(), cap(f.buf)-f.unused()
 	for _, w := range f.large {
-		free += cap(w.text) - len(w.text)
+		free += cap(w.data) - len(w.data)
 	}
 	return used, free
 }
@@ -208,7 +208,7 @@ func (f *framing) buffered() (used, free int) {
 func (f *framing) pending() int {
 	n := f.unused()
 	for _, w := range f.large {
-		n += len(w.text) + w.beside
+		n += len(w.data) + w.overhead
 	}
 	return n
 }
@@ -247,9 +247,9 @@ func (f *framing) nextMultibulk(dst [][]byte) (args [][]byte, ok bool) {
 		if n <= 0 {
 			return nil, true
 		}
-		f.count, f.left = n, n
+		f.count, f.wordsLeft = n, n
 	}
-	for f.left > 0 {
+	for f.wordsLeft > 0 {
 		if f.filling {
 			return nil, false
 		}
@@ -266,7 +266,7 @@ func (f *framing) nextMultibulk(dst [][]byte) (args [][]byte, ok bool) {
 		f.pos += int(f.bulk)
 		f.endLine()
 		f.inBulk = false
-		f.left--
+		f.wordsLeft--
 	}
 	return f.parse(dst)
 }
@@ -367,12 +367,12 @@ func (f *framing) parse(dst [][]byte) (args [][]byte, ok bool) {
 	for i, a := range args {
 		if args[i] = a[:len(a):len(a)]; len(a) >= commands.LargeWord { // it came whole while nothing ran
 			args[i] = bytes.Clone(a)
-			f.handed += len(a)
+			f.largeBytes += len(a)
 		}
 	}
 	for _, w := range f.large {
-		args[w.place] = w.text
-		f.handed += len(w.text)
+		args[w.index] = w.data
+		f.largeBytes += len(w.data)
 	}
 	f.large = nil
 	return args, true
@@ -382,7 +382,7 @@ func (f *framing) parse(dst [][]byte) (args [][]byte, ok bool) {
 // bytes have come, a buffer of its own.
 func (f *framing) beginLarge(header int) {
 	first := f.buf[f.pos:]
-	f.large = append(f.large, largeWord{place: f.count - f.left, beside: f.pos - header - len(emptyWord)})
+	f.large = append(f.large, largeWord{index: f.count - f.wordsLeft, overhead: f.pos - header - len(emptyWord)})
 	f.filling, f.inBulk = true, false
 	f.fill(first)
 	f.buf = append(f.buf[:header], emptyWord...) // shorter than any header of a large word
@@ -396,17 +396,17 @@ const emptyWord = "$0\r\n\r\n"
 func (f *framing) fill(p []byte) (rest []byte) {
 	w := &f.large[len(f.large)-1]
 	whole := int(min(f.bulk, math.MaxInt-2)) + 2
-	n := min(len(p), whole-len(w.text))
-	if size := len(w.text) + n; size > cap(w.text) {
+	n := min(len(p), whole-len(w.data))
+	if size := len(w.data) + n; size > cap(w.data) {
 		most := max(min(whole, f.limits.query), size) // a longer word never comes whole
-		w.text = append(make([]byte, 0, largeCapacity(most, size)), w.text...)
+		w.data = append(make([]byte, 0, largeCapacity(most, size)), w.data...)
 	}
-	w.text = append(w.text, p[:n]...)
+	w.data = append(w.data, p[:n]...)
 	f.work += int64(n)
-	if len(w.text) == whole {
-		w.text, w.beside = w.text[:f.bulk:f.bulk], w.beside+2
+	if len(w.data) == whole {
+		w.data, w.overhead = w.data[:f.bulk:f.bulk], w.overhead+2
 		f.filling = false
-		f.left--
+		f.wordsLeft--
 	}
 	return p[n:]
 }
@@ -425,7 +425,7 @@ func largeCapacity(whole, want int) int {
 // ensureMemory gets rid of the bytes that next has used and sees to it that n more
 // bytes fit in. It moves no more bytes than have been used or than will fit in
 // before it is called again, so that all moves together are linear.
-func (f *framing) makeRoom(n int) {
+func (f *framing) reserve(n int) {
 	live := f.unused()
 	want := live + n
 	if want > cap(f.buf) || live > f.head || cap(f.buf) > chunkBuffer && want <= cap(f.buf)/4 {
