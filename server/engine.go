@@ -83,7 +83,7 @@ type caller struct {
 	blocked       *blockedCall // that call; nil: none
 	deliverReply  func()       // sends the replies in w; called under the lock
 	resume        func()       // called under the lock when a call is no longer blocked
-	largeWordsRun func(int)    // gets the bytes of large words of a call that has run; nil: not counted
+	largeWordsRun func(int)    // gets the bytes of large words of a call that has run; may be nil
 }
 
 // callerLimits are the limits of one caller, copied for use without the lock.

@@ -19,7 +19,7 @@ import (
 type blockedCalls struct {
 	all        list.List                           // of *blockedCall
 	keys       map[int]*datastructs.Map[*keyQueue] // queues by database and key; none is empty
-	ready      []*keyQueue                         // queues whose keys have changed since they were served
+	ready      []*keyQueue                         // queues of keys changed since they were served
 	nextServed *queuePlace                         // in the queue that is being served; nil: no more
 	bytes      *atomic.Int64                       // counts the memory of the queues, too
 }

@@ -69,7 +69,7 @@ func (e *engine) runDirect(ctx context.Context, d *direct, words [][]byte) (fail
 	default:
 	}
 	if e.batch(&d.caller, []request{e.newRequest(words)}, func() {}) == 0 {
-		return ErrClosed // meanwhile
+		return ErrClosed // closed after the check above
 	}
 	if !d.isBlocked.Load() {
 		if d.w.Len() == 0 {

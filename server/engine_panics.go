@@ -17,8 +17,8 @@ func (e *engine) logPanic(what string, panicked any) {
 	e.log.log(eventPanic, "command", what, "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
 }
 
-// expire expires what is due. After a panic it repairs the index of deadlines. done: no
-// more is due.
+// expire expires what is due. A key whose expiry panics is repaired. done: nothing else
+// is due.
 func (e *engine) expire(c *commands.Context) (done bool) {
 	defer func() {
 		if p := recover(); p != nil {
