@@ -7,7 +7,7 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// evictionBatch is the number of keys that are evicted between looks at the clock.
+// evictionBatch is the number of keys that are evicted between readings of the clock.
 const evictionBatch = 16
 
 // ensureMemory evicts keys before a call if memory is full. If nothing can be evicted and

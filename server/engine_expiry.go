@@ -7,7 +7,7 @@ import "time"
 const expiryBatch = 1000
 
 // An expiryTimer fires at the next deadline of a key or a field. So they expire, and
-// their "expired" and "hexpired" events come, on time and not at the next access.
+// their "expired" and "hexpired" events are sent, on time and not at the next access.
 type expiryTimer struct {
 	timer
 	at int64 // Unix ms; meaningless if the timer is not set

@@ -1,7 +1,7 @@
 package server
 
-// Waiting times are measured only when the lock is taken: an uncontended lock costs no
-// look at the clock.
+// Waiting times are measured only when the lock is contended. Otherwise the clock is not
+// read.
 
 // lock takes the lock exclusively.
 func (e *engine) lock() {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A timerQueue checks the timeouts of connections. One timer of the clock, alarm, serves
+// A timerQueue checks the timeouts of connections. One timer of the clock serves
 // them all, so a connection with a distant timeout costs nothing until then.
 type timerQueue struct {
 	clock   Clock
@@ -19,8 +19,8 @@ type timerQueue struct {
 	mu         sync.Mutex // guards all below and queuedTimers; may be taken under any other lock
 	checked    sync.Cond  // on mu: a checkTimeouts has returned
 	queue      timerHeap
-	alarm      timer          // set for the first in queue, or earlier
-	at         int64          // time of alarm, in Unix ns
+	timer      timer          // set for the first in queue, or earlier
+	timerAt    int64          // time of timer, in Unix ns
 	retries    []*queuedTimer // to be checked again after retryDelay of real time
 	retryDelay time.Duration
 	retry      timer // for retries, on the real clock
@@ -91,7 +91,7 @@ func (q *timerQueue) set(m *queuedTimer, at int64) {
 	default:
 		heap.Push(&q.queue, m)
 	}
-	q.armAlarm()
+	q.armTimer()
 }
 
 // remove removes m for good, and waits for a call that is running.
@@ -107,16 +107,16 @@ func (q *timerQueue) remove(m *queuedTimer) {
 	}
 }
 
-// armAlarm sets alarm for the first in the queue. An alarm that is set too early stays set.
-func (q *timerQueue) armAlarm() {
-	if len(q.queue) == 0 || q.alarm.isSet() && q.at <= q.queue[0].at.Load() {
+// armTimer sets the timer for the first in the queue. If it is set too early, it stays set.
+func (q *timerQueue) armTimer() {
+	if len(q.queue) == 0 || q.timer.isSet() && q.timerAt <= q.queue[0].at.Load() {
 		return
 	}
-	q.at = q.queue[0].at.Load()
-	q.alarm.set(timers{q.clock, q.tasks}, time.Unix(0, q.at).Sub(q.clock.Now()), q.fire)
+	q.timerAt = q.queue[0].at.Load()
+	q.timer.set(timers{q.clock, q.tasks}, time.Unix(0, q.timerAt).Sub(q.clock.Now()), q.fire)
 }
 
-// fire checks the owners of all timers that are due. It is the call of alarm.
+// fire checks the owners of all timers that are due. It is the call of the timer.
 func (q *timerQueue) fire(n int) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -125,10 +125,10 @@ func (q *timerQueue) fire(n int) {
 	}()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.alarm.fire(n) {
+	if !q.timer.fire(n) {
 		return
 	}
-	defer q.armAlarm() // even after a panic
+	defer q.armTimer() // even after a panic
 	now := q.clock.Now()
 	for len(q.queue) > 0 && q.queue[0].at.Load() <= now.UnixNano() {
 		m := heap.Pop(&q.queue).(*queuedTimer)
@@ -235,7 +235,7 @@ func (q *timerQueue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed, q.queue, q.retries = true, nil, nil
-	q.alarm.clear(timers{q.clock, q.tasks})
+	q.timer.clear(timers{q.clock, q.tasks})
 	q.endRetry()
 }
 

@@ -23,7 +23,7 @@ const (
 // Sizes of a framing's buffer, in bytes. Larger buffers are allocated as bytes
 // arrive and dropped after use.
 const (
-	smallBuffer = 512      // kept by a connection between commands: enough for one command
+	smallBuffer = 512      // stays with a connection: enough for one command at a time
 	chunkBuffer = 32 << 10 // taken from chunks while a pipeline is read
 )
 

@@ -169,7 +169,7 @@ func TestAlarmReplacedAsItGoesOff(t *testing.T) {
 	first, second := newLookout(never), newLookout(never)
 	r.callBy(&first.reminder, begun.Add(2*time.Second))
 	late := clock.fire[0]
-	r.alarm.stop = func() bool { return false } // it is going off, and waits for the lock
+	r.timer.stop = func() bool { return false } // it is going off, and waits for the lock
 	r.callBy(&second.reminder, begun.Add(time.Second))
 	late()
 	r.close()
