@@ -63,7 +63,7 @@ func TestAlarmsThatPanicHurtNothing(t *testing.T) {
 			check: func(p *alarmTest) {
 				p.engine.mu.Lock()
 				defer p.engine.mu.Unlock()
-				require.False(p, p.engine.evicting.isSet())
+				require.False(p, p.engine.evictionTimer.isSet())
 			},
 		},
 		"clients are late": {
@@ -83,9 +83,9 @@ func TestAlarmsThatPanicHurtNothing(t *testing.T) {
 				c := callerOf(p.engine.state.Clients.All()[0])
 				c.inProcess = false
 				p.engine.unauthenticated.Add(1) // as which it counts then
-				p.bucket = p.engine.openBucket(c)
-				p.bucket.left = 0
-				p.engine.queueAuth(c, p.engine.request([][]byte{[]byte("AUTH"), []byte("secret")}))
+				p.bucket = p.engine.ensureBucket(c)
+				p.bucket.tokens = 0
+				p.engine.queueAuth(c, p.engine.newRequest([][]byte{[]byte("AUTH"), []byte("secret")}))
 			},
 			check: func(p *alarmTest) {
 				p.clock.Advance(time.Second)
@@ -146,10 +146,10 @@ func TestLookThatPanicsEndsNoOther(t *testing.T) {
 	var r timerQueue
 	r.init(clock, &tasks, new(pendingWork))
 	var told []timeoutChecker
-	r.panicked = func(l timeoutChecker, _ any) { told = append(told, l) }
+	r.onPanic = func(l timeoutChecker, _ any) { told = append(told, l) }
 	bad, good := newLookout(func(time.Time) time.Time { panic(explosion) }), newLookout(never)
-	r.atLatest(&bad.reminder, clock.Now().Add(time.Second))
-	r.atLatest(&good.reminder, clock.Now().Add(2*time.Second))
+	r.callBy(&bad.reminder, clock.Now().Add(time.Second))
+	r.callBy(&good.reminder, clock.Now().Add(2*time.Second))
 	clock.Advance(3 * time.Second)
 	require.Equal(t, []timeoutChecker{bad}, told)
 	require.Len(t, good.seen, 1)

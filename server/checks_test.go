@@ -16,17 +16,17 @@ func TestChecksFindDamage(t *testing.T) {
 		"a caller that is not parked":      func(e *engine, p *blockedCall) { p.caller.isBlocked.Store(false) },
 		"a client that is not blocked":     func(e *engine, p *blockedCall) { p.caller.client.Blocked = false },
 		"a call that its caller has ended": func(e *engine, p *blockedCall) { p.caller.blocked = nil },
-		"a key that does not know":         func(e *engine, p *blockedCall) { e.waiting.keys[0].Delete("a") },
+		"a key that does not know":         func(e *engine, p *blockedCall) { e.blocked.keys[0].Delete("a") },
 		"a queue with one too many": func(e *engine, p *blockedCall) {
 			p.places[0].queue.push(&queuePlace{queue: p.places[0].queue, call: p})
 		},
-		"a queue that is empty":             func(e *engine, p *blockedCall) { e.waiting.keys[0].Add([]byte("x"), &keyQueue{key: "x"}) },
+		"a queue that is empty":             func(e *engine, p *blockedCall) { e.blocked.keys[0].Add([]byte("x"), &keyQueue{key: "x"}) },
 		"a queue with another end":          func(e *engine, p *blockedCall) { p.places[0].queue.last = &p.places[1] },
-		"a client that waits no more":       func(e *engine, p *blockedCall) { e.waiting.all.Remove(p.element) },
+		"a client that waits no more":       func(e *engine, p *blockedCall) { e.blocked.all.Remove(p.element) },
 		"a client that waits with nothing":  func(e *engine, p *blockedCall) { p.caller.client.WaitingBytes = 0 },
-		"a key that nobody was served from": func(e *engine, p *blockedCall) { e.waiting.ready = []*keyQueue{{key: "x"}} },
+		"a key that nobody was served from": func(e *engine, p *blockedCall) { e.blocked.ready = []*keyQueue{{key: "x"}} },
 		"a pause that was not followed":     func(e *engine, p *blockedCall) { e.state.Pause.Kind = commands.PauseAll },
-		"a call that no pause holds back":   func(e *engine, p *blockedCall) { e.pausing.held.PushBack(p) },
+		"a call that no pause holds back":   func(e *engine, p *blockedCall) { e.pause.held.PushBack(p) },
 		"an alarm that comes late":          func(e *engine, p *blockedCall) { e.expiry.at++ },
 		"bytes that are counted twice": func(e *engine, p *blockedCall) {
 			p.caller.client.Peer.(*session).out.size++

@@ -6,29 +6,29 @@ import (
 	"time"
 )
 
-// A Clock is where a server gets all time from: deadlines of keys, timeouts of
-// blocked calls, TIME, idle times.
+// A Clock is a server's only source of time: deadlines of keys, timeouts of blocked calls,
+// TIME, idle times.
 //
-// The real clock is the default. Inside a testing/synctest bubble it is the
-// bubble's clock without further ado. A ManualClock stands still until a test
-// moves it; a RunningClock runs as the real one does, and can be moved on besides.
+// The real clock is the default; inside a testing/synctest bubble it is the bubble's clock.
+// A ManualClock stands still until a test moves it. A RunningClock runs like the real one
+// and can be moved forward as well.
 type Clock interface {
 	Now() time.Time
 
-	// AfterFunc calls f once d has passed, in a goroutine of its own or in that
-	// of whoever moves the clock. stop reports whether it came before the call.
+	// AfterFunc calls f once d has passed, in a goroutine of its own or in the one
+	// that moves the clock. stop reports whether it has prevented the call.
 	AfterFunc(d time.Duration, f func()) (stop func() bool)
 }
 
-// Now is the time by the server's clock.
+// Now returns the time of the server's clock.
 func (s *Server) Now() time.Time { return s.engine.clock.Now() }
 
 type realClock struct{}
 
 func (realClock) Now() time.Time { return time.Now() }
 
-// since is the time that has passed. The real clock need not be asked for the
-// date again, which takes as long as a short command.
+// since returns the time that has passed on c. For the real clock it reads the monotonic
+// time only: reading the date as well takes as long as a short command.
 func since(c Clock, begun time.Time) time.Duration {
 	if _, real := c.(realClock); real {
 		return time.Since(begun)
@@ -40,27 +40,27 @@ func (realClock) AfterFunc(d time.Duration, f func()) func() bool {
 	return time.AfterFunc(d, f).Stop
 }
 
-// A ManualClock stands still until Advance moves it. Use NewManualClock. Any
-// number of servers may share one.
+// A ManualClock stands still until Advance moves it. NewManualClock returns one. Several
+// servers may share one.
 type ManualClock struct {
-	moving sync.Mutex // held by Advance; taken before mu
-	mu     sync.Mutex // guards now and agenda
-	now    time.Time
-	calls  callQueue
+	advancing sync.Mutex // held by Advance, so that calls run one after another; taken before mu
+	mu        sync.Mutex // guards now and calls
+	now       time.Time
+	calls     callQueue
 }
 
-// NewManualClock returns a clock that shows the given time.
+// NewManualClock returns a clock set to now.
 func NewManualClock(now time.Time) *ManualClock { return &ManualClock{now: now} }
 
-// Now is the time to which the clock has been moved.
+// Now returns the time of the clock.
 func (m *ManualClock) Now() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.now
 }
 
-// AfterFunc calls f in the Advance that reaches its time. A time that has come
-// already is reached by the next Advance, of zero even. f must not call Advance.
+// AfterFunc calls f within the Advance that reaches its time. If d is not positive, that
+// is the next one, even of zero. f must not call Advance.
 func (m *ManualClock) AfterFunc(d time.Duration, f func()) func() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -72,78 +72,79 @@ func (m *ManualClock) AfterFunc(d time.Duration, f func()) func() bool {
 	}
 }
 
-// Advance moves the clock on by d. Whatever falls due on the way happens at its
-// own time and in its order, and is over when Advance returns: keys have
-// expired, blocked calls have timed out and been answered, and what clients had
-// sent behind those calls has run. Where a client over a network has run out of
-// time, Advance waits for what it has sent to arrive, up to some seconds. Calls from
-// several goroutines follow one another. A d below zero is none.
+// Advance moves the clock forward by d; a negative d counts as zero. Everything that is
+// due until then happens at its own time and in order, and is complete when Advance
+// returns: keys have expired, blocked calls have timed out and been answered, and input
+// that clients had sent after those calls has run. If a network client exceeds a timeout,
+// Advance waits up to some seconds for input under way. Concurrent calls run one after
+// another.
 func (m *ManualClock) Advance(d time.Duration) {
-	m.moving.Lock()
-	defer m.moving.Unlock()
+	m.advancing.Lock()
+	defer m.advancing.Unlock()
 	end := m.Now().Add(max(d, 0))
 	for f := m.next(end); f != nil; f = m.next(end) {
 		f()
 	}
 }
 
-// next moves the clock to what is due first, or to the end.
+// next moves the clock to the next call due by end and returns it. If there is none, it
+// moves the clock to end and returns nil.
 func (m *ManualClock) next(end time.Time) func() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a := m.calls.due(end)
 	if a == nil {
-		m.reach(end)
+		m.moveTo(end)
 		return nil
 	}
-	m.reach(a.at)
+	m.moveTo(a.at)
 	return a.f
 }
 
-// reach moves the clock on to t, and never back.
-func (m *ManualClock) reach(t time.Time) {
+// moveTo moves the clock to t, never back.
+func (m *ManualClock) moveTo(t time.Time) {
 	if t.After(m.now) {
 		m.now = t
 	}
 }
 
-// A RunningClock runs as the real one does, and Advance moves it on besides. The
-// zero value shows the real time. It suits servers whose clients are other
-// processes, which have a time of their own.
+// A RunningClock runs like the real clock, and Advance moves it forward. The zero value
+// shows the real time. It suits servers with clients in other processes, which use the
+// real clock.
 type RunningClock struct {
-	moving sync.Mutex // held while what is due is called, so that this has an order; taken before mu
-	mu     sync.Mutex // guards all below
-	ahead  time.Duration
-	calls  callQueue
-	timer  *time.Timer // for the first of the agenda, or earlier; nil: that is empty
+	advancing sync.Mutex // held by Advance, so that calls run one after another; taken before mu
+	mu        sync.Mutex // guards all below
+	offset    time.Duration
+	calls     callQueue
+	timer     *time.Timer // set for the first of calls, or earlier; nil: there are none
 }
 
-// Now is the real time and all that the clock has been moved on.
+// Now returns the real time plus all that the clock was moved forward.
 func (r *RunningClock) Now() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.now()
 }
 
-func (r *RunningClock) now() time.Time { return realClock{}.Now().Add(r.ahead) }
+func (r *RunningClock) now() time.Time { return realClock{}.Now().Add(r.offset) }
 
-// AfterFunc calls f when its time has come, or in the Advance that reaches it. f
-// must not call Advance, and holds up all others that are due.
+// AfterFunc calls f when its time has come, or within the Advance that reaches it. f must
+// not call Advance. Calls run one after another, so a slow f delays all others.
 func (r *RunningClock) AfterFunc(d time.Duration, f func()) func() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a := r.calls.add(r.now().Add(d), f)
-	r.wind()
+	r.armTimer()
 	return func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		defer r.wind()
+		defer r.armTimer()
 		return r.calls.remove(a)
 	}
 }
 
-// wind sets the timer for the first of the agenda.
-func (r *RunningClock) wind() {
+// armTimer sets the timer for the first call.
+func (r *RunningClock) armTimer() {
 	if r.timer != nil {
 		r.timer.Stop()
 		r.timer = nil
@@ -153,64 +154,65 @@ func (r *RunningClock) wind() {
 	}
 }
 
-// Advance moves the clock on by d, as that of a ManualClock does; meanwhile it
-// runs on.
+// Advance moves the clock forward by d, as ManualClock.Advance does. The clock runs
+// meanwhile.
 func (r *RunningClock) Advance(d time.Duration) {
-	r.moving.Lock()
-	defer r.moving.Unlock()
+	r.advancing.Lock()
+	defer r.advancing.Unlock()
 	r.mu.Lock()
-	end := r.ahead + max(d, 0)
+	end := r.offset + max(d, 0)
 	r.mu.Unlock()
 	for f := r.next(end); f != nil; f = r.next(end) {
 		f()
 	}
 }
 
-// next moves the clock to what is due first, or as far ahead as it is to be.
+// next moves the clock to the next call due and returns it. If there is none, it sets
+// offset to end and returns nil.
 func (r *RunningClock) next(end time.Duration) func() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a := r.calls.due(realClock{}.Now().Add(end))
 	if a == nil {
-		r.ahead = end
-		r.wind()
+		r.offset = end
+		r.armTimer()
 		return nil
 	}
-	r.ahead += max(a.at.Sub(r.now()), 0)
+	r.offset += max(a.at.Sub(r.now()), 0)
 	return a.f
 }
 
-// An agenda is what a clock is to call, in order of the times; equal times in the
-// order in which they were asked for. Its owner's lock guards it.
+// A callQueue is a queue of scheduled calls, by time, then in order of addition. The lock
+// of its owner guards it.
 type callQueue struct {
-	queue callHeap
-	asked int64 // how many there have been
+	queue   callHeap
+	lastSeq int64 // number of calls added so far
 }
 
 type scheduledCall struct {
-	at     time.Time
-	f      func()
-	number int64 // the order in which they were asked for
-	place  int   // in the heap; -1: it is over
+	at    time.Time
+	f     func()
+	seq   int64 // order of addition
+	index int   // in the heap; -1: called or removed
 }
 
 func (g *callQueue) add(at time.Time, f func()) *scheduledCall {
-	g.asked++
-	a := &scheduledCall{at: at, f: f, number: g.asked}
+	g.lastSeq++
+	a := &scheduledCall{at: at, f: f, seq: g.lastSeq}
 	heap.Push(&g.queue, a)
 	return a
 }
 
-// remove reports whether it was still to come.
+// remove reports whether a was still scheduled.
 func (g *callQueue) remove(a *scheduledCall) bool {
-	if a.place < 0 {
+	if a.index < 0 {
 		return false
 	}
-	heap.Remove(&g.queue, a.place)
+	heap.Remove(&g.queue, a.index)
 	return true
 }
 
-// first is what is due first, or nil.
+// first returns the earliest call, or nil.
 func (g *callQueue) first() *scheduledCall {
 	if len(g.queue) == 0 {
 		return nil
@@ -218,7 +220,7 @@ func (g *callQueue) first() *scheduledCall {
 	return g.queue[0]
 }
 
-// due takes out the first up to a time, or returns nil.
+// due removes and returns the earliest call if it is due by end, or returns nil.
 func (g *callQueue) due(end time.Time) *scheduledCall {
 	a := g.first()
 	if a == nil || a.at.After(end) {
@@ -228,7 +230,7 @@ func (g *callQueue) due(end time.Time) *scheduledCall {
 	return a
 }
 
-// callHeap are a heap, the first to come in front.
+// A callHeap is a heap of calls, the earliest first.
 type callHeap []*scheduledCall
 
 func (q callHeap) Len() int { return len(q) }
@@ -237,16 +239,16 @@ func (q callHeap) Less(i, j int) bool {
 	if c := q[i].at.Compare(q[j].at); c != 0 {
 		return c < 0
 	}
-	return q[i].number < q[j].number
+	return q[i].seq < q[j].seq
 }
 
 func (q callHeap) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
-	q[i].place, q[j].place = i, j
+	q[i].index, q[j].index = i, j
 }
 
 func (q *callHeap) Push(a any) {
-	a.(*scheduledCall).place = len(*q)
+	a.(*scheduledCall).index = len(*q)
 	*q = append(*q, a.(*scheduledCall))
 }
 
@@ -255,6 +257,6 @@ func (q *callHeap) Pop() any {
 	a := (*q)[last]
 	(*q)[last] = nil
 	*q = (*q)[:last]
-	a.place = -1
+	a.index = -1
 	return a
 }

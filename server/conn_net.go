@@ -40,7 +40,7 @@ func (s *Server) serveConn(conn net.Conn) {
 		refuse(conn, err)
 		return
 	}
-	keepAlive(conn, s.engine.settings.Load().silent)
+	keepAlive(conn, s.engine.settings.Load().keepAlive)
 	if !s.track(t) {
 		session.leave()
 		return

@@ -98,7 +98,7 @@ func (s *Server) shakeHands(conn net.Conn) (done func(), ok bool) {
 	done = func() { s.untrack(h) }
 	if seconds := now.timeouts.Auth; seconds > 0 {
 		h.due = after(s.engine.clock.Now(), seconds)
-		s.engine.timeoutQueue.atLatest(&h.reminder, h.due)
+		s.engine.timeoutQueue.callBy(&h.reminder, h.due)
 		defer s.engine.timeoutQueue.remove(&h.reminder)
 	}
 	if err := s.handshake(secured); err != nil {

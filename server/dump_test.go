@@ -138,7 +138,7 @@ func askDirectly(t testing.TB, s *Server) asker {
 	d.client.Direct = false // this one lasts: SELECT has its effect
 	return func(calls ...[]string) (replies []resp.Value) {
 		for _, call := range calls {
-			err := s.engine.direct(context.Background(), d, wordsOf(call))
+			err := s.engine.runDirect(context.Background(), d, wordsOf(call))
 			raw := d.w.Bytes()
 			require.NoError(t, err, "%q", call)
 			v, err := resp.Parse(raw)

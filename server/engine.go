@@ -14,7 +14,7 @@ import (
 	"github.com/parley-chat/parley/internal/control"
 )
 
-// ErrClosed is what a server that is closed answers to Dial and Do.
+// ErrClosed is the error of Dial and Do once the server is closed.
 var ErrClosed = errors.New("server: closed")
 
 var (
@@ -22,12 +22,11 @@ var (
 	errCrossProtocol = errors.New("server: not a Redis client")
 )
 
-// An engine owns the data. It has one lock and one door, do, through which
-// every command goes, whoever sends it.
+// An engine owns the data. One lock, mu, guards them, and every command of every caller
+// runs through one method, do.
 //
-// Lock order: a session's turn, then mu, then an outbox's mu, then a Server's,
-// then that of reminders. That of the reclaimer is taken behind mu, and none behind it
-// but a clock's.
+// Lock order: session.turn, engine.mu, outbox.mu, Server.mu, timerQueue.mu.
+// memoryReclaimer.mu is taken after engine.mu; only a clock's lock is taken after it.
 type engine struct {
 	clock Clock
 	log   eventLog
@@ -35,59 +34,59 @@ type engine struct {
 
 	onMaxMemory func(bytes uint64) // see Options.MaxMemory; may be nil
 	hooks       control.Hooks
-	hooked      bool // any of them is set
+	hooked      bool // whether any hook is set
 
-	lastID atomic.Int64 // of clients, those of Do included
+	lastID atomic.Int64 // the last client ID; calls of Do use IDs, too
 
-	unauthenticated atomic.Int64 // connections that have not authenticated and must
+	unauthenticated atomic.Int64 // connections that must authenticate and have not
 	settings        atomic.Pointer[settings]
-	lockHeld        histogram // under the lock, of callers
-	lockWait        histogram // for the lock, of callers that did not find it free
+	lockHeld        histogram // how long batches hold the lock
+	lockWait        histogram // how long callers wait for a lock that is taken
 
-	mu          sync.RWMutex // guards all below; rows that are ReadOnly share it
-	state       commands.State
-	waiting     waiting
-	pausing     pausing
-	faults      faults
-	authLimiter authLimiter
-	server      caller  // acts when no client does: keys expire
-	admin       *caller // acts for Act; nil until then
-	expiry      expiryTimer
-	closed      bool
-	ending      bool // somebody is in unlock, to end what ends in pieces
+	mu           sync.RWMutex // guards all below; batches that only read share it
+	state        commands.State
+	blocked      blockedCalls
+	pause        pauseState
+	faults       faults
+	authLimiter  authLimiter
+	serverCaller caller  // runs what no client asks for, such as expiry and eviction
+	admin        *caller // runs Exec; nil before its first use
+	expiry       expiryTimer
+	closed       bool
+	cleaning     bool // a goroutine is in unlock, calling State.EndSome
 
-	newLimit bool  // maxmemory has changed
-	evicting timer // of evictMore
+	maxMemoryChanged bool  // since the last applyMaxMemory
+	evictionTimer    timer // calls evictMore
 
 	reclaimer     memoryReclaimer
-	timeoutQueue  timerQueue     // of what clients may be late with
+	timeoutQueue  timerQueue     // timeouts of clients
 	ended         chan struct{}  // closed by close
-	pipelineSlots chan struct{}  // see further
-	tasks         sync.WaitGroup // timers that are set, and what has been begun and not ended
+	pipelineSlots chan struct{}  // see batchThrottled
+	tasks         sync.WaitGroup // timers that are set, and running goroutines of the engine
 	timers        timers
 	pending       pendingWork
 }
 
-// A caller is one who sends commands: the session of a connection, or Do.
+// A caller is a source of commands: the session of a connection, or one call of Do.
 type caller struct {
 	client *commands.Client
 	w      resp.Writer
 	ctx    commands.Context
-	from   netip.Addr                   // where it comes from; the zero Addr: not over a network
-	limits atomic.Pointer[callerLimits] // set under the lock, also while a call of this caller waits
+	ip     netip.Addr                   // of the peer; the zero Addr: it has no IP address
+	limits atomic.Pointer[callerLimits] // stored under the lock
 
-	inProcess bool         // it is code of this process
-	loopback  bool         // see origin
-	shared    bool         // the call under way shares the lock
-	finished  atomic.Bool  // no further command of this caller may run
-	isBlocked atomic.Bool  // a call of this caller waits
-	blocked   *blockedCall // that call
-	answered  func()       // takes its reply out of w; called under the lock
-	resume    func()       // it is over; called under the lock
-	ran       func(int)    // so many bytes of large words are not its own any more; nil: nobody counts them
+	inProcess     bool         // the peer is code of this process, connected in memory
+	loopback      bool         // see peerAddr
+	sharesLock    bool         // its batch holds the lock shared
+	finished      atomic.Bool  // no further call may run
+	isBlocked     atomic.Bool  // a call is blocked
+	blocked       *blockedCall // that call; nil: none
+	deliverReply  func()       // sends the replies in w; called under the lock
+	resume        func()       // called under the lock when a call is no longer blocked
+	largeWordsRun func(int)    // gets the bytes of large words of a call that has run; may be nil
 }
 
-// callerLimits are copies of what CONFIG says, for use without the lock.
+// callerLimits are the limits of one caller, copied for use without the lock.
 type callerLimits struct {
 	bulk  int64
 	query int
@@ -96,60 +95,69 @@ type callerLimits struct {
 	unauthenticated bool
 }
 
-// settings are what CONFIG says, for those who do not hold the lock.
+// settings are copies of configuration parameters and of state for use without the lock.
 type settings struct {
-	output   [commands.OutputClasses]commands.OutputLimit
-	timeouts commands.Patience
-	silent   time.Duration // after which a client over TCP is asked whether it is there; 0: never
+	output    [commands.OutputClasses]commands.OutputLimit
+	timeouts  commands.Patience
+	keepAlive time.Duration // interval of TCP keepalive probes; 0: none
 
 	maxClients int
 
-	room    uint64 // maxmemory
-	clients int64  // bytes that all clients may take; 0: any
-	alone   bool   // reads must not run side by side: they have events, or monitors, or are held back
+	maxMemory       uint64 // in bytes; 0: no limit
+	maxClientMemory int64  // of all clients, in bytes; 0: no limit
+	exclusiveReads  bool   // reads must not share the lock: MONITOR, pause, hooks, miss events
 }
 
-// publish makes changed settings known.
-func (e *engine) publish() {
+// publishSettings stores the settings if they have changed.
+func (e *engine) publishSettings() {
 	config := &e.state.Config
 	now := settings{
-		output:   config.OutputLimits,
-		timeouts: config.Patience,
-		silent:   time.Duration(config.KeepAlive) * time.Second,
+		output:    config.OutputLimits,
+		timeouts:  config.Patience,
+		keepAlive: time.Duration(config.KeepAlive) * time.Second,
 
 		maxClients: config.MaxClients,
 
-		room:    config.MaxMemory,
-		clients: config.ClientMemoryLimit(),
-		alone:   config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 || e.state.Pause.On() || e.hooked,
+		maxMemory:       config.MaxMemory,
+		maxClientMemory: config.ClientMemoryLimit(),
+		exclusiveReads: config.Events&commands.EventMiss != 0 || e.state.Monitors.Len() > 0 ||
+			e.state.Pause.On() || e.hooked,
 	}
 	old := e.settings.Load()
 	if old != nil && *old == now {
 		return
 	}
-	e.newLimit = e.newLimit || old == nil || old.room != now.room
-	changed := now // only this one is allocated
+	e.maxMemoryChanged = e.maxMemoryChanged || old == nil || old.maxMemory != now.maxMemory
+	changed := now // allocated only if changed
 	e.settings.Store(&changed)
 	if old != nil && old.timeouts != now.timeouts {
 		e.recheckTimeouts()
 	}
 }
 
-// A request is a call that has been parsed: its row, or why there is none.
+// A request is one parsed call: its row, or the error that it is answered with.
 type request struct {
-	args    [][]byte
-	command *commands.Command
-	err     error // the reply to a call that cannot run
-	broken  error // the stream cannot be read on
-	large   int   // bytes of args that are large words
+	args       [][]byte
+	command    *commands.Command
+	err        error // the reply to a call that cannot run
+	streamErr  error // the input stream is invalid; there is no call
+	largeBytes int   // bytes of args that are large words
 
-	faultChosen bool           // what goes wrong with it
-	hooked      bool           // to tests, that it has come in
-	fault       *control.Fault // what goes wrong; nil: nothing
+	faultChosen bool           // Hooks.Fault has been called
+	hooked      bool           // Hooks.Call has been called
+	fault       *control.Fault // nil: none
 }
 
 func newEngine(o Options) (*engine, error) {
-	e := &engine{log: eventLog{logger: o.Logger, clock: o.Clock}, seed: o.Seed, onMaxMemory: o.MaxMemory, hooks: o.hooks, hooked: o.hooks.Any(), ended: make(chan struct{}), pipelineSlots: newPipelineSlots()}
+	e := &engine{
+		log:           eventLog{logger: o.Logger, clock: o.Clock},
+		seed:          o.Seed,
+		onMaxMemory:   o.MaxMemory,
+		hooks:         o.hooks,
+		hooked:        o.hooks.Any(),
+		ended:         make(chan struct{}),
+		pipelineSlots: newPipelineSlots(),
+	}
 	e.clock = e.drainingClockOf(o.Clock)
 	e.timers = timers{e.clock, &e.tasks}
 	s := &e.state
@@ -172,9 +180,9 @@ func newEngine(o Options) (*engine, error) {
 	s.Configured()
 	s.Evicting.Rand = rand.New(rand.NewPCG(e.seed, evictionStream))
 	s.Stats.Reset(s.Table)
-	s.Run = e.run
-	e.waiting.bytes = &s.Held
-	s.Ready, s.Awaited = e.waiting.changed, e.waiting.awaited
+	s.Run = e.runNested
+	e.blocked.bytes = &s.Held
+	s.Ready, s.Awaited = e.blocked.keyChanged, e.blocked.awaitedKeys
 	s.WaitingCalls = e.waitingCalls
 	s.Copies = e.hooks.Copies
 	s.Unblock = e.unblock
@@ -182,14 +190,14 @@ func newEngine(o Options) (*engine, error) {
 	s.Published = o.hooks.Published
 	e.reclaimer.hook = o.FreeMemory
 	e.timeoutQueue.init(e.clock, &e.tasks, &e.pending)
-	e.timeoutQueue.panicked = e.timerPanicked
-	e.server.init(e, nil)
-	e.publish()
+	e.timeoutQueue.onPanic = e.timerPanicked
+	e.serverCaller.init(e, nil)
+	e.publishSettings()
 	e.applyMaxMemory()
 	return e, nil
 }
 
-// evictionStream keeps what goes when memory is full apart from the picks of clients.
+// evictionStream seeds the random source of eviction. It differs from every client's.
 const evictionStream = 1 << 63
 
 // init prepares a caller for its first call.
@@ -208,8 +216,8 @@ func (c *caller) init(e *engine, l *commands.Client) {
 
 func (e *engine) micros() int64 { return e.clock.Now().UnixMicro() }
 
-// enter admits the client of a connection.
-func (e *engine) enter(c *caller) (err error) {
+// addClient adds the client of a connection, or returns the error that refuses it.
+func (e *engine) addClient(c *caller) (err error) {
 	if closed := e.exclusive(func() { err = e.admit(c) }); closed != nil {
 		return closed
 	}
@@ -217,7 +225,7 @@ func (e *engine) enter(c *caller) (err error) {
 }
 
 func (e *engine) admit(c *caller) error {
-	if err := e.admission(c); err != nil {
+	if err := e.checkAdmission(c); err != nil {
 		e.state.Stats.Rejected.Add(1)
 		return err
 	}
@@ -237,9 +245,9 @@ func (e *engine) admit(c *caller) error {
 	return nil
 }
 
-// leave forgets a client with all that it held. A call of it that waits takes
-// nothing any more.
-func (e *engine) leave(c *caller) {
+// removeClient removes a client and all its state. A blocked call of the client ends
+// without having changed anything.
+func (e *engine) removeClient(c *caller) {
 	e.mu.Lock()
 	defer e.unlock()
 	if e.state.Clients.Get(c.client.ID) == c.client {
@@ -258,8 +266,8 @@ func (e *engine) leave(c *caller) {
 	e.afterChange()
 }
 
-// request finds the row of a call. It needs no lock.
-func (e *engine) request(args [][]byte) request {
+// newRequest finds the row of a call and checks its arity. It needs no lock.
+func (e *engine) newRequest(args [][]byte) request {
 	r := request{args: args}
 	r.command, r.err = e.state.Table.Find(args)
 	if r.err == nil && !r.command.Accepts(len(args)) {
@@ -268,8 +276,8 @@ func (e *engine) request(args [][]byte) request {
 	return r
 }
 
-// exclusive runs f in a critical section, and then what must follow one. It does not,
-// and returns ErrClosed, if the engine is closed.
+// exclusive runs f under the lock, then afterChange. It returns ErrClosed, and does not
+// run f, if the engine is closed.
 func (e *engine) exclusive(f func()) error {
 	e.mu.Lock()
 	defer e.unlock()
@@ -281,51 +289,51 @@ func (e *engine) exclusive(f func()) error {
 	return nil
 }
 
-// background is exclusive for timers and for goroutines of the engine: a panic ends f
-// and nothing else.
+// background is exclusive for timers and goroutines of the engine. A panic ends f only.
+// what names the task in the log.
 func (e *engine) background(what string, f func()) {
 	if e.recoverPanic(what, func() { e.exclusive(f) }) {
 		e.settleAfterPanic()
 	}
 }
 
-// afterChange does all that must follow a critical section of whoever has held the lock
-// alone. Callers have delivered their own replies: what others are sent of it comes
-// behind those.
+// afterChange does what must follow every critical section that held the lock
+// exclusively. Callers deliver their own replies first: messages that it causes come after
+// them.
 func (e *engine) afterChange() {
 	e.serveReady()
 	e.followPause()
-	e.publish()
+	e.publishSettings()
 	e.applyMaxMemory()
 	e.serveReady()
 	e.armExpiry()
 	e.evictClients()
-	e.server.ctx.Broadcast()
+	e.serverCaller.ctx.Broadcast()
 	e.noteMemory()
 	e.notifyChange()
 }
 
 // serveReady runs the blocked calls whose keys have changed.
 func (e *engine) serveReady() {
-	if len(e.waiting.ready) > 0 {
-		e.serve(e.micros())
+	if len(e.blocked.ready) > 0 {
+		e.serveQueues(e.micros())
 	}
 }
 
-// serverContext is the context in which the server itself acts, at the present time.
+// serverContext returns the context of serverCaller, set to the present time.
 func (e *engine) serverContext() *commands.Context {
 	now := e.micros()
-	e.server.ctx.Now, e.server.ctx.Micros = now/1000, now
-	return &e.server.ctx
+	e.serverCaller.ctx.Now, e.serverCaller.ctx.Micros = now/1000, now
+	return &e.serverCaller.ctx
 }
 
-// batch runs a caller's requests in one critical section, until all have run, one is
-// blocked, no further one may run, or it has taken long enough. It calls deliver for the
-// replies before it serves others and before it returns, and returns how many requests
-// were used up.
+// batch runs requests of a caller in one critical section, and returns how many it
+// consumed. It stops early when a call blocks, the caller is finished, or the limits of
+// time or reply size (maxBatchTime, maxBatchReply) are exceeded. It calls deliver, which
+// sends the replies, before it serves blocked calls of others and before it returns.
 func (e *engine) batch(c *caller, batch []request, deliver func()) (n int) {
-	c.shared = c.shares(batch) && e.rlock()
-	if c.shared {
+	c.sharesLock = c.mayShareLock(batch) && e.rlock()
+	if c.sharesLock {
 		defer e.mu.RUnlock()
 	} else {
 		e.lock()
@@ -335,14 +343,14 @@ func (e *engine) batch(c *caller, batch []request, deliver func()) (n int) {
 		c.finished.Store(true)
 	}
 	n, held := e.runBatch(c, batch, deliver)
-	if !c.shared {
+	if !c.sharesLock {
 		e.state.Weigh(c.client)
 	}
 	deliver()
 	if e.hooked {
-		e.updateLink(c) // it may have another name
+		e.updateLink(c) // the client's name may have changed
 	}
-	if c.shared {
+	if c.sharesLock {
 		e.noteMemory()
 	} else {
 		e.afterChange()
@@ -350,13 +358,13 @@ func (e *engine) batch(c *caller, batch []request, deliver func()) (n int) {
 	e.copyLimits(c)
 	if c.blocked != nil && c.w.Len() == 0 {
 		_, unused := c.w.Take(nil)
-		recycleReply(unused) // it may be blocked for long
+		recycleReply(unused) // the call may be blocked for long
 	}
 	e.lockHeld.add(held)
 	return n
 }
 
-// runBatch is the loop of batch. held: how long it took.
+// runBatch is the loop of batch. held is the time that it took.
 func (e *engine) runBatch(c *caller, batch []request, deliver func()) (n int, held time.Duration) {
 	begun := e.clock.Now()
 	micros := begun.UnixMicro()
@@ -366,10 +374,10 @@ func (e *engine) runBatch(c *caller, batch []request, deliver func()) (n int, he
 		if !e.prepare(c, now) {
 			break
 		}
-		if batch[n].large > 0 {
-			e.noteMemory() // while a value is there that this one replaces
+		if batch[n].largeBytes > 0 {
+			e.noteMemory() // counts the peak before a value is replaced
 		}
-		o, ran := e.intake(c, batch[n])
+		o, ran := e.doWithFaults(c, batch[n])
 		if c.blocked == nil {
 			c.ctx.Answered(batch[n].command)
 			c.ctx.EndCall()
@@ -379,23 +387,23 @@ func (e *engine) runBatch(c *caller, batch []request, deliver func()) (n int, he
 		if ran {
 			e.report(c, batch[n], o, held-before)
 		}
-		if batch[n].large > 0 {
-			c.ran(batch[n].large)
+		if batch[n].largeBytes > 0 {
+			c.largeWordsRun(batch[n].largeBytes)
 		}
-		if len(e.waiting.ready) > 0 {
-			deliver() // what the served do may be told to the caller: behind its own replies
-			e.serve(now)
+		if len(e.blocked.ready) > 0 {
+			deliver() // messages that served calls cause for this client must follow its replies
+			e.serveQueues(now)
 			held = since(e.clock, begun)
 		}
 	}
 	return n, held
 }
 
-// prepare begins a call at the time given: what is due by then has expired. It reports
-// whether the caller is still there: it may have been evicted.
+// prepare begins a call at a time, in Unix µs, and expires what is due by then. It is
+// false if the call must not run: the client may have been evicted.
 func (e *engine) prepare(c *caller, micros int64) bool {
 	c.ctx.Begin(c.client, micros)
-	if c.shared {
+	if c.sharesLock {
 		return true
 	}
 	e.expire(&c.ctx)
@@ -403,14 +411,14 @@ func (e *engine) prepare(c *caller, micros int64) bool {
 	return c.mayRun()
 }
 
-// shares reports whether a batch may run beside others: it reads, and does not
-// change what is known of the client either.
-func (c *caller) shares(batch []request) bool {
+// mayShareLock reports whether a batch may run under the shared lock: it must change
+// neither data nor the client's state.
+func (c *caller) mayShareLock(batch []request) bool {
 	if c.client.Multi != nil || c.client.Remembers() {
 		return false
 	}
 	for _, r := range batch {
-		if r.err != nil || r.broken != nil || !r.command.Has(commands.ReadOnly) || r.command.Has(commands.Alone) {
+		if r.err != nil || r.streamErr != nil || !r.command.Has(commands.ReadOnly) || r.command.Has(commands.Alone) {
 			return false
 		}
 	}
@@ -420,17 +428,17 @@ func (c *caller) shares(batch []request) bool {
 // mayRun reports whether a further command of this caller may run.
 func (c *caller) mayRun() bool { return !c.isBlocked.Load() && !c.finished.Load() }
 
-// do is the one door: all that must happen for every command happens here, in
-// run, and in serve. The reply is in c.w, unless the call waits. ran: the
-// handler has run; otherwise the call was refused, queued, or held back.
+// do runs one call: every check that precedes a handler is here. Exceptions are runNested,
+// for calls within EXEC, and retry, for blocked calls. The reply is in c.w unless the
+// call blocks. ran is false if the call was rejected, queued by MULTI, or held back.
 func (e *engine) do(c *caller, r request) (o commands.Outcome, ran bool) {
-	if r.broken != nil {
-		e.breakOff(c, r.broken)
+	if r.streamErr != nil {
+		e.closeBroken(c, r.streamErr)
 		return o, false
 	}
 	l := c.client
 	l.Active, l.Last = c.ctx.Now, r.command
-	if err := e.refusal(c, r); err != nil {
+	if err := e.checkCall(c, r); err != nil {
 		e.reject(c, r, err)
 		return o, false
 	}
@@ -457,16 +465,16 @@ func (e *engine) do(c *caller, r request) (o commands.Outcome, ran bool) {
 	return o, true
 }
 
-// run is the door for calls within a call: those that EXEC has kept. They were
-// let in when they were queued.
-func (e *engine) run(c *commands.Context, m *commands.Command, args [][]byte) {
+// runNested runs a call within another: those of EXEC, which were checked when they were
+// queued.
+func (e *engine) runNested(c *commands.Context, m *commands.Command, args [][]byte) {
 	begun := e.clock.Now()
 	o := e.perform(c, m, args)
 	c.Report(m, args, o, since(e.clock, begun))
 }
 
-// perform runs a handler. One that panics, which none should, costs its client
-// that reply and nobody anything else.
+// perform runs a handler. A panicking handler costs its client that reply and nothing
+// else.
 func (e *engine) perform(c *commands.Context, m *commands.Command, args [][]byte) (o commands.Outcome) {
 	mark := c.Len()
 	defer func() {
@@ -480,23 +488,24 @@ func (e *engine) perform(c *commands.Context, m *commands.Command, args [][]byte
 	return c.Perform(m, args)
 }
 
-// report tells of a call that has run, or that waits: what it took so far is
-// told again with what it will take when it is answered.
+// report records a call in statistics, slow log and monitors. A blocked call is reported
+// once more when it is answered, with the time of both runs.
 func (e *engine) report(c *caller, r request, o commands.Outcome, took time.Duration) {
 	c.ctx.Report(r.command, r.args, o, took)
 	if o.Wait != nil && c.blocked != nil {
-		c.blocked.took = took
+		c.blocked.elapsed = took
 	}
 }
 
-// refusal is why a call may not run, or nil. The order is Redis's.
-func (e *engine) refusal(c *caller, r request) error {
+// checkCall returns the error that rejects a call, or nil. The checks are in Redis's
+// order.
+func (e *engine) checkCall(c *caller, r request) error {
 	l, m := c.client, r.command
 	switch {
 	case r.err != nil:
 		return r.err
-	case m.Has(commands.Protected) && e.state.ProtectedRefusal(m, !remote(c.from)) != nil:
-		return e.state.ProtectedRefusal(m, !remote(c.from))
+	case m.Has(commands.Protected) && e.state.ProtectedRefusal(m, !remote(c.ip)) != nil:
+		return e.state.ProtectedRefusal(m, !remote(c.ip))
 	case l.Direct && m.Has(commands.OfConnection):
 		return commands.Errorf("ERR '%s' needs a connection of its own: see Dial", m.FullName())
 	case e.state.MustAuthenticate(l) && !m.Has(commands.NoAuth):
@@ -511,28 +520,28 @@ func (e *engine) refusal(c *caller, r request) error {
 		return err
 	}
 	if l.Protocol == 2 && l.Subscribed() > 0 && !m.Has(commands.Subscribed) {
-		return commands.Errorf("ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context", m.FullName())
+		return commands.Errorf("ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "+
+			"are allowed in this context", m.FullName())
 	}
 	return l.MonitorRefusal(m)
 }
 
-// reject answers a call that may not run. A transaction that it was part of
-// will not run either.
+// reject replies to a call with an error, and makes an open transaction fail.
 func (e *engine) reject(c *caller, r request, err error) {
-	told := e.state.Refuse(c.client, r.command, err)
-	c.w.Error(told)
-	e.hookFailed(c.client, r.command, told)
+	reply := e.state.Refuse(c.client, r.command, err)
+	c.w.Error(reply)
+	e.hookFailed(c.client, r.command, reply)
 	e.state.Stats.CountError(err)
 	if r.command != nil {
 		e.state.Stats.Of(r.command).Rejected.Add(1)
 		if r.command.Has(commands.EndsMulti) {
-			c.ctx.Show(r.command, r.args) // monitors have seen the beginning
+			c.ctx.Show(r.command, r.args) // monitors have seen the MULTI
 		}
 	}
 }
 
-// breakOff ends a connection whose stream cannot be understood.
-func (e *engine) breakOff(c *caller, err error) {
+// closeBroken finishes a caller whose input stream is invalid.
+func (e *engine) closeBroken(c *caller, err error) {
 	if errors.Is(err, errCrossProtocol) {
 		e.log.log(eventHTTPOnPort, clientAttr(c.client))
 	} else {
@@ -542,7 +551,7 @@ func (e *engine) breakOff(c *caller, err error) {
 	c.finished.Store(true)
 }
 
-// copyLimits makes known what a caller is under now.
+// copyLimits stores the limits of a caller if they have changed.
 func (e *engine) copyLimits(c *caller) {
 	config := &e.state.Config
 	now := callerLimits{
@@ -553,22 +562,23 @@ func (e *engine) copyLimits(c *caller) {
 		unauthenticated: e.state.MustAuthenticate(c.client),
 	}
 	if old := c.limits.Load(); old == nil || *old != now {
-		changed := now // only this one is allocated
+		changed := now // allocated only if changed
 		c.limits.Store(&changed)
 		e.countUnauthenticated(c, old != nil && old.unauthenticated, now.unauthenticated)
 	}
 }
 
-// close lets no further client in and stops what would act by itself.
+// close rejects new clients and calls, ends blocked calls, stops all timers and waits for
+// background tasks.
 func (e *engine) close() {
 	e.mu.Lock()
-	e.recoverPanic("(tap)", e.hookClosed)
+	e.recoverPanic("(hook)", e.hookClosed)
 	e.closed = true
 	close(e.ended)
 	e.expiry.clear(e.timers)
-	e.evicting.clear(e.timers)
+	e.evictionTimer.clear(e.timers)
 	e.reclaimer.stopReclaiming(e)
-	e.pausing.end.clear(e.timers)
+	e.pause.endTimer.clear(e.timers)
 	e.closeAuthLimiter()
 	e.unblockAll()
 	e.resetLinks()

@@ -4,8 +4,8 @@ import "github.com/parley-chat/parley/commands/resp"
 
 const errMaxClients = resp.Error("ERR max number of clients reached")
 
-// errProtected is Redis's, word for word, of advice that holds here too but for
-// the configuration file.
+// errProtected is Redis's text, word for word. Its advice holds here, too, except for the
+// configuration file.
 const errProtected = resp.Error("DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default " +
 	"user. In this mode connections are only accepted from the loopback interface. If you want to connect from external " +
 	"computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command " +
@@ -17,14 +17,15 @@ const errProtected = resp.Error("DENIED Redis is running in protected mode becau
 	"for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting " +
 	"connections from the outside.")
 
-// admission is why a connection is not let in, or nil. The order is Redis's.
-func (e *engine) admission(c *caller) error {
+// checkAdmission returns the error that refuses a connection, or nil. The checks are in
+// Redis's order.
+func (e *engine) checkAdmission(c *caller) error {
 	config := &e.state.Config
 	switch {
 	case e.state.Clients.Len() >= config.MaxClients:
 		e.log.log(eventMaxClients, "addr", quoted(c.client.Addr), "maxclients", config.MaxClients)
 		return errMaxClients
-	case config.ProtectedMode && e.state.Users.Default().AnyPassword() && remote(c.from):
+	case config.ProtectedMode && e.state.Users.Default().AnyPassword() && remote(c.ip):
 		e.log.log(eventProtectedMode, "addr", quoted(c.client.Addr))
 		return errProtected
 	case !c.inProcess && e.unauthenticated.Load() >= config.MostStrangers() && !e.state.Users.Default().Open():
@@ -34,7 +35,8 @@ func (e *engine) admission(c *caller) error {
 	return nil
 }
 
-// countUnauthenticated keeps account of those who have not authenticated and must.
+// countUnauthenticated updates the number of connections that must authenticate and have
+// not, when a caller changes from was to is.
 func (e *engine) countUnauthenticated(c *caller, was, is bool) {
 	switch {
 	case c.inProcess || was == is:
@@ -45,8 +47,8 @@ func (e *engine) countUnauthenticated(c *caller, was, is bool) {
 	}
 }
 
-// forgetUnauthenticated is for one who leaves. Whoever was killed is no client any more,
-// and counts until then.
+// forgetUnauthenticated stops counting a connection that ends. A killed client counts
+// until then.
 func (e *engine) forgetUnauthenticated(c *caller) {
 	if now := c.limits.Load(); now != nil && now.unauthenticated {
 		gone := *now

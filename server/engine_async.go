@@ -7,11 +7,12 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 )
 
-// startAsync runs the errand of a call that waits for it. Its client does not count as
-// blocked: what it waits for is not in the hands of other clients.
+// startAsync runs f without the lock, in a goroutine; its result is the reply to p. The
+// context ends when the call is unblocked, or its client disconnects. The client does not
+// count in blocked_clients: no other client could unblock it.
 func (e *engine) startAsync(p *blockedCall, f commands.Errand) {
 	ctx, cancel := context.WithCancel(context.Background())
-	p.reason, p.leave = blockedByAsync, cancel
+	p.reason, p.detach = blockedByAsync, cancel
 	p.caller.client.Blocked, p.caller.client.Away = false, true
 	e.tasks.Add(1)
 	go func() {
@@ -21,8 +22,9 @@ func (e *engine) startAsync(p *blockedCall, f commands.Errand) {
 	}()
 }
 
-// runAsync is perform for errands: one that panics costs its client the reply.
-func (e *engine) runAsync(ctx context.Context, m *commands.Command, f commands.Errand) (reply func(*resp.Writer), err error) {
+// runAsync runs f. A panic costs the client its reply and nothing else.
+func (e *engine) runAsync(ctx context.Context, m *commands.Command, f commands.Errand) (
+	reply func(*resp.Writer), err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			e.logPanic(m.FullName(), p)
@@ -32,7 +34,7 @@ func (e *engine) runAsync(ctx context.Context, m *commands.Command, f commands.E
 	return f(ctx)
 }
 
-// finishAsync replies to a call whose errand has been run, unless it waits no more.
+// finishAsync replies to a call whose work is done, unless it is no longer blocked.
 func (e *engine) finishAsync(p *blockedCall, reply func(*resp.Writer), err error) {
 	e.background("(async call)", func() {
 		c := p.caller
@@ -45,7 +47,7 @@ func (e *engine) finishAsync(p *blockedCall, reply func(*resp.Writer), err error
 	})
 }
 
-// replyAsync writes the reply. That it panics, which none should, leaves nobody waiting.
+// replyAsync writes the reply. If reply panics, the client gets an error.
 func (e *engine) replyAsync(c *caller, m *commands.Command, reply func(*resp.Writer), err error) {
 	mark := c.w.Len()
 	defer func() {

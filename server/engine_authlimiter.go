@@ -14,51 +14,49 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 )
 
-// authLimiter bound how many passwords can be tried: on one connection, by a delay
-// after each wrong one and an end after some; from one address, by a bucket of
-// so many a second, however many connections it has. The engine's lock guards
-// them.
+// An authLimiter limits the rate of failed authentication. The engine's lock guards it.
+// There are two limits:
+//   - for one connection: a delay after each wrong password, and the end of the
+//     connection after some;
+//   - for one address, with all its connections: a token bucket.
 //
-// While a bucket is empty no password from there is looked at, the right one
-// neither: that would tell it from the wrong ones. Such calls wait in order of
-// arrival, so that each has its turn, after as many guesses as were waiting
-// before it; a right password takes nothing out of the bucket. No order would be
-// better: to put connections first that have not failed yet only makes who guesses
-// open a new connection for each guess.
+// While a bucket is empty, no password from its address is checked, not even a right
+// one: a reply would distinguish it. Such calls are queued in order of arrival. A right
+// password takes no token. Preferring connections without failures would not help: an
+// attacker would open a new connection for each attempt.
 //
-// A wrong password that is given again is no new guess: it does not wait, and takes
-// nothing out of the bucket. So hundreds of clients with the same old password do not
-// hold up the others behind their address. A bucket remembers the last few, by their
-// digests. It does not remember the outcome: the password is looked at again, and
-// may have become right. All that is told before its turn is what was told already.
+// Repeating a wrong password is not a new attempt: it is not queued and takes no token.
+// So hundreds of clients with the same old password do not block others at their address.
+// A bucket remembers the digests of the last few wrong passwords, not the result: such a
+// password is checked again and may be right by now. A reply that skips the queue reveals
+// only what an earlier reply has revealed.
 //
-// Loopback addresses and unix sockets are exempt unless auth-failure-loopback is on: as
-// with redis-server, the answer comes at once. Where a connection comes from whose
-// remote address is no IP address, nobody knows: these are limited, as one address.
-// Connections in memory are the process's own code, which nobody need protect
-// the process from, and under a clock that stands still a delay would not end.
+// Loopback addresses and unix sockets are exempt unless auth-failure-loopback is set: as
+// in redis-server, the reply is immediate. Connections whose remote address is not an IP
+// address share one bucket. Connections in memory are exempt: they are code of the same
+// process, and under a ManualClock a delay might never end.
 type authLimiter struct {
 	buckets  map[netip.Prefix]*bucket
-	sweepAt  int  // so many buckets are looked through for those that are full again
-	draining bool // what waits is having its turn
+	sweepAt  int  // number of buckets at which full ones are deleted
+	draining bool // drain is running
 }
 
-// maxBuckets bounds the table. Addresses beyond share one bucket.
+// maxBuckets is the size limit of the table. Further addresses share overflowBlock.
 const maxBuckets = 10_000
 
-// A bucket is what one address may still try. It is only kept while it is not full.
+// A bucket is the token bucket of one address. A full bucket may be deleted.
 type bucket struct {
-	left       float64
-	asOf       int64            // Unix µs
-	failed     []failedPassword // the last different ones, the latest first
+	tokens     float64
+	refilled   int64            // Unix µs
+	failed     []failedPassword // the last maxFailed, all different, latest first
 	queue      list.List        // of *blockedCall
-	drainTimer timer            // for the first of those
+	drainTimer timer            // for the first call in queue
 }
 
 // A failedPassword is the digest of a user and a password that was wrong.
 type failedPassword [sha256.Size]byte
 
-// maxFailed is how many of them a bucket remembers.
+// maxFailed is how many failed passwords a bucket remembers.
 const maxFailed = 8
 
 func digestOf(user, password []byte) failedPassword {
@@ -69,13 +67,13 @@ func digestOf(user, password []byte) failedPassword {
 	return failedPassword(h.Sum(nil))
 }
 
-// hasFailed reports whether this was wrong already. b may be nil.
+// hasFailed reports whether b remembers this password as wrong. b may be nil.
 func (b *bucket) hasFailed(user, password []byte) bool {
 	return b != nil && len(b.failed) > 0 && slices.Contains(b.failed, digestOf(user, password))
 }
 
-// remember makes a wrong password the latest, and reports whether it is a new one.
-func (b *bucket) remember(user, password []byte) (isNew bool) {
+// addFailed moves a wrong password to the front, and reports whether it is new.
+func (b *bucket) addFailed(user, password []byte) (isNew bool) {
 	d := digestOf(user, password)
 	at := slices.Index(b.failed, d)
 	if isNew = at < 0; isNew {
@@ -89,10 +87,11 @@ func (b *bucket) remember(user, password []byte) (isNew bool) {
 	return isNew
 }
 
-// addressBlock is what counts as one address: of IPv6, what one customer gets. Unix
-// sockets are all one; so are connections whose remote address is no IP address.
+// addressBlock returns the addresses that share a bucket with a caller's: one IPv4
+// address, or an IPv6 /64, which is what one customer gets. All unix sockets are one
+// block; so are all connections whose remote address is not an IP address.
 func addressBlock(c *caller) netip.Prefix {
-	ip := c.from
+	ip := c.ip
 	switch {
 	case ip.IsValid():
 	case c.loopback:
@@ -109,26 +108,26 @@ func addressBlock(c *caller) netip.Prefix {
 }
 
 var (
-	// overflow is the bucket of addresses for which there is no room.
-	overflow = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	// overflowBlock is the block of all addresses beyond maxBuckets.
+	overflowBlock = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 
 	unixBlock = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 )
 
-// bucket returns that of a caller, or nil if it is full.
-func (e *engine) bucket(c *caller) *bucket {
+// findBucket returns the bucket of a caller, or nil, which stands for a full one.
+func (e *engine) findBucket(c *caller) *bucket {
 	if b := e.authLimiter.buckets[addressBlock(c)]; b != nil {
 		return b
 	}
 	if len(e.authLimiter.buckets) >= maxBuckets {
-		return e.authLimiter.buckets[overflow]
+		return e.authLimiter.buckets[overflowBlock]
 	}
 	return nil
 }
 
-// openBucket is bucket for one that is not to stay full.
-func (e *engine) openBucket(c *caller) *bucket {
-	if b := e.bucket(c); b != nil {
+// ensureBucket returns the bucket of a caller, and adds it if there is none.
+func (e *engine) ensureBucket(c *caller) *bucket {
+	if b := e.findBucket(c); b != nil {
 		return b
 	}
 	g := &e.authLimiter
@@ -142,61 +141,61 @@ func (e *engine) openBucket(c *caller) *bucket {
 	}
 	at := addressBlock(c)
 	if len(g.buckets) >= maxBuckets {
-		at = overflow
+		at = overflowBlock
 	}
 	if g.buckets == nil {
 		g.buckets = make(map[netip.Prefix]*bucket)
 	}
-	b := &bucket{left: float64(e.state.Config.Guesses.Burst), asOf: e.micros()}
+	b := &bucket{tokens: float64(e.state.Config.Guesses.Burst), refilled: e.micros()}
 	g.buckets[at] = b
 	e.state.Beside.Store(int64(len(g.buckets) * bucketBytes))
 	return b
 }
 
-// bucketBytes is what a bucket takes with its place in the table.
+// bucketBytes is the memory of a bucket and its map entry.
 const bucketBytes = int(unsafe.Sizeof(bucket{})) + 96
 
-// refill puts in what has come due, and returns what is there.
+// refill adds the tokens due by now, and returns how many there are.
 func (e *engine) refill(b *bucket) float64 {
 	config, now := &e.state.Config.Guesses, e.micros()
-	if passed := float64(now-b.asOf) / 1e6; passed > 0 {
-		b.left += passed * float64(config.Rate)
+	if passed := float64(now-b.refilled) / 1e6; passed > 0 {
+		b.tokens += passed * float64(config.Rate)
 	}
-	b.left, b.asOf = min(b.left, float64(config.Burst)), now
-	return b.left
+	b.tokens, b.refilled = min(b.tokens, float64(config.Burst)), now
+	return b.tokens
 }
 
-// authExempt reports whether a caller's wrong passwords are answered at once, at any rate.
+// authExempt reports whether wrong passwords of a caller are neither delayed nor limited.
 func (e *engine) authExempt(c *caller) bool {
 	return c.inProcess || c.loopback && !e.state.Config.Guesses.Loopback
 }
 
-// authLimited reports whether a caller's guesses are held to a rate.
+// authLimited reports whether a token bucket limits a caller.
 func (e *engine) authLimited(c *caller) bool {
 	return !e.authExempt(c) && e.state.Config.Guesses.Rate > 0
 }
 
-// allowAuth tells commands whether a password of the client may be looked at.
+// allowAuth reports whether a password of a client may be checked now.
 func (e *engine) allowAuth(l *commands.Client, user, password []byte) bool {
 	c := callerOf(l)
 	if c == nil || !e.authLimited(c) {
 		return true
 	}
-	b := e.bucket(c)
+	b := e.findBucket(c)
 	return b == nil || e.refill(b) >= 1 || b.hasFailed(user, password)
 }
 
-// authFailed is told of each wrong password.
+// authFailed counts a wrong password.
 func (e *engine) authFailed(l *commands.Client, user, password []byte) {
 	if c := callerOf(l); c != nil && e.authLimited(c) {
-		b := e.openBucket(c)
-		if e.refill(b); b.remember(user, password) {
-			b.left--
+		b := e.ensureBucket(c)
+		if e.refill(b); b.addFailed(user, password) {
+			b.tokens--
 		}
 	}
 }
 
-// callerOf is nil for those who are no connection.
+// callerOf returns the caller of a client, or nil if that is not a connection.
 func callerOf(l *commands.Client) *caller {
 	if s, ok := l.Peer.(*session); ok {
 		return &s.caller
@@ -204,12 +203,12 @@ func callerOf(l *commands.Client) *caller {
 	return nil
 }
 
-// mustQueueAuth reports whether a call that guesses has to wait for its turn.
+// mustQueueAuth reports whether a call with a password must be queued.
 func (e *engine) mustQueueAuth(c *caller, r request) bool {
 	if !r.command.Has(commands.GivesPassword) || !e.authLimited(c) {
 		return false
 	}
-	b := e.bucket(c)
+	b := e.findBucket(c)
 	if b == nil || (b.queue.Len() == 0 || e.authLimiter.draining) && e.refill(b) >= 1 {
 		return false
 	}
@@ -217,23 +216,25 @@ func (e *engine) mustQueueAuth(c *caller, r request) bool {
 	return ok && !b.hasFailed(user, password)
 }
 
-// queueAuth makes a call wait for its turn. Then it is made as if it had just come.
+// queueAuth blocks a call until its bucket has a token for it. Then it runs as if it had
+// just arrived.
 func (e *engine) queueAuth(c *caller, r request) {
-	p, b := e.block(c, r, blockedByAuthLimit), e.bucket(c)
-	p.leave = p.queueIn(&b.queue)
+	p, b := e.block(c, r, blockedByAuthLimit), e.findBucket(c)
+	p.detach = p.queueIn(&b.queue)
 	e.armDrain(b)
 }
 
-// armDrain sets the time at which the first of those that wait has its turn.
+// armDrain sets the timer for the first call in the queue.
 func (e *engine) armDrain(b *bucket) {
 	if b.drainTimer.isSet() || b.queue.Len() == 0 || e.closed {
 		return
 	}
-	wait := time.Duration((1 - e.refill(b)) / float64(max(e.state.Config.Guesses.Rate, 1)) * float64(time.Second))
+	rate := float64(max(e.state.Config.Guesses.Rate, 1)) // tokens per second
+	wait := time.Duration((1 - e.refill(b)) / rate * float64(time.Second))
 	b.drainTimer.set(e.timers, max(wait, time.Millisecond), func(n int) { e.drain(b, n) })
 }
 
-// drain runs the calls whose turn it is.
+// drain runs queued calls while there are tokens.
 func (e *engine) drain(b *bucket, n int) {
 	e.background("(AUTH limiter)", func() {
 		if !b.drainTimer.fire(n) {
@@ -241,14 +242,15 @@ func (e *engine) drain(b *bucket, n int) {
 		}
 		e.authLimiter.draining = true
 		defer func() { e.authLimiter.draining = false; e.armDrain(b) }() // even if one panics
-		for n := 0; n < maxBatch && b.queue.Len() > 0 && (e.refill(b) >= 1 || e.state.Config.Guesses.Rate == 0); n++ {
+		allowed := func() bool { return e.refill(b) >= 1 || e.state.Config.Guesses.Rate == 0 }
+		for n := 0; n < maxBatch && b.queue.Len() > 0 && allowed(); n++ {
 			e.rerun(b.queue.Front().Value.(*blockedCall))
 		}
 	})
 }
 
-// delayReply holds back the reply to a call that has guessed wrong, which begins at
-// mark, and ends the connection with the last one that it may.
+// delayReply delays the reply to a call with a wrong password, which begins at mark. It
+// ends the connection if that has failed too often.
 func (e *engine) delayReply(c *caller, r request, mark int) {
 	config := &e.state.Config.Guesses
 	if c.inProcess {
@@ -265,14 +267,14 @@ func (e *engine) delayReply(c *caller, r request, mark int) {
 	reply := bytes.Clone(c.w.From(mark))
 	c.w.Truncate(mark)
 	p := e.block(c, r, blockedByAuthDelay)
-	p.over = func(w *resp.Writer) {
+	p.onTimeout = func(w *resp.Writer) {
 		w.Raw(reply)
 		c.finished.Store(c.finished.Load() || last)
 	}
 	p.timeout.set(e.timers, time.Duration(config.Delay)*time.Millisecond, func(n int) { e.timeOut(p, n) })
 }
 
-// closeAuthLimiter stops the alarms, for Close.
+// closeAuthLimiter stops the timers of all buckets.
 func (e *engine) closeAuthLimiter() {
 	for _, b := range e.authLimiter.buckets {
 		b.drainTimer.clear(e.timers)

@@ -14,69 +14,70 @@ import (
 	"github.com/parley-chat/parley/datastructs"
 )
 
-// waiting knows the calls that wait: for keys, first come first served, or for
-// their time only. The engine's lock guards it.
-type waiting struct {
-	all   list.List                           // of *blockedCall
-	keys  map[int]*datastructs.Map[*keyQueue] // by database; those of which keys are waited for
-	ready []*keyQueue                         // whose keys have changed since they were served last
-	next  *queuePlace                         // in the queue that is being served; nil: none is left
-	bytes *atomic.Int64                       // takes in what the queues take
+// blockedCalls are the blocked calls, in order of arrival, and the queues of those that
+// wait for keys. The engine's lock guards it.
+type blockedCalls struct {
+	all        list.List                           // of *blockedCall
+	keys       map[int]*datastructs.Map[*keyQueue] // queues by database and key; none is empty
+	ready      []*keyQueue                         // queues of keys changed since they were served
+	nextServed *queuePlace                         // in the queue that is being served; nil: no more
+	bytes      *atomic.Int64                       // counts the memory of the queues, too
 }
 
-// A keyQueue is the calls that wait for one key, in the order in which they came.
-// One that has become empty is dropped.
+// A keyQueue is a linked list of the calls that wait for one key, in order of arrival. It
+// is deleted when it is empty.
 type keyQueue struct {
 	db          int
 	key         string
 	first, last *queuePlace
-	ready       bool // it is in the list of those
+	ready       bool // it is in blockedCalls.ready
 }
 
-// A queuePlace is the place of one call in one queue.
+// A queuePlace is the element of one call in one keyQueue.
 type queuePlace struct {
-	queue          *keyQueue
-	call           *blockedCall
-	before, behind *queuePlace
+	queue      *keyQueue
+	call       *blockedCall
+	prev, next *queuePlace
 }
 
-// A blockedCall is one call whose reply has to wait. Its caller runs nothing meanwhile.
+// A blockedCall is a call that waits before it runs or is answered. Its caller runs no
+// other call meanwhile.
 type blockedCall struct {
-	caller  *caller
-	request request
-	reason  blockReason
-	element *list.Element      // its place among all
-	places  []queuePlace       // its places in the queues of its keys
-	over    func(*resp.Writer) // the reply when its time is up; nil: it runs again then
-	timeout timer              // calls timeOut or endDelay
-	took    time.Duration      // by the call before it was blocked
-	bytes   int                // that it counts in State.Held
-	leave   func()             // takes it out of what its reason keeps of it; nil: nothing does
+	caller    *caller
+	request   request
+	reason    blockReason
+	element   *list.Element      // in blockedCalls.all
+	places    []queuePlace       // in the queues of its keys
+	onTimeout func(*resp.Writer) // writes the reply on timeout; nil: the call runs again then
+	timeout   timer              // calls timeOut or endDelay
+	elapsed   time.Duration      // time that the call ran before it was blocked
+	bytes     int                // counted in State.Held for this call
+	detach    func()             // removes it from the list of its reason, or cancels; may be nil
 }
 
-// A blockReason is what a call waits for.
+// A blockReason is why a call is blocked.
 type blockReason int
 
 const (
-	blockedByCommand   blockReason = iota // a key, or a time: BZPOPMIN, WAIT
-	blockedByAsync                        // work that runs without the lock
-	blockedByPause                        // the end of CLIENT PAUSE
-	blockedByAuthLimit                    // its turn to try a password
-	blockedByAuthDelay                    // the delay after a wrong password
-	blockedByFault                        // a fault that a test has injected
+	blockedByCommand   blockReason = iota // waits for a key or a timeout: BZPOPMIN, WAIT
+	blockedByAsync                        // waits for startAsync
+	blockedByPause                        // waits for the end of CLIENT PAUSE
+	blockedByAuthLimit                    // waits for a token of the auth limiter
+	blockedByAuthDelay                    // reply delayed after a wrong password
+	blockedByFault                        // delayed by an injected fault
 )
 
-// unblockable reports whether CLIENT UNBLOCK ends it.
+// unblockable reports whether CLIENT UNBLOCK ends such a call.
 func (r blockReason) unblockable() bool { return r == blockedByCommand || r == blockedByAsync }
 
-// queueIn appends the call to a list, and returns what takes it out again.
-func (p *blockedCall) queueIn(l *list.List) (leave func()) {
+// queueIn appends the call to a list, and returns a function that removes it.
+func (p *blockedCall) queueIn(l *list.List) (detach func()) {
 	at := l.PushBack(p)
 	return func() { l.Remove(at) }
 }
 
-// queue returns the queue of a key, or nil.
-func (w *waiting) queue(db int, key []byte) *keyQueue {
+// queue returns the queue of a key; nil if no call waits for it.
+func (w *blockedCalls) queue(db int, key []byte) *keyQueue {
 	if w.keys[db] == nil {
 		return nil
 	}
@@ -84,16 +85,16 @@ func (w *waiting) queue(db int, key []byte) *keyQueue {
 	return q
 }
 
-// changed is told each key that has changed.
-func (w *waiting) changed(db int, key []byte) {
+// keyChanged marks the queue of a changed key as ready to be served.
+func (w *blockedCalls) keyChanged(db int, key []byte) {
 	if q := w.queue(db, key); q != nil && !q.ready {
 		q.ready = true
 		w.ready = append(w.ready, q)
 	}
 }
 
-// awaited lists the keys of a database that calls wait for, in order.
-func (w *waiting) awaited(db int) (keys [][]byte) {
+// awaitedKeys lists the keys of a database that calls wait for, in byte order.
+func (w *blockedCalls) awaitedKeys(db int) (keys [][]byte) {
 	if w.keys[db] == nil {
 		return nil
 	}
@@ -104,9 +105,8 @@ func (w *waiting) awaited(db int) (keys [][]byte) {
 	return keys
 }
 
-// enqueue puts a call into the queues of its keys. One that it names twice it
-// waits for once.
-func (w *waiting) enqueue(p *blockedCall, db int, keys [][]byte) {
+// enqueue adds a call to the queues of its keys, once for each different key.
+func (w *blockedCalls) enqueue(p *blockedCall, db int, keys [][]byte) {
 	if len(keys) == 0 {
 		return
 	}
@@ -133,8 +133,8 @@ func (w *waiting) enqueue(p *blockedCall, db int, keys [][]byte) {
 	})
 }
 
-// dequeue takes a call out of its queues.
-func (w *waiting) dequeue(p *blockedCall) {
+// dequeue removes a call from its queues.
+func (w *blockedCalls) dequeue(p *blockedCall) {
 	if len(p.places) == 0 {
 		return
 	}
@@ -143,8 +143,8 @@ func (w *waiting) dequeue(p *blockedCall) {
 	w.accountQueues(queues, func() {
 		for i := range p.places {
 			at := &p.places[i]
-			if w.next == at {
-				w.next = at.behind
+			if w.nextServed == at {
+				w.nextServed = at.next
 			}
 			if at.queue.remove(at); at.queue.first == nil {
 				queues.Delete(at.queue.key)
@@ -157,107 +157,107 @@ func (w *waiting) dequeue(p *blockedCall) {
 	}
 }
 
-// accountQueues counts what a change makes the queues take.
-func (w *waiting) accountQueues(queues *datastructs.Map[*keyQueue], change func()) {
+// accountQueues runs change, and counts how much memory of the queues it has added.
+func (w *blockedCalls) accountQueues(queues *datastructs.Map[*keyQueue], change func()) {
 	before := queues.Bytes() + queues.Len()*keyQueueBytes
 	change()
 	w.bytes.Add(int64(queues.Bytes() + queues.Len()*keyQueueBytes - before))
 }
 
 func (q *keyQueue) push(p *queuePlace) {
-	p.before = q.last
+	p.prev = q.last
 	if q.last == nil {
 		q.first = p
 	} else {
-		q.last.behind = p
+		q.last.next = p
 	}
 	q.last = p
 }
 
 func (q *keyQueue) remove(p *queuePlace) {
-	if p.before == nil {
-		q.first = p.behind
+	if p.prev == nil {
+		q.first = p.next
 	} else {
-		p.before.behind = p.behind
+		p.prev.next = p.next
 	}
-	if p.behind == nil {
-		q.last = p.before
+	if p.next == nil {
+		q.last = p.prev
 	} else {
-		p.behind.before = p.before
+		p.next.prev = p.prev
 	}
 }
 
-// blockOn makes a call wait for its keys or its time.
+// blockOn blocks a call as its handler has asked for: on keys, on a timeout, or on work
+// that runs without the lock.
 func (e *engine) blockOn(c *caller, r request, w *commands.Wait) {
 	p := e.block(c, r, blockedByCommand)
-	p.over = w.Over
+	p.onTimeout = w.Over
 	if w.Errand != nil {
 		e.startAsync(p, w.Errand)
 	}
-	e.waiting.enqueue(p, c.ctx.Index(), w.Keys)
-	e.count(p, cap(p.places)*queuePlaceBytes)
+	e.blocked.enqueue(p, c.ctx.Index(), w.Keys)
+	e.countBlockedBytes(p, cap(p.places)*queuePlaceBytes)
 	if w.Timeout > 0 {
 		p.timeout.set(e.timers, time.Duration(w.Timeout)*time.Millisecond, func(n int) { e.timeOut(p, n) })
 	}
 }
 
-// block makes a caller wait: nothing of it runs until unpark.
+// block blocks a caller until unblockCaller or rerun.
 func (e *engine) block(c *caller, r request, reason blockReason) *blockedCall {
 	r.args = commands.CloneArgs(r.args)
 	p := &blockedCall{caller: c, request: r, reason: reason}
-	p.element = e.waiting.all.PushBack(p)
+	p.element = e.blocked.all.PushBack(p)
 	c.blocked, c.client.Blocked, c.client.Waiting = p, true, r.args
 	c.isBlocked.Store(true)
-	e.count(p, blockedCallBytes+argsBytes(r.args))
+	e.countBlockedBytes(p, blockedCallBytes+argsBytes(r.args))
 	return p
 }
 
-// count counts n bytes more, or less, of a call that waits.
-func (e *engine) count(p *blockedCall, n int) {
+// countBlockedBytes adds n bytes, which may be negative, to the memory of a blocked call.
+func (e *engine) countBlockedBytes(p *blockedCall, n int) {
 	p.bytes += n
 	p.caller.client.WaitingBytes += n
 	e.state.Held.Add(int64(n))
 }
 
-// What calls that wait take, in bytes.
+// Memory of blocked calls, in bytes.
 const (
 	blockedCallBytes = int(unsafe.Sizeof(blockedCall{}) + unsafe.Sizeof(list.Element{}))
 	keyQueueBytes    = int(unsafe.Sizeof(keyQueue{}))
 	queuePlaceBytes  = int(unsafe.Sizeof(queuePlace{}))
 )
 
-// serve lets those go on for whom the last calls have changed something, in
-// the order in which the keys changed and in which the callers came. Nobody comes
-// to a queue meanwhile.
-func (e *engine) serve(micros int64) {
-	w := &e.waiting
+// serveQueues runs the calls that wait for changed keys again: keys in the order in which
+// they changed, calls in order of arrival. No call is added to a queue meanwhile.
+func (e *engine) serveQueues(micros int64) {
+	w := &e.blocked
 	for len(w.ready) > 0 {
 		q := w.ready[0]
 		w.ready[0] = nil
 		w.ready = w.ready[1:]
 		q.ready = false
-		for w.next = q.first; w.next != nil; {
+		for w.nextServed = q.first; w.nextServed != nil; {
 			key := []byte(q.key)
 			if v := e.state.Databases[q.db].Peek(key, micros/1000); v == nil || v.Kind() != datastructs.KindSortedSet {
-				break // those before have taken all, or it has become something else
+				break // the key is gone, or has another type
 			}
-			p := w.next.call
-			w.next = w.next.behind
+			p := w.nextServed.call
+			w.nextServed = w.nextServed.next
 			e.retry(p, micros, key)
 		}
-		w.next = nil
+		w.nextServed = nil
 	}
 	w.ready = nil
 }
 
-// retry makes a waiting call again because of a key. What is no answer to the
-// call (nothing there yet, a key of another type) leaves it waiting. That the
-// handler has panicked is an answer.
+// retry runs a blocked call again because a key has changed. The call stays blocked if
+// there is still nothing for it, or if the key has another type. A panic of the handler
+// ends it.
 func (e *engine) retry(p *blockedCall, micros int64, key []byte) {
 	c := p.caller
 	defer e.recoverBlockedCall(c)
 	if c.finished.Load() {
-		return // killed, and about to leave
+		return // killed, and about to be removed
 	}
 	c.ctx.Begin(c.client, micros)
 	c.ctx.Woken = key
@@ -276,26 +276,26 @@ func (e *engine) retry(p *blockedCall, micros int64, key []byte) {
 	case o.Err != nil && !o.Failed:
 		c.w.Truncate(mark)
 	default:
-		c.ctx.ReportServed(p.request.command, p.request.args, o, p.took, since(e.clock, begun))
+		c.ctx.ReportServed(p.request.command, p.request.args, o, p.elapsed, since(e.clock, begun))
 		e.finishBlocked(p)
 	}
 }
 
-// timeOut answers a blocked call whose time is up. It has missed nothing: each change of
-// its keys was offered to it.
+// timeOut replies to a blocked call whose timeout has passed. It has missed nothing: each
+// change of its keys was offered to it.
 func (e *engine) timeOut(p *blockedCall, n int) {
 	e.background("(timeout of a blocked call)", func() {
 		if !p.timeout.fire(n) || p.caller.finished.Load() { // as in retry
 			return
 		}
 		defer e.recoverBlockedCall(p.caller)
-		p.over(&p.caller.w)
+		p.onTimeout(&p.caller.w)
 		e.finishBlocked(p)
 	})
 }
 
-// unblock ends the call that a client waits in: as its timeout would, or with
-// an error. It reports whether there was one.
+// unblock ends the blocked call of a client: with failure, or if that is nil, as its
+// timeout would. It reports whether there was such a call.
 func (e *engine) unblock(l *commands.Client, failure error) bool {
 	c := callerOf(l)
 	if c == nil || c.blocked == nil {
@@ -310,26 +310,26 @@ func (e *engine) unblock(l *commands.Client, failure error) bool {
 		p.caller.w.Error(failure)
 		e.state.Stats.CountError(failure)
 	} else {
-		p.over(&p.caller.w)
+		p.onTimeout(&p.caller.w)
 	}
 	e.state.Stats.Of(p.request.command).Failed.Add(1)
 	e.finishBlocked(p)
 	return true
 }
 
-// finishBlocked tells a caller that its call is answered. From unpark on the caller may
-// run, which writes to w without the lock.
+// finishBlocked sends the reply in w and unblocks the caller. From unblockCaller on, the
+// caller may run and write to w without the lock.
 func (e *engine) finishBlocked(p *blockedCall) {
 	p.caller.client.Active = e.micros() / 1000 // it has not been idle
 	e.applyCut(p.caller, p.request.fault, 0)
 	p.caller.ctx.Answered(p.request.command)
 	p.caller.ctx.EndCall()
-	p.caller.answered()
+	p.caller.deliverReply()
 	e.unblockCaller(p)
 	p.caller.resume()
 }
 
-// unblockCaller lets a caller go on whose call waits no more. The call may be nil.
+// unblockCaller removes a blocked call, so that its caller may run. p may be nil.
 func (e *engine) unblockCaller(p *blockedCall) {
 	if p == nil {
 		return
@@ -338,33 +338,38 @@ func (e *engine) unblockCaller(p *blockedCall) {
 	p.caller.isBlocked.Store(false)
 }
 
-// forget takes a call out of the queues.
+// removeBlocked removes a blocked call from all lists and stops its timer. Its caller
+// remains blocked until isBlocked is false.
 func (e *engine) removeBlocked(p *blockedCall) {
-	e.waiting.dequeue(p)
-	e.waiting.all.Remove(p.element)
+	e.blocked.dequeue(p)
+	e.blocked.all.Remove(p.element)
 	p.timeout.clear(e.timers)
-	if p.leave != nil {
-		p.leave()
+	if p.detach != nil {
+		p.detach()
 	}
 	c := p.caller
-	e.count(p, -p.bytes)
+	e.countBlockedBytes(p, -p.bytes)
 	c.blocked, c.client.Blocked, c.client.Away, c.client.Waiting = nil, false, false, nil
 }
 
-// unblockAll is for Close: nobody waits any more, and nobody is answered.
+// unblockAll unblocks all callers, without replies, for close.
 func (e *engine) unblockAll() {
-	for at := e.waiting.all.Front(); at != nil; at = e.waiting.all.Front() {
+	for at := e.blocked.all.Front(); at != nil; at = e.blocked.all.Front() {
 		e.unblockCaller(at.Value.(*blockedCall))
 	}
 }
 
-// waitingCalls lists the calls that wait, those of Do among them, in the order in
-// which their clients came.
+// waitingCalls lists the blocked calls, those of Do included, by client ID.
 func (e *engine) waitingCalls() []commands.WaitingCall {
-	list := make([]commands.WaitingCall, 0, e.waiting.all.Len())
-	for at := e.waiting.all.Front(); at != nil; at = at.Next() {
+	list := make([]commands.WaitingCall, 0, e.blocked.all.Len())
+	for at := e.blocked.all.Front(); at != nil; at = at.Next() {
 		p := at.Value.(*blockedCall)
-		list = append(list, commands.WaitingCall{Client: p.caller.client, Command: p.request.command, Args: p.request.args, Held: !p.reason.unblockable()})
+		list = append(list, commands.WaitingCall{
+			Client:  p.caller.client,
+			Command: p.request.command,
+			Args:    p.request.args,
+			Held:    !p.reason.unblockable(),
+		})
 	}
 	slices.SortFunc(list, func(a, b commands.WaitingCall) int { return cmp.Compare(a.Client.ID, b.Client.ID) })
 	return list

@@ -1,13 +1,13 @@
 package server
 
-// clientsOverLimit reports whether clients take so much memory that some must be closed. It
-// needs no lock.
+// clientsOverLimit reports whether the memory of all clients exceeds maxmemory-clients.
+// It needs no lock.
 func (e *engine) clientsOverLimit() bool {
-	limit := e.settings.Load().clients
+	limit := e.settings.Load().maxClientMemory
 	return limit > 0 && e.state.ClientsHold() >= limit
 }
 
-// evictClientsIfOver closes the largest clients while all take too much.
+// evictClientsIfOver is evictClients for callers that do not hold the lock.
 func (e *engine) evictClientsIfOver() {
 	if !e.clientsOverLimit() {
 		return
@@ -17,9 +17,10 @@ func (e *engine) evictClientsIfOver() {
 	e.evictClients()
 }
 
-// evictClients is relieve for who holds the lock alone.
+// evictClients closes the largest clients until the rest is below maxmemory-clients. The
+// caller holds the lock exclusively.
 func (e *engine) evictClients() {
 	if e.clientsOverLimit() && !e.closed {
-		e.serverContext().EvictClients(e.settings.Load().clients)
+		e.serverContext().EvictClients(e.settings.Load().maxClientMemory)
 	}
 }

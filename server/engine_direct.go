@@ -10,41 +10,47 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 )
 
-// direct is a caller without a connection.
+// A direct is the caller of one call of Do.
 type direct struct {
 	caller
-	reply chan struct{} // of capacity one: a call that waited is answered
+	reply chan struct{} // of capacity one; gets a value when a blocked call is answered
 }
 
 func (e *engine) newDirect() *direct {
 	d := &direct{reply: make(chan struct{}, 1)}
 	now := e.micros() / 1000
-	d.caller.init(e, &commands.Client{ID: e.lastID.Add(1), Created: now, Active: now, Protocol: 3, Authed: true, Direct: true})
+	d.caller.init(e, &commands.Client{
+		ID:       e.lastID.Add(1),
+		Created:  now,
+		Active:   now,
+		Protocol: 3,
+		Authed:   true,
+		Direct:   true,
+	})
 	d.w.SetProtocol(3)
-	d.answered, d.resume = func() {}, func() { d.reply <- struct{}{} }
+	d.deliverReply, d.resume = func() {}, func() { d.reply <- struct{}{} }
 	return d
 }
 
-// Do runs one command without a connection, in database 0, and returns its
-// reply in RESP3. An error reply is returned as an error (a resp.Error, which
-// errors.Is compares with the variables of package commands), with the same
-// text in the Value. Words are strings, []byte, integers, floats or booleans (1
-// or 0). Do needs no password.
+// Do runs one command without a connection, in database 0, and returns its reply in
+// RESP3. An error reply is also returned as an error: a resp.Error, which errors.Is
+// compares with the variables of package commands. Arguments are strings, []byte,
+// integers, floats or booleans (1 or 0). Do needs no password.
 //
-// A command that waits (BZPOPMIN) makes Do wait, until ctx is done: then it has
-// taken nothing. A command that runs, or is about to, is not interrupted. Commands about the connection they are sent on (SUBSCRIBE,
-// MULTI, SELECT, CLIENT SETNAME) are refused: see Dial. After Close the error is
-// ErrClosed.
+// A blocking command (BZPOPMIN) blocks Do until ctx is done; the command has then changed
+// nothing. A running command is not interrupted. Commands that concern their connection
+// (SUBSCRIBE, MULTI, SELECT, CLIENT SETNAME) are rejected: use Dial for them. After Close
+// the error is ErrClosed.
 func (s *Server) Do(ctx context.Context, args ...any) (resp.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return resp.Value{}, err
 	}
-	words, err := toWords(args)
+	words, err := encodeArgs(args)
 	if err != nil {
 		return resp.Value{}, err
 	}
 	d := s.engine.newDirect()
-	if err := s.engine.direct(ctx, d, words); err != nil {
+	if err := s.engine.runDirect(ctx, d, words); err != nil {
 		return resp.Value{}, err
 	}
 	v, err := d.w.Parse()
@@ -54,20 +60,20 @@ func (s *Server) Do(ctx context.Context, args ...any) (resp.Value, error) {
 	return v, err
 }
 
-// direct runs a call and waits for its reply, which is then in d.w.
-func (e *engine) direct(ctx context.Context, d *direct, words [][]byte) (failure error) {
+// runDirect runs a call and waits for its reply, which is then in d.w.
+func (e *engine) runDirect(ctx context.Context, d *direct, words [][]byte) (failure error) {
 	defer d.recoverPanic(e, &failure)
 	select {
 	case <-e.ended:
 		return ErrClosed
 	default:
 	}
-	if e.batch(&d.caller, []request{e.request(words)}, func() {}) == 0 {
-		return ErrClosed // meanwhile
+	if e.batch(&d.caller, []request{e.newRequest(words)}, func() {}) == 0 {
+		return ErrClosed // closed after the check above
 	}
 	if !d.isBlocked.Load() {
 		if d.w.Len() == 0 {
-			return ErrClosed // meanwhile, and it had begun to wait
+			return ErrClosed // closed while the call was blocked
 		}
 		return nil
 	}
@@ -80,7 +86,7 @@ func (e *engine) direct(ctx context.Context, d *direct, words [][]byte) (failure
 		select {
 		case <-d.reply:
 		default:
-			return ErrClosed // meanwhile
+			return ErrClosed // the server was closed first
 		}
 	case <-e.ended:
 		return ErrClosed
@@ -88,8 +94,8 @@ func (e *engine) direct(ctx context.Context, d *direct, words [][]byte) (failure
 	return nil
 }
 
-// cancelBlocked ends a waiting call unanswered. false: it has ended already, by an
-// answer or by close.
+// cancelBlocked ends a blocked call without a reply. It is false if the call has ended
+// before: with a reply, or by close.
 func (e *engine) cancelBlocked(c *caller) bool {
 	ended := false
 	e.exclusive(func() {
@@ -100,7 +106,8 @@ func (e *engine) cancelBlocked(c *caller) bool {
 	return ended
 }
 
-func toWords(args []any) ([][]byte, error) {
+// encodeArgs returns the arguments of Do as strings of the protocol.
+func encodeArgs(args []any) ([][]byte, error) {
 	if len(args) == 0 {
 		return nil, fmt.Errorf("server: Do needs a command")
 	}
@@ -137,7 +144,7 @@ func toWords(args []any) ([][]byte, error) {
 	return words, nil
 }
 
-// recoverPanic makes a panic the error of Do.
+// recoverPanic turns a panic into the error of Do.
 func (d *direct) recoverPanic(e *engine, failure *error) {
 	if p := recover(); p != nil {
 		e.logPanic("(Do)", p)

@@ -7,18 +7,17 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// evictAtOnce is how many keys go before the clock is looked at.
-const evictAtOnce = 16
+// evictionBatch is the number of keys that are evicted between readings of the clock.
+const evictionBatch = 16
 
-// ensureMemory lets keys go before a call if memory is full. It returns the error with
-// which the call is to be refused: none has gone, and it would take more. What takes too
-// long to go is left to the next calls and to evictMore; meanwhile calls run, as in
-// Redis.
+// ensureMemory evicts keys before a call if memory is full. If nothing can be evicted and
+// the call may use more memory, it returns the error that rejects the call. If eviction
+// takes too long, later calls and evictMore continue it; calls run meanwhile, as in Redis.
 func (e *engine) ensureMemory(c *caller, m *commands.Command) error {
-	if e.state.Config.MaxMemory == 0 || c.shared {
+	if e.state.Config.MaxMemory == 0 || c.sharesLock {
 		return nil
 	}
-	if done, some := e.evict(&c.ctx); !done && some {
+	if done, more := e.evict(&c.ctx); !done && more {
 		e.evictLater()
 	} else if !done && c.client.NeedsRoom(m) {
 		return commands.ErrOOM
@@ -26,37 +25,40 @@ func (e *engine) ensureMemory(c *caller, m *commands.Command) error {
 	return nil
 }
 
-// evict lets keys go until there is room again, there are none, or it has taken as
-// long as it may. done: there is room. some: there are keys that may go.
-func (e *engine) evict(c *commands.Context) (done, some bool) {
+// evict evicts keys until memory is below the limit, no key may be evicted, or the time
+// limit has passed. done: memory is below the limit. more: there may be further keys to
+// evict.
+func (e *engine) evict(c *commands.Context) (done, more bool) {
 	if e.state.Pause.On() {
-		return true, true // nothing is to change meanwhile
+		return true, true // a pause must not change data
 	}
 	if done = !e.state.MemoryFull(); !done && e.state.Config.Policy.Evicts() {
-		done, some = e.evictFor(c, evictionTime(e.state.Config.Tenacity))
+		done, more = e.evictFor(c, evictionTime(e.state.Config.Tenacity))
 	}
 	c.NoteFull(!done)
-	return done, some
+	return done, more
 }
 
-func (e *engine) evictFor(c *commands.Context, limit time.Duration) (done, some bool) {
+// evictFor is evict with a time limit.
+func (e *engine) evictFor(c *commands.Context, limit time.Duration) (done, more bool) {
 	begun := e.clock.Now()
 	c.BeginEvicting()
-	some = true
-	for n := 1; !done && some; n++ {
-		if some = c.EvictOne(); some {
+	more = true
+	for n := 1; !done && more; n++ {
+		if more = c.EvictOne(); more {
 			done = !e.state.MemoryFull()
 		}
-		if n%evictAtOnce == 0 && since(e.clock, begun) > limit {
+		if n%evictionBatch == 0 && since(e.clock, begun) > limit {
 			break
 		}
 	}
 	c.ReportEviction(since(e.clock, begun))
-	return done, some
+	return done, more
 }
 
-// evictionTime is how long keys may go before a call: Redis's scale, of which 10 is half a
-// millisecond, 100 has no end, and a step between makes it longer by 15 percent.
+// evictionTime is how long one call may evict, by maxmemory-eviction-tenacity. The scale
+// is Redis's: 10 is half a millisecond, each further step adds 15 percent, and 100 is
+// unlimited.
 func evictionTime(n int64) time.Duration {
 	const step = 50 * time.Microsecond
 	switch {
@@ -68,35 +70,36 @@ func evictionTime(n int64) time.Duration {
 	return math.MaxInt64
 }
 
-// evictLater sees to it that keys go on going, also when no call comes.
+// evictLater sets the timer that continues eviction without a call.
 func (e *engine) evictLater() {
-	if e.evicting.isSet() || e.closed {
+	if e.evictionTimer.isSet() || e.closed {
 		return
 	}
-	e.evicting.set(e.timers, 0, e.evictMore)
+	e.evictionTimer.set(e.timers, 0, e.evictMore)
 }
 
+// evictMore is the call of evictionTimer.
 func (e *engine) evictMore(n int) {
 	e.background("(eviction timer)", func() {
-		if e.evicting.fire(n) {
+		if e.evictionTimer.fire(n) {
 			e.evictInBackground()
 		}
 	})
 }
 
-// evictInBackground evicts on behalf of no client, for as long as one call may.
+// evictInBackground evicts without a client, for as long as one call may.
 func (e *engine) evictInBackground() {
-	if done, some := e.evict(e.serverContext()); !done && some {
+	if done, more := e.evict(e.serverContext()); !done && more {
 		e.evictLater()
 	}
 }
 
-// applyMaxMemory applies a maxmemory that has changed, at once, as Redis does.
+// applyMaxMemory applies a changed maxmemory immediately, as Redis does.
 func (e *engine) applyMaxMemory() {
-	if !e.newLimit {
+	if !e.maxMemoryChanged {
 		return
 	}
-	e.newLimit = false
+	e.maxMemoryChanged = false
 	if e.onMaxMemory != nil {
 		e.onMaxMemory(e.state.Config.MaxMemory)
 	}

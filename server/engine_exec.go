@@ -13,7 +13,7 @@ func init() {
 	control.Of = func(server any) control.Controller { return controller{server.(*Server).engine} }
 }
 
-// A controller is the engine as control.Controller.
+// A controller implements control.Controller on an engine.
 type controller struct{ e *engine }
 
 func (c controller) Inspect(f func(*commands.State)) {
@@ -44,11 +44,17 @@ func (c controller) Exec(f func(*commands.Context)) error {
 	})
 }
 
-// adminCaller is the caller of Exec.
+// adminCaller returns the caller of Exec.
 func (e *engine) adminCaller() *caller {
 	if e.admin == nil {
 		e.admin = new(caller)
-		e.admin.init(e, &commands.Client{Protocol: 3, Authed: true, Direct: true, NoTouch: true, Unseen: true})
+		e.admin.init(e, &commands.Client{
+			Protocol: 3,
+			Authed:   true,
+			Direct:   true,
+			NoTouch:  true,
+			Unseen:   true,
+		})
 		e.admin.w.SetProtocol(3)
 		e.admin.ctx.Final = true
 	}

@@ -2,19 +2,19 @@ package server
 
 import "time"
 
-// expireAtOnce bounds how many keys and fields one critical section may expire. Those
-// that are left read as absent, and the timer fires for them.
-const expireAtOnce = 1000
+// expiryBatch is the number of keys and fields that one critical section expires at most.
+// Further expired ones read as absent until the timer fires.
+const expiryBatch = 1000
 
 // An expiryTimer fires at the next deadline of a key or a field. So they expire, and
-// their "expired" and "hexpired" events come, on time and not at the next access.
+// their "expired" and "hexpired" events are sent, on time and not at the next access.
 type expiryTimer struct {
 	timer
 	at int64 // Unix ms; meaningless if the timer is not set
 }
 
-// armExpiry sets the timer for the earliest deadline. One that is set too early is
-// left: it sets the right one when it fires.
+// armExpiry sets the timer for the earliest deadline. A timer that is set too early stays
+// set, and is set again when it fires.
 func (e *engine) armExpiry() {
 	at, ok := e.nextDeadline()
 	t := &e.expiry
@@ -22,24 +22,26 @@ func (e *engine) armExpiry() {
 		return
 	}
 	t.at = at
-	// A key is there until its deadline is past, as in Redis.
-	wait := time.UnixMilli(at).Add(time.Millisecond).Sub(e.clock.Now()) // at may be the last ms there is
+	// A key exists until its deadline has passed, as in Redis.
+	wait := time.UnixMilli(at).Add(time.Millisecond).Sub(e.clock.Now()) // at+1 could overflow
 	t.set(e.timers, wait, e.expireDue)
 }
 
+// nextDeadline returns the first deadline of all databases, in Unix ms. ok is false if
+// there is none.
 func (e *engine) nextDeadline() (first int64, ok bool) {
 	for _, db := range e.state.Databases {
 		if !db.Mortal() {
 			continue
 		}
-		if due, some := db.Next(); some && (!ok || due.At < first) {
-			first, ok = due.At, true
+		if next, found := db.Next(); found && (!ok || next.At < first) {
+			first, ok = next.At, true
 		}
 	}
 	return first, ok
 }
 
-// expireDue expires what is due, on behalf of no client.
+// expireDue expires what is due, without a client. It is the call of the timer.
 func (e *engine) expireDue(n int) {
 	e.background("(expiry timer)", func() {
 		if !e.expiry.fire(n) {
@@ -47,6 +49,6 @@ func (e *engine) expireDue(n int) {
 		}
 		begun := e.clock.Now()
 		done := e.expire(e.serverContext())
-		e.server.ctx.ReportExpiry(since(e.clock, begun), done)
+		e.serverCaller.ctx.ReportExpiry(since(e.clock, begun), done)
 	})
 }

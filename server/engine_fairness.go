@@ -2,21 +2,19 @@ package server
 
 import "runtime"
 
-// Fair shares. A stay under the lock is short, but those who send very long
-// pipelines are always back at once. Were there as many of them at work as there
-// are processors, all others would come late: to the lock, behind each of them,
-// and to a processor, since Go looks for input that has arrived only when one is
-// idle, or after 10 ms.
+// Fairness between clients. A critical section is short, but a client with a very long
+// pipeline takes the lock again immediately. With as many such clients as processors, all
+// others would be delayed: each waits for the lock behind all of them, and for a P, since
+// Go polls the network only when a P is idle, or every 10 ms.
 //
-// So a session's first batch after each piece of input runs as it comes, and all
-// further ones go through a narrow way, first come first served, that leaves a
-// processor to the others. Pipelines of up to 64 commands never notice.
+// So the first batch of a session after each read runs unlimited. Further batches take a
+// slot of a semaphore of GOMAXPROCS-1 slots, in order of arrival, so one P stays free for
+// other clients. Pipelines of up to maxBatch commands are not affected.
 
-// newPipelineSlots returns the narrow way: as many as it holds may be in a further batch
-// at once.
+// newPipelineSlots returns the semaphore. Its capacity is the number of slots.
 func newPipelineSlots() chan struct{} { return make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)) }
 
-// batchThrottled is batch for a session that has just had one.
+// batchThrottled is batch for the further batches of a read.
 func (e *engine) batchThrottled(c *caller, batch []request, done func()) (n int) {
 	e.pipelineSlots <- struct{}{}
 	defer func() { <-e.pipelineSlots }()

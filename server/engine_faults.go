@@ -7,20 +7,20 @@ import (
 	"github.com/parley-chat/parley/internal/control"
 )
 
-// faults are the calls that strikes keep from running, in the order in which they
-// came. The engine's lock guards it.
+// faults are the calls that injected faults hold, in order of arrival. The engine's lock
+// guards it.
 type faults struct{ held list.List } // of *blockedCall
 
-// intake is do for a call that comes in, and for one that was kept and goes on:
-// tests hear of it, and may let it go wrong.
-func (e *engine) intake(c *caller, r request) (o commands.Outcome, ran bool) {
-	if !e.hooked || r.broken != nil || hidden(r.command) {
+// doWithFaults is do for a call that arrives, or that was held and continues. It calls
+// the hooks and applies faults.
+func (e *engine) doWithFaults(c *caller, r request) (o commands.Outcome, ran bool) {
+	if !e.hooked || r.streamErr != nil || hidden(r.command) {
 		return e.do(c, r)
 	}
 	if !r.faultChosen {
 		r.faultChosen = true
 		if r.fault = e.chooseFault(c, r); r.fault != nil && e.updateLink(c).NoInput {
-			e.holdCall(c, r) // it has not come in
+			e.holdCall(c, r) // it has not arrived
 			return o, false
 		}
 	}
@@ -38,64 +38,63 @@ func (e *engine) intake(c *caller, r request) (o commands.Outcome, ran bool) {
 	return e.applyFault(c, r)
 }
 
-// strike asks what goes wrong with a call. If anything does, the replies to those
-// before it are sent first: they are none of its business.
+// chooseFault returns the fault of a call, or nil. If there is one, replies to earlier
+// calls are sent first: the fault must not affect them.
 func (e *engine) chooseFault(c *caller, r request) *control.Fault {
 	if e.hooks.Fault == nil {
 		return nil
 	}
-	s := e.hooks.Fault(c.client, r.command, r.args)
-	if s != nil {
-		c.answered()
+	f := e.hooks.Fault(c.client, r.command, r.args)
+	if f != nil {
+		c.deliverReply()
 	}
-	return s
+	return f
 }
 
-// applyFault is do for a call that was struck.
+// applyFault is do for a call with a fault.
 func (e *engine) applyFault(c *caller, r request) (o commands.Outcome, ran bool) {
-	s := r.fault
+	f := r.fault
 	c.client.Active, c.client.Last = c.ctx.Now, r.command
 	mark := c.w.Len()
 	switch {
-	case s.Err != nil:
-		e.reject(c, r, s.Err)
-	case s.Cut == control.CutBefore:
+	case f.Err != nil:
+		e.reject(c, r, f.Err)
+	case f.Cut == control.CutBefore:
 	default:
 		o, ran = e.do(c, r)
 	}
 	if c.blocked == nil {
-		e.applyCut(c, s, mark)
+		e.applyCut(c, f, mark)
 	}
 	return o, ran
 }
 
-// cut ends the connection of a struck call, if its strike says so. The reply begins
-// at mark.
-func (e *engine) applyCut(c *caller, s *control.Fault, mark int) {
-	if s == nil || s.Cut == control.NoCut || s.Removed {
+// applyCut ends the connection if a fault says so. f may be nil. The reply begins at mark.
+func (e *engine) applyCut(c *caller, f *control.Fault, mark int) {
+	if f == nil || f.Cut == control.NoCut || f.Removed {
 		return
 	}
-	switch s.Cut {
+	switch f.Cut {
 	case control.CutNoReply:
 		c.w.Truncate(mark)
 	case control.CutMidReply:
 		c.w.Truncate(mark + (c.w.Len()-mark)/2)
 	}
 	c.finished.Store(true)
-	c.answered()
+	c.deliverReply()
 	if session, ok := c.client.Peer.(*session); ok {
-		session.out.finish() // messages come too late
+		session.out.finish() // later messages are dropped
 	}
 }
 
-// holdCall keeps a call until releaseFaulted.
+// holdCall blocks a call until releaseFaulted.
 func (e *engine) holdCall(c *caller, r request) *blockedCall {
 	p := e.block(c, r, blockedByFault)
-	p.leave = p.queueIn(&e.faults.held)
+	p.detach = p.queueIn(&e.faults.held)
 	return p
 }
 
-// delay keeps a call for as long as its strike says.
+// delay blocks a call for the delay of its fault.
 func (e *engine) delay(c *caller, r request) {
 	c.client.Active, c.client.Last = c.ctx.Now, r.command
 	p := e.holdCall(c, r)
@@ -110,13 +109,17 @@ func (e *engine) endDelay(p *blockedCall, n int) {
 	})
 }
 
-// releaseFaulted makes the calls again that nothing keeps any more: a delay that is
-// undone, a line that lets them pass.
+// releaseFaulted runs the held calls whose fault is removed, or whose link passes input
+// again.
 func (e *engine) releaseFaulted() {
 	for at := e.faults.held.Front(); at != nil; {
 		p := at.Value.(*blockedCall)
 		at = at.Next()
-		if s := p.request.fault; p.request.hooked && !s.Removed || !p.request.hooked && e.updateLink(p.caller).NoInput {
+		if p.request.hooked {
+			if !p.request.fault.Removed {
+				continue
+			}
+		} else if e.updateLink(p.caller).NoInput {
 			continue
 		}
 		e.rerun(p)

@@ -6,45 +6,47 @@ import (
 	"time"
 )
 
-// A histogram counts durations by their length, so cheaply that it can be done for
-// each stay under the lock. Any goroutine may add to it.
+// A histogram counts durations by length. It is cheap enough for every critical section.
+// Any goroutine may add to it.
 type histogram struct {
 	steps [histogramSteps]atomic.Int64
 	nanos atomic.Int64
 }
 
-// The steps are powers of four: up to 1.024 µs, 4.096 µs, ... 1.07 s, and beyond.
+// The upper bounds of the steps are powers of four: 1.024 µs, 4.096 µs, ... 1.07 s. The
+// last step has no bound.
 const (
 	histogramSteps = 12
-	firstStep      = 10 // bits
+	firstStep      = 10 // log2 of its bound in ns
 )
 
-func (t *histogram) add(d time.Duration) {
+func (h *histogram) add(d time.Duration) {
 	step := max(0, bits.Len64(uint64(max(0, d-1)))-firstStep+1) / 2
-	t.steps[min(step, histogramSteps-1)].Add(1)
-	t.nanos.Add(int64(d))
+	h.steps[min(step, histogramSteps-1)].Add(1)
+	h.nanos.Add(int64(d))
 }
 
-// Histogram are how long something has taken, each time that it was done.
+// A Histogram is a distribution of durations.
 type Histogram struct {
-	Steps []HistogramStep // the shortest first
-	Count int64
-	Total time.Duration
+	Steps []HistogramStep // by UpTo, ascending
+	Count int64           // of all durations, those above the last step included
+	Total time.Duration   // the sum of all durations
 }
 
-// A HistogramStep says how many times it took up to so long.
+// A HistogramStep is the number of durations up to a bound. It includes those of the steps
+// before it.
 type HistogramStep struct {
 	UpTo  time.Duration
 	Count int64
 }
 
-func (t *histogram) read() (all Histogram) {
-	for i := range t.steps {
-		all.Count += t.steps[i].Load()
+func (h *histogram) snapshot() (all Histogram) {
+	for i := range h.steps {
+		all.Count += h.steps[i].Load()
 		if i < histogramSteps-1 {
 			all.Steps = append(all.Steps, HistogramStep{1 << (firstStep + 2*i), all.Count})
 		}
 	}
-	all.Total = time.Duration(t.nanos.Load())
+	all.Total = time.Duration(h.nanos.Load())
 	return all
 }

@@ -5,14 +5,14 @@ import (
 	"github.com/parley-chat/parley/internal/control"
 )
 
-// hookCall shows a call that has come in.
+// hookCall passes an arriving call to Hooks.Call.
 func (e *engine) hookCall(l *commands.Client, r request) {
 	if e.hooks.Call != nil {
 		e.hooks.Call(l, r.command, r.args)
 	}
 }
 
-// hidden reports whether a call is one of those that nobody is told of.
+// hidden reports whether no hook sees calls of a command. m may be nil.
 func hidden(m *commands.Command) bool { return m != nil && m.Has(commands.Aside) }
 
 func (e *engine) hookFailed(l *commands.Client, m *commands.Command, err error) {
@@ -33,8 +33,8 @@ func (e *engine) hookClosed() {
 	}
 }
 
-// stirred tells those who watch that a session has come to rest, or that a client
-// has read. No lock may be held.
+// notifyIdle is to be called when a session has become idle, or a client has read. It
+// calls notifyChange if Hooks.WatchIdle says so. No lock may be held.
 func (e *engine) notifyIdle() {
 	if e.hooks.WatchIdle != nil && e.hooks.WatchIdle() {
 		e.mu.Lock()
@@ -43,14 +43,14 @@ func (e *engine) notifyIdle() {
 	}
 }
 
-// notifyChange tells that something has come about.
+// notifyChange calls Hooks.Changed. The caller holds the lock.
 func (e *engine) notifyChange() {
 	if e.hooks.Changed != nil {
 		e.hooks.Changed(&e.state)
 	}
 }
 
-// updateLink makes the line of a client what it is to be.
+// updateLink sets the link of a client to what Hooks.Link returns.
 func (e *engine) updateLink(c *caller) (now control.Link) {
 	s, ok := c.client.Peer.(*session)
 	if e.hooks.Link == nil || !ok || e.closed {
@@ -69,7 +69,7 @@ func (e *engine) updateLinks() {
 	}
 }
 
-// resetLink lets all pass again, for Close. What was held back is lost.
+// resetLinks makes all links pass everything again, for close. Withheld output is lost.
 func (e *engine) resetLinks() {
 	for _, l := range e.state.Clients.All() {
 		if s, ok := l.Peer.(*session); ok {

@@ -1,9 +1,9 @@
 package server
 
-// Those who find the lock free do not look at the clock: how long others wait is
-// measured at the cost of those.
+// Waiting times are measured only when the lock is contended. Otherwise the clock is not
+// read.
 
-// lock takes the lock alone.
+// lock takes the lock exclusively.
 func (e *engine) lock() {
 	if e.mu.TryLock() {
 		return
@@ -13,33 +13,34 @@ func (e *engine) lock() {
 	e.lockWait.add(since(e.clock, begun))
 }
 
-// unlock lets go of the lock. Who has ended so much that it has to be taken out in
-// pieces (see State.EndSome) does that before it returns, in stays under the lock that
-// hold up nobody; others do not help.
+// unlock releases the lock. If State.EndSome has work to do and no other goroutine does
+// it, unlock does all of it before it returns, in short critical sections of its own.
 func (e *engine) unlock() {
-	mine := e.state.Ending() && !e.ending
-	e.ending = e.ending || mine
+	clean := e.state.Ending() && !e.cleaning
+	e.cleaning = e.cleaning || clean
 	e.mu.Unlock()
-	for done := !mine; !done; {
+	for done := !clean; !done; {
 		e.mu.Lock()
 		done = e.state.EndSome()
-		e.ending = !done
+		e.cleaning = !done
 		e.mu.Unlock()
 	}
 }
 
-// rlock shares the lock, unless somebody is told of reads: all receivers are to
-// see those in one order.
+// rlock takes the lock shared. It returns false, without the lock, if reads must hold the
+// lock exclusively: MONITOR and events need one order of all calls, eviction may change
+// data.
 func (e *engine) rlock() bool {
-	if e.settings.Load().alone {
-		return false // to take it, let it go and wait for it again is what it would come to
+	if e.settings.Load().exclusiveReads {
+		return false // saves taking the lock twice
 	}
 	if !e.mu.TryRLock() {
 		begun := e.clock.Now()
 		e.mu.RLock()
 		e.lockWait.add(since(e.clock, begun))
 	}
-	if e.settings.Load().alone || e.state.MustEvict() || e.clientsOverLimit() { // only changed by who holds the lock alone
+	// Settings and state change only under the exclusive lock.
+	if e.settings.Load().exclusiveReads || e.state.MustEvict() || e.clientsOverLimit() {
 		e.mu.RUnlock()
 		return false
 	}

@@ -7,17 +7,18 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// Whatever panics, the process that embeds a server goes on. A handler costs its
-// client that reply; see perform. What is below is for the rest: there is no
-// known way to get there. All locks are let go of by those who have taken them.
+// No panic ends the process that embeds a server. A panicking handler costs its client
+// the reply: see perform. The functions below are for all other code, where no panic is
+// known. Every lock is released by a deferred call of the function that took it.
 
-// tellPanic logs what has panicked, with the stack. It is called while that is
-// still there, by the function that has recovered.
+// logPanic logs a panic with its stack. The deferred function that recovers must call it,
+// while the stack is still there.
 func (e *engine) logPanic(what string, panicked any) {
 	e.log.log(eventPanic, "command", what, "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
 }
 
-// expire does what is due, in the name of a context. What cannot expire is mended.
+// expire expires what is due. A key whose expiry panics is repaired. done: nothing else
+// is due.
 func (e *engine) expire(c *commands.Context) (done bool) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -25,10 +26,10 @@ func (e *engine) expire(c *commands.Context) (done bool) {
 			c.MendExpiry()
 		}
 	}()
-	return c.Expire(expireAtOnce)
+	return c.Expire(expiryBatch)
 }
 
-// recoverPanic runs f. A panic ends f and nothing else.
+// recoverPanic runs f and recovers a panic. what names the task in the log.
 func (e *engine) recoverPanic(what string, f func()) (panicked bool) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -40,22 +41,22 @@ func (e *engine) recoverPanic(what string, f func()) (panicked bool) {
 	return false
 }
 
-// settleAfterPanic does what must follow the critical section that a panic has ended.
+// settleAfterPanic runs afterChange for a critical section that a panic has ended.
 func (e *engine) settleAfterPanic() {
 	e.recoverPanic("(after a panic)", func() { e.exclusive(func() {}) })
 }
 
-// recoverBlockedCall is deferred by what ends, or makes again, a call that waits. If that
-// panics, nobody knows what has become of the call: a caller that would wait for
-// ever is answered the error, and its connection ends.
+// recoverBlockedCall is deferred by functions that end a blocked call, or run it again.
+// After a panic the state of the call is unknown: its caller gets an error reply and its
+// connection ends, so that it does not wait forever.
 func (e *engine) recoverBlockedCall(c *caller) {
 	p := recover()
 	if p == nil {
 		return
 	}
-	e.logPanic("(waiting call)", p)
+	e.logPanic("(blocked call)", p)
 	if !c.isBlocked.Load() {
-		return // it goes on already
+		return // it was unblocked before the panic
 	}
 	if c.blocked != nil {
 		e.removeBlocked(c.blocked)
@@ -70,13 +71,14 @@ func (e *engine) recoverBlockedCall(c *caller) {
 	c.resume()
 }
 
-// timerPanicked ends the connection that was looked at: nobody would do so again.
-func (e *engine) timerPanicked(whose timeoutChecker, panicked any) {
+// timerPanicked ends the connection whose timeout check has panicked: it would not be
+// checked again.
+func (e *engine) timerPanicked(owner timeoutChecker, panicked any) {
 	e.logPanic("(timer)", panicked)
-	switch whose := whose.(type) {
+	switch owner := owner.(type) {
 	case *session:
-		whose.Kill()
+		owner.Kill()
 	case *handshake:
-		e.recoverPanic("(connection)", whose.kill)
+		e.recoverPanic("(connection)", owner.kill)
 	}
 }

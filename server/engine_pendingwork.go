@@ -5,50 +5,49 @@ import (
 	"time"
 )
 
-// An aftermath is what others than a caller have set in motion, in goroutines of
-// its own: what a client has sent behind a call that waited, the leaving of one
-// that was closed. Who moves a clock waits until it is over, so that all that
-// falls due has its time and its order.
+// pendingWork counts tasks that run in goroutines of the server for no caller: running the
+// input behind a call that was blocked, or removing a client that was closed. A clock that
+// is moved waits until there are none, so that everything happens at its time and in order.
 type pendingWork struct {
 	mu   sync.Mutex // guards all below; may be taken under any other lock
-	n    int        // what is under way
-	over *sync.Cond // on mu: nothing is; nil: nobody has asked yet
+	n    int        // number of running tasks
+	idle *sync.Cond // on mu: n is 0; nil before the first wait
 }
 
-func (a *pendingWork) begin() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.n++
+func (p *pendingWork) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.n++
 }
 
-func (a *pendingWork) end() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.n--; a.n == 0 && a.over != nil {
-		a.over.Broadcast()
+func (p *pendingWork) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.n--; p.n == 0 && p.idle != nil {
+		p.idle.Broadcast()
 	}
 }
 
-func (a *pendingWork) wait() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.over == nil {
-		a.over = sync.NewCond(&a.mu)
+// wait returns when there are no tasks.
+func (p *pendingWork) wait() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.idle == nil {
+		p.idle = sync.NewCond(&p.mu)
 	}
-	for a.n > 0 {
-		a.over.Wait()
+	for p.n > 0 {
+		p.idle.Wait()
 	}
 }
 
-// A drainingClock is one that can be moved. What it calls returns when its
-// aftermath is over, too.
+// A drainingClock wraps a clock that can be moved. After each call that the clock makes,
+// it waits for pending work.
 type drainingClock struct {
 	Clock
 	pending *pendingWork
 }
 
-// drainingClockOf is the clock as the engine uses it. For what comes of the real one
-// nobody waits.
+// drainingClockOf wraps a clock for the engine. The real clock is returned as it is.
 func (e *engine) drainingClockOf(c Clock) Clock {
 	if _, real := c.(realClock); real {
 		return c

@@ -6,38 +6,38 @@ import (
 	"time"
 )
 
-// What must have become free before Options.FreeMemory is called: so many bytes, and a
-// quarter of what was in use at most since the last call.
+// Options.FreeMemory is called when minFreed bytes have become free, and at least
+// 1/freedShare of the peak since the last call.
 const (
 	minFreed        = 32 << 20
 	freedShare      = 4
-	reclaimDelay    = 100 * time.Millisecond // after memory has become free: more often does at once
-	reclaimInterval = time.Second            // between calls, and looks at what clients hold
-	reclaimBackoff  = 20                     // so many times as long as a call took there is no other
+	reclaimDelay    = 100 * time.Millisecond // after memory is freed: usually more follows
+	reclaimInterval = time.Second            // between calls, and checks of client memory
+	reclaimBackoff  = 20                     // between calls, in durations of the last call
 )
 
-// A memoryReclaimer finds out when memory has become free that the process could give back.
-// It goes by the account of what the server takes, which is known at any time. Without
-// a hook it does nothing.
+// A memoryReclaimer calls Options.FreeMemory when so much memory has become free that the
+// process could return it to the system. It compares used_memory, which is computed, with
+// its peak. Without a hook it does nothing.
 type memoryReclaimer struct {
 	hook func()
-	peak atomic.Int64 // that was in use since the last call, in bytes
+	peak atomic.Int64 // maximum of used memory since the last call, in bytes
 
 	mu    sync.Mutex // guards all below; taken behind the engine's lock
-	timer timer      // set until reclaim has ended
-	next  time.Time  // no call before
+	timer timer      // set until reclaim returns
+	next  time.Time  // time of the next call at the earliest
 }
 
-// noteMemory is to be called when the account may have grown or fallen. The engine's
-// lock is held, or shared.
+// noteMemory is to be called when used memory may have changed. The caller holds the
+// engine's lock, or shares it.
 func (e *engine) noteMemory() {
 	if e.reclaimer.hook != nil {
 		e.reclaimer.note(e)
 	}
 }
 
-// noteInput is noteMemory for what a client that leaves has sent, so many bytes: no call
-// may have been made since that grew. It takes the lock.
+// noteInput is noteMemory for a client that disconnects with bytes of input in its buffer,
+// which no call may have noted. It takes the lock.
 func (e *engine) noteInput(bytes int) {
 	if e.reclaimer.hook != nil && bytes >= minFreed/2 {
 		e.mu.RLock()
@@ -48,24 +48,24 @@ func (e *engine) noteInput(bytes int) {
 
 func (r *memoryReclaimer) note(e *engine) {
 	used := int64(e.state.Used())
-	most := r.peak.Load()
-	for used > most && !r.peak.CompareAndSwap(most, used) {
-		most = r.peak.Load()
+	peak := r.peak.Load()
+	for used > peak && !r.peak.CompareAndSwap(peak, used) {
+		peak = r.peak.Load()
 	}
 	switch {
-	case enoughFreed(most, used):
+	case enoughFreed(peak, used):
 		r.arm(e, reclaimDelay)
-	case e.state.Held.Load() >= minFreed: // they let go of it without a word
+	case e.state.Held.Load() >= minFreed: // clients free their buffers without calling noteMemory
 		r.arm(e, reclaimInterval)
 	}
 }
 
-// enoughFreed reports whether enough has become free.
-func enoughFreed(most, used int64) bool {
-	return most-used >= minFreed && most-used >= most/freedShare
+// enoughFreed reports whether enough memory, in bytes, has become free for a call.
+func enoughFreed(peak, used int64) bool {
+	return peak-used >= minFreed && peak-used >= peak/freedShare
 }
 
-// arm sets the time to look, unless there is one.
+// arm sets the timer, unless it is set.
 func (r *memoryReclaimer) arm(e *engine, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,16 +78,16 @@ func (r *memoryReclaimer) arm(e *engine, wait time.Duration) {
 	})
 }
 
-// reclaim calls the hook if memory is free, and sees to the next look.
+// reclaim calls the hook if enough memory is free, and sets the timer again if necessary.
 func (e *engine) reclaim(n int) {
 	r := &e.reclaimer
 	e.mu.RLock()
-	used, most, closed := int64(e.state.Used()), r.peak.Load(), e.closed
+	used, peak, closed := int64(e.state.Used()), r.peak.Load(), e.closed
 	e.mu.RUnlock()
 	if closed {
 		return
 	}
-	if enoughFreed(most, used) {
+	if enoughFreed(peak, used) {
 		r.peak.Store(used)
 		begun := e.clock.Now()
 		e.recoverPanic("(FreeMemory)", r.hook)
@@ -104,7 +104,7 @@ func (e *engine) reclaim(n int) {
 	r.note(e)
 }
 
-// stopReclaiming is for close, under the engine's lock: no call of the hook begins.
+// stopReclaiming stops the timer, for close. The caller holds the engine's lock.
 func (r *memoryReclaimer) stopReclaiming(e *engine) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

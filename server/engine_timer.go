@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// timers starts timers on a clock and waits for the calls that they make.
+// timers is what a timer needs to be set: a clock, and a group that close waits for.
 type timers struct {
 	clock Clock
-	tasks *sync.WaitGroup // timers that are set, and calls under way
+	tasks *sync.WaitGroup // timers that are set, and running calls
 }
 
-// A timer makes one call at a time to come. The zero value is not set. The lock of its
-// owner guards it.
+// A timer calls a function once, like a time.Timer. The zero value is not set. The lock of
+// its owner guards it.
 type timer struct {
-	stop func() bool // nil: not set
+	stop func() bool // nil if not set
 	n    int         // how often it has been set
 }
 
-// set makes the timer call f after d, instead of what was set before. f must take the
-// owner's lock, and do nothing unless fire(n) is true then: a call that was replaced or
-// cleared may be under way already.
+// set makes the timer call f after d, and replaces an earlier set. f must take the owner's
+// lock and do nothing unless fire(n) is true: a replaced or cleared call may be running
+// already.
 func (t *timer) set(on timers, d time.Duration, f func(n int)) {
 	t.clear(on)
 	t.n++
@@ -34,7 +34,7 @@ func (t *timer) set(on timers, d time.Duration, f func(n int)) {
 
 func (t *timer) isSet() bool { return t.stop != nil }
 
-// fire reports whether the n-th call is the one that is set, which it no longer is.
+// fire reports whether the n-th call is the current one, and marks the timer as not set.
 func (t *timer) fire(n int) bool {
 	if t.stop == nil || n != t.n {
 		return false
@@ -43,6 +43,7 @@ func (t *timer) fire(n int) bool {
 	return true
 }
 
+// clear stops the timer if it is set.
 func (t *timer) clear(on timers) {
 	if t.stop != nil && t.stop() {
 		on.tasks.Done()

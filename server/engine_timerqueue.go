@@ -8,257 +8,257 @@ import (
 	"time"
 )
 
-// reminders call those who have asked for it at their time. One alarm of the
-// clock serves them all, so that a connection which might be late some day costs
-// nothing until then.
+// A timerQueue checks the timeouts of connections. One timer of the clock serves
+// them all, so a connection with a distant timeout costs nothing until then.
 type timerQueue struct {
-	clock    Clock
-	tasks    *sync.WaitGroup           // timers that are set, and calls under way
-	panicked func(timeoutChecker, any) // is told of a look that has panicked; no lock is held
-	pending  *pendingWork
+	clock   Clock
+	tasks   *sync.WaitGroup           // timers that are set, and running calls
+	onPanic func(timeoutChecker, any) // called after a panic, without locks
+	pending *pendingWork
 
-	mu       sync.Mutex // guards all below, and places; may be taken under any other lock
-	checked  sync.Cond  // on mu: a look is over
-	queue    timerHeap
-	alarm    timer          // for the first in the queue, or earlier
-	at       int64          // Unix ns that alarm is set for
-	soon     []*queuedTimer // to be called again shortly in real time, whatever the clock shows
-	pause    time.Duration
-	retry    timer // for those, on the real clock
-	retrying bool  // from the first look at them to the last
-	closed   bool
+	mu         sync.Mutex // guards all below and queuedTimers; may be taken under any other lock
+	checked    sync.Cond  // on mu: a checkTimeouts has returned
+	queue      timerHeap
+	timer      timer          // set for the first in queue, or earlier
+	timerAt    int64          // time of timer, in Unix ns
+	retries    []*queuedTimer // to be checked again after retryDelay of real time
+	retryDelay time.Duration
+	retry      timer // for retries, on the real clock
+	retrying   bool  // from the first retry to the last
+	closed     bool
 }
 
-// Bounds of the pause before those are called again, which doubles each time.
+// Limits of retryDelay, which doubles with each retry.
 const (
-	minSoon = time.Millisecond
-	maxSoon = 64 * time.Millisecond
+	minRetryDelay = time.Millisecond
+	maxRetryDelay = 64 * time.Millisecond
 )
 
-// none is the time of a reminder that is not wanted.
-const none = math.MaxInt64
+// noDeadline is the time of a timer that is not set.
+const noDeadline = math.MaxInt64
 
-// A timeoutChecker is called when its time has come, or before, and says when to call it
-// again: zero for not. soon: shortly, in real time, as well; who moves the clock
-// waits for that. It is never called twice at once, and without locks.
+// A timeoutChecker is the owner of a queuedTimer. checkTimeouts is called at its time, or
+// earlier, without locks, and never twice at once. next is the time of the next call;
+// zero: none. soon asks for a retry after a short real time as well; a clock that is moved
+// waits for that.
 type timeoutChecker interface {
 	checkTimeouts(now time.Time) (next time.Time, soon bool)
 }
 
-// A reminder is one place among them, for one time.
+// A queuedTimer is one timer of a timerQueue.
 type queuedTimer struct {
 	owner timeoutChecker
 
-	at       atomic.Int64 // Unix ns of the call that is to come; none: there is none
-	place    int          // in the queue; -1: not in it
-	soon     bool         // it is among those to be called shortly
-	checking bool
-	removed  bool
+	at        atomic.Int64 // Unix ns; noDeadline: not set
+	index     int          // in the queue; -1: not in it
+	inRetries bool         // it is in timerQueue.retries
+	checking  bool
+	removed   bool
 }
 
-func (r *timerQueue) init(clock Clock, tasks *sync.WaitGroup, a *pendingWork) {
-	r.clock, r.tasks, r.pending, r.checked.L = clock, tasks, a, &r.mu
+func (q *timerQueue) init(clock Clock, tasks *sync.WaitGroup, pending *pendingWork) {
+	q.clock, q.tasks, q.pending, q.checked.L = clock, tasks, pending, &q.mu
 }
 
-// init makes a reminder ready. Nothing is to come.
-func (m *queuedTimer) init(whose timeoutChecker) {
-	m.owner, m.place = whose, -1
-	m.at.Store(none)
+// init prepares a timer that is not set.
+func (m *queuedTimer) init(owner timeoutChecker) {
+	m.owner, m.index = owner, -1
+	m.at.Store(noDeadline)
 }
 
-// atLatest sees to it that m is called at a time at the latest. Who asks for what is
-// to come anyway, which is the rule, pays for one look.
-func (r *timerQueue) atLatest(m *queuedTimer, t time.Time) {
+// callBy makes m fire at time t at the latest. If m is set for an earlier time, which is
+// the common case, it takes no lock.
+func (q *timerQueue) callBy(m *queuedTimer, t time.Time) {
 	at := unixNanos(t)
 	if m.at.Load() <= at {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.set(m, at)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.set(m, at)
 }
 
-func (r *timerQueue) set(m *queuedTimer, at int64) {
-	if r.closed || m.removed || m.at.Load() <= at {
+// set is callBy with the lock held; at is in Unix ns.
+func (q *timerQueue) set(m *queuedTimer, at int64) {
+	if q.closed || m.removed || m.at.Load() <= at {
 		return
 	}
 	m.at.Store(at)
 	switch {
-	case m.place >= 0:
-		heap.Fix(&r.queue, m.place)
-	case m.checking: // it is put into the queue when it has looked
+	case m.index >= 0:
+		heap.Fix(&q.queue, m.index)
+	case m.checking: // check adds it to the queue afterwards
 	default:
-		heap.Push(&r.queue, m)
+		heap.Push(&q.queue, m)
 	}
-	r.setAlarm()
+	q.armTimer()
 }
 
-// remove sees to it that m is called no more, and waits for a call that is under
-// way.
-func (r *timerQueue) remove(m *queuedTimer) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// remove removes m for good, and waits for a call that is running.
+func (q *timerQueue) remove(m *queuedTimer) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	m.removed = true
-	if m.place >= 0 && !r.closed {
-		heap.Remove(&r.queue, m.place)
+	if m.index >= 0 && !q.closed {
+		heap.Remove(&q.queue, m.index)
 	}
 	for m.checking {
-		r.checked.Wait()
+		q.checked.Wait()
 	}
 }
 
-// armExpiry sees to it that the alarm goes off for the first in the queue. One
-// that is set too early is left.
-func (r *timerQueue) setAlarm() {
-	if len(r.queue) == 0 || r.alarm.isSet() && r.at <= r.queue[0].at.Load() {
+// armTimer sets the timer for the first in the queue. If it is set too early, it stays set.
+func (q *timerQueue) armTimer() {
+	if len(q.queue) == 0 || q.timer.isSet() && q.timerAt <= q.queue[0].at.Load() {
 		return
 	}
-	r.at = r.queue[0].at.Load()
-	r.alarm.set(timers{r.clock, r.tasks}, time.Unix(0, r.at).Sub(r.clock.Now()), r.fire)
+	q.timerAt = q.queue[0].at.Load()
+	q.timer.set(timers{q.clock, q.tasks}, time.Unix(0, q.timerAt).Sub(q.clock.Now()), q.fire)
 }
 
-// fire calls all whose time has come.
-func (r *timerQueue) fire(n int) {
+// fire checks the owners of all timers that are due. It is the call of the timer.
+func (q *timerQueue) fire(n int) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.panicked(nil, p)
+			q.onPanic(nil, p)
 		}
 	}()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.alarm.fire(n) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.timer.fire(n) {
 		return
 	}
-	defer r.setAlarm() // should something panic even
-	now := r.clock.Now()
-	for len(r.queue) > 0 && r.queue[0].at.Load() <= now.UnixNano() {
-		m := heap.Pop(&r.queue).(*queuedTimer)
-		m.at.Store(none)
-		r.look(m, now)
+	defer q.armTimer() // even after a panic
+	now := q.clock.Now()
+	for len(q.queue) > 0 && q.queue[0].at.Load() <= now.UnixNano() {
+		m := heap.Pop(&q.queue).(*queuedTimer)
+		m.at.Store(noDeadline)
+		q.check(m, now)
 	}
 }
 
-// look calls one, without mu.
-func (r *timerQueue) look(m *queuedTimer, now time.Time) {
+// check calls the owner of m, without mu, and sets m again as that returns. The caller
+// holds mu.
+func (q *timerQueue) check(m *queuedTimer, now time.Time) {
 	for m.checking {
-		r.checked.Wait() // for the other of fire and fireSoon
+		q.checked.Wait() // for the other of fire and fireRetries
 	}
 	if m.removed {
 		return
 	}
 	m.checking = true
-	r.mu.Unlock()
-	next, soon := r.callOwner(m.owner, now)
-	r.mu.Lock()
+	q.mu.Unlock()
+	next, soon := q.callOwner(m.owner, now)
+	q.mu.Lock()
 	m.checking = false
-	r.checked.Broadcast()
-	at := m.at.Load() // what was asked for meanwhile
+	q.checked.Broadcast()
+	at := m.at.Load() // set while the check ran
 	if !next.IsZero() {
 		at = min(at, unixNanos(next))
 	}
-	if m.place < 0 {
-		m.at.Store(none)
-		if at != none {
-			r.set(m, at)
+	if m.index < 0 {
+		m.at.Store(noDeadline)
+		if at != noDeadline {
+			q.set(m, at)
 		}
 	} else if at < m.at.Load() {
-		r.set(m, at)
+		q.set(m, at)
 	}
 	if soon {
-		r.setSoon(m)
+		q.addRetry(m)
 	}
 }
 
-// setSoon sees to it that m is called again shortly.
-func (r *timerQueue) setSoon(m *queuedTimer) {
-	if r.closed || m.removed || m.soon {
+// addRetry adds m to retries.
+func (q *timerQueue) addRetry(m *queuedTimer) {
+	if q.closed || m.removed || m.inRetries {
 		return
 	}
-	m.soon = true
-	r.soon = append(r.soon, m)
-	if !r.retrying {
-		r.retrying = true
-		r.pause = minSoon
-		r.pending.begin()
-		r.setRetry()
+	m.inRetries = true
+	q.retries = append(q.retries, m)
+	if !q.retrying {
+		q.retrying = true
+		q.retryDelay = minRetryDelay
+		q.pending.begin()
+		q.armRetry()
 	}
 }
 
-func (r *timerQueue) setRetry() {
-	r.retry.set(timers{realClock{}, r.tasks}, r.pause, r.fireSoon)
-	r.pause = min(2*r.pause, maxSoon)
+func (q *timerQueue) armRetry() {
+	q.retry.set(timers{realClock{}, q.tasks}, q.retryDelay, q.fireRetries)
+	q.retryDelay = min(2*q.retryDelay, maxRetryDelay)
 }
 
-func (r *timerQueue) endRetry() {
-	if r.retrying {
-		r.retrying = false
-		r.retry.clear(timers{realClock{}, r.tasks})
-		r.pending.end()
+func (q *timerQueue) endRetry() {
+	if q.retrying {
+		q.retrying = false
+		q.retry.clear(timers{realClock{}, q.tasks})
+		q.pending.end()
 	}
 }
 
-// fireSoon calls those that are to be called shortly.
-func (r *timerQueue) fireSoon(n int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.retry.fire(n) {
+// fireRetries checks the owners of all retries.
+func (q *timerQueue) fireRetries(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.retry.fire(n) {
 		return
 	}
-	now, all := r.clock.Now(), r.soon
-	r.soon = nil
+	now, all := q.clock.Now(), q.retries
+	q.retries = nil
 	for _, m := range all {
-		m.soon = false
-		r.look(m, now)
+		m.inRetries = false
+		q.check(m, now)
 	}
 	switch {
-	case r.closed:
-	case len(r.soon) > 0:
-		r.setRetry()
+	case q.closed:
+	case len(q.retries) > 0:
+		q.armRetry()
 	default:
-		r.endRetry()
+		q.endRetry()
 	}
 }
 
-// callOwner calls one without locks. That it panics ends nothing else.
-func (r *timerQueue) callOwner(whose timeoutChecker, now time.Time) (next time.Time, soon bool) {
+// callOwner calls checkTimeouts without locks. After a panic, next and soon are zero.
+func (q *timerQueue) callOwner(owner timeoutChecker, now time.Time) (next time.Time, soon bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.panicked(whose, p)
+			q.onPanic(owner, p)
 			next, soon = time.Time{}, false
 		}
 	}()
-	return whose.checkTimeouts(now)
+	return owner.checkTimeouts(now)
 }
 
-// close calls nobody any more.
-func (r *timerQueue) close() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.closed, r.queue, r.soon = true, nil, nil
-	r.alarm.clear(timers{r.clock, r.tasks})
-	r.endRetry()
+// close stops all timers.
+func (q *timerQueue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed, q.queue, q.retries = true, nil, nil
+	q.timer.clear(timers{q.clock, q.tasks})
+	q.endRetry()
 }
 
-// unixNanos is t as Unix ns. A time too far away is as good as none.
+// unixNanos returns t in Unix ns, or noDeadline if it does not fit.
 func unixNanos(t time.Time) int64 {
 	if t.Unix() >= math.MaxInt64/int64(time.Second) {
-		return none
+		return noDeadline
 	}
 	return t.UnixNano()
 }
 
-// A timerHeap is a heap, the first to come in front.
+// A timerHeap is a heap of timers, the earliest first.
 type timerHeap []*queuedTimer
 
 func (q timerHeap) Len() int           { return len(q) }
 func (q timerHeap) Less(i, j int) bool { return q[i].at.Load() < q[j].at.Load() }
 func (q timerHeap) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
-	q[i].place, q[j].place = i, j
+	q[i].index, q[j].index = i, j
 }
 
 func (q *timerHeap) Push(m any) {
-	m.(*queuedTimer).place = len(*q)
+	m.(*queuedTimer).index = len(*q)
 	*q = append(*q, m.(*queuedTimer))
 }
 
@@ -266,11 +266,11 @@ func (q *timerHeap) Pop() any {
 	last := (*q)[len(*q)-1]
 	(*q)[len(*q)-1] = nil
 	*q = (*q)[:len(*q)-1]
-	last.place = -1
+	last.index = -1
 	return last
 }
 
-// recheckTimeouts checks the clients that are there already when a timeout is changed.
+// recheckTimeouts checks all clients after a timeout parameter has changed.
 func (e *engine) recheckTimeouts() {
 	now := e.clock.Now()
 	for _, l := range e.state.Clients.All() {

@@ -23,25 +23,25 @@ const (
 // Sizes of a framing's buffer, in bytes. Larger buffers are allocated as bytes
 // arrive and dropped after use.
 const (
-	smallBuffer = 512      // kept by a connection for good: enough for one command at a time
-	chunkBuffer = 32 << 10 // borrowed from chunks while a pipeline is being read
+	smallBuffer = 512      // stays with a connection: enough for one command at a time
+	chunkBuffer = 32 << 10 // taken from chunks while a pipeline is read
 )
 
-// limits is what one connection may send. The session changes it when the
-// client authenticates and when the configuration changes; a header that has
-// been read already is not judged again, as in Redis.
+// limits are the limits of one connection's input. The session updates them when the
+// client authenticates and when the configuration changes. As in Redis, headers that were
+// read before are not checked again.
 type limits struct {
 	multibulk int   // words in a command
 	bulk      int64 // bytes in a word: proto-max-bulk-len
-	inline    int   // bytes in an inline command or a header before the byte that ends it
-	query     int   // bytes waiting to be executed: client-query-buffer-limit
-	// unauthenticated: 10 words of 16 KiB, with error texts of their own. The
-	// limits above hold too, and come first.
+	inline    int   // bytes in an inline command or a header before its line end
+	query     int   // bytes of input not yet executed: client-query-buffer-limit
+	// unauthenticated: 10 words of 16 KiB each, with their own error texts. The
+	// limits above apply, too, and are checked first.
 	unauthenticated bool
 }
 
-// defaultLimits are those of Redis with no configuration file, for a client
-// that has authenticated or need not.
+// defaultLimits returns Redis's default limits, for a client that is authenticated or need
+// not be.
 func defaultLimits() limits {
 	return limits{multibulk: maxMultibulk, bulk: 512 << 20, inline: maxLine, query: 1 << 30}
 }
@@ -57,65 +57,61 @@ var (
 	errBulkInvalid      = errors.New("ERR Protocol error: invalid bulk length")
 	errBulkUnauth       = errors.New("ERR Protocol error: unauthenticated bulk length")
 
-	// errCodec says that the scanner and redcon read one command differently.
-	// No input is known to cause it.
+	// errCodec is returned if framing and redcon parse a command differently. No
+	// input is known to cause it.
 	errCodec = errors.New("ERR Protocol error: command not understood")
 )
 
-// errQueryBuffer is returned for a client that sends more than limits.query
-// without a command in it ending. It is not sent: the connection is closed
-// without a reply, as Redis does.
+// errQueryBuffer is returned if more than limits.query bytes arrive without the end of a
+// command. The connection is closed without a reply, as in Redis.
 var errQueryBuffer = errors.New("client query buffer limit exceeded")
 
-// A framing finds the commands in a stream of bytes: write appends input, next
-// takes the next whole command out. It stands before redcon.ReadNextCommand,
-// which panics, hangs or parses again from the start on what it is not prepared
-// for, and lets only whole, valid commands through to it.
+// A framing splits a stream of bytes into commands: write appends input, next returns the
+// next complete command. It passes only complete, valid commands to
+// redcon.ReadNextCommand, which panics or hangs on some invalid input, and parses
+// incomplete input again from the start.
 //
-// What next returns does not depend on how the stream was cut, and each byte is
-// looked at a fixed number of times. (Redis lets a line longer than 64 KiB pass
-// if its end happens to arrive in the same read; here it never passes.) Memory
-// follows the bytes that have come, never a length alone that a client has announced.
-// One command must fit into limits.query as a whole; Redis takes words out of
-// its buffer one by one.
+// The result does not depend on how the stream was split into reads, and each byte is
+// scanned a fixed number of times. Memory grows with the bytes received, never with an
+// announced length alone. There are two differences from Redis: a line longer than 64 KiB
+// is always an error (Redis accepts it if its end arrives in the same read), and a whole
+// command must fit into limits.query (Redis removes words from its buffer one by one).
 //
-// The zero value is ready once limits are set. A framing has no lock: it
-// belongs to its session.
+// The zero value is ready once limits are set. A framing has no lock: session.turn guards
+// it.
 type framing struct {
 	limits limits
 
-	buf  []byte // received and not yet overwritten
-	head int    // where the command in progress starts: all before has been returned by next
-	line int    // where the header or the inline command in progress starts
-	pos  int    // all before has been looked at
+	buf  []byte // received input, not yet overwritten
+	head int    // start of the command in progress; next has returned all before it
+	line int    // start of the header or inline command in progress
+	pos  int    // all before it has been scanned
 
-	passed int64 // commands that end at head or before, those of no words included
-	count  int   // words announced by the command in progress; 0 until its first header is complete
-	left   int   // words of it that are still to come
-	bulk   int64 // bytes in the word at pos, if inBulk, or in the last of large
-	inBulk bool  // the header of the word at pos has been read
+	commands  int64 // number of commands that end at head or before, empty ones included
+	count     int   // words of the command in progress; 0 until its first header is complete
+	wordsLeft int   // words of it that are not complete
+	bulk      int64 // bytes in the word at pos, if inBulk, or in the last of large
+	inBulk    bool  // the header of the word at pos has been read
 
-	large   []largeWord // of the command in progress
-	filling bool        // the last of large has not come whole
-	handed  int         // bytes in the large words that next has returned last
+	large      []largeWord // of the command in progress
+	filling    bool        // the last of large is incomplete
+	largeBytes int         // bytes in the large words that the last next has returned
 
-	err  error // the first error: nothing is read after it
-	work int64 // bytes looked at, parsed or moved; tests hold it linear in the input
+	err  error // the first error; nothing is read after it
+	work int64 // bytes scanned, parsed or moved; tests check that it is linear in the input
 }
 
-// A largeWord is a word that has a buffer of its own, as in Redis, so that it need not
-// be copied once it is whole: it belongs to whoever next returns it to. In buf an empty
-// word stands in its place. The buffer is allocated in its full size once an eighth of
-// the word has come.
+// A largeWord is a word with its own buffer, as in Redis, so that it need not be copied:
+// it belongs to the caller of next. In buf it is replaced by emptyWord. The buffer gets
+// its full size once an eighth of the word has arrived.
 type largeWord struct {
-	place  int // among the words of its command
-	text   []byte
-	beside int // bytes of its header and end, but for those that stand in buf
+	index    int // among the words of its command
+	data     []byte
+	overhead int // bytes of its header and line end, except those of emptyWord in buf
 }
 
-// write appends a copy of p to the input. Words that next returned earlier are
-// invalid from here on. To call it before next has said that it needs more is
-// allowed; whoever does so is bounded by limits.query.
+// write appends a copy of p to the input. It invalidates words that next has returned. It
+// may be called before next needs more input, up to limits.query bytes.
 func (f *framing) write(p []byte) error {
 	if f.err != nil {
 		return f.err
@@ -131,27 +127,25 @@ func (f *framing) write(p []byte) error {
 		}
 	}
 	if f.unused() == 0 || len(p) > cap(f.buf)-len(f.buf) {
-		f.makeRoom(len(p))
+		f.reserve(len(p))
 	}
 	f.buf = append(f.buf, p...)
 	return nil
 }
 
-// next returns the words of the next whole command; ok is false when it needs
-// more bytes. Commands of no words (*0, *-1, empty lines) are skipped. The
-// error of a broken stream is returned after all commands before it, is what to
-// reply after "-", and is returned again by every later call. Only one command
-// is looked at per call, so that limits which that command changes (AUTH) hold
-// for the one after it.
+// next returns the words of the next complete command; ok is false if it needs more input.
+// Commands without words (*0, *-1, empty lines) are skipped. The error of an invalid
+// stream is returned after all commands before it, and by every later call; its text is
+// the reply after "-". Each call scans one command only, so that limits which a command
+// changes (AUTH) apply to the next.
 //
-// args is appended to dst in place while dst has room and is an array of its
-// own otherwise: whoever collects several commands goes on with dst =
-// append(dst, args...), which then copies nothing or grows dst. The words are
-// parts of the buffer, valid until the next write or release, but for those of
-// commands.LargeWord bytes or more, which are the caller's for good; appending to one,
-// or to args, does not reach the next.
+// args uses the spare capacity of dst if that suffices, and a new array otherwise. To
+// collect several commands, use dst = append(dst, args...), which copies only if dst must
+// grow. Words are parts of the buffer, valid until the next write or release. Words of
+// commands.LargeWord bytes or more belong to the caller. The capacity of args and of each
+// word is limited to its length.
 func (f *framing) next(dst [][]byte) (args [][]byte, ok bool, err error) {
-	f.handed = 0
+	f.largeBytes = 0
 	for f.err == nil && f.head < len(f.buf) {
 		if f.buf[f.head] == '*' {
 			args, ok = f.nextMultibulk(dst)
@@ -162,7 +156,7 @@ func (f *framing) next(dst [][]byte) (args [][]byte, ok bool, err error) {
 			break
 		}
 		f.head, f.line, f.count = f.pos, f.pos, 0
-		f.passed++
+		f.commands++
 		if len(args) > 0 {
 			return args[:len(args):len(args)], true, nil
 		}
@@ -170,9 +164,8 @@ func (f *framing) next(dst [][]byte) (args [][]byte, ok bool, err error) {
 	return nil, false, f.err
 }
 
-// release gives back memory that an idle connection need not hold. The session
-// calls it when it has run the commands that next returned: their words are
-// invalid from here on.
+// release frees memory that an idle connection does not need. The session calls it after
+// the commands that next has returned have run: it invalidates their words.
 func (f *framing) release() {
 	live, size := f.unused(), cap(f.buf)
 	switch {
@@ -186,38 +179,38 @@ func (f *framing) release() {
 	}
 }
 
-// empty gives back the small buffer too, which release keeps for the next command.
-func (f *framing) empty() {
+// releaseAll frees the small buffer, too, which release keeps, unless it holds input.
+func (f *framing) releaseAll() {
 	if f.pending() == 0 && f.err == nil {
 		recycle(f.buf)
 		f.buf, f.head, f.line, f.pos = nil, 0, 0, 0
 	}
 }
 
-// buffered returns the bytes that no returned command has used, and those for
-// which there is room without growing (qbuf and qbuf-free of CLIENT LIST).
+// buffered returns the bytes of pending input, and the free bytes of the buffers (qbuf and
+// qbuf-free of CLIENT LIST).
 func (f *framing) buffered() (used, free int) {
 	used, free = f.pending(), cap(f.buf)-f.unused()
 	for _, w := range f.large {
-		free += cap(w.text) - len(w.text)
+		free += cap(w.data) - len(w.data)
 	}
 	return used, free
 }
 
-// pending is how many bytes no returned command has used.
+// pending returns the bytes of input that belong to no returned command.
 func (f *framing) pending() int {
 	n := f.unused()
 	for _, w := range f.large {
-		n += len(w.text) + w.beside
+		n += len(w.data) + w.overhead
 	}
 	return n
 }
 
-// unused is pending without large words.
+// unused returns the bytes of pending input in buf, that is, without large words.
 func (f *framing) unused() int { return len(f.buf) - f.head }
 
-// nextInline reads a command that is a line of text. A NUL before the line's
-// end makes it endless, as in Redis, which looks for the end with strchr.
+// nextInline reads a command that is a line of text. A line with a NUL never ends, as in
+// Redis, which finds the end with strchr.
 func (f *framing) nextInline(dst [][]byte) (args [][]byte, ok bool) {
 	end, ok := f.findEnd('\n', errInlineTooBig)
 	if !ok {
@@ -247,9 +240,9 @@ func (f *framing) nextMultibulk(dst [][]byte) (args [][]byte, ok bool) {
 		if n <= 0 {
 			return nil, true
 		}
-		f.count, f.left = n, n
+		f.count, f.wordsLeft = n, n
 	}
-	for f.left > 0 {
+	for f.wordsLeft > 0 {
 		if f.filling {
 			return nil, false
 		}
@@ -266,13 +259,13 @@ func (f *framing) nextMultibulk(dst [][]byte) (args [][]byte, ok bool) {
 		f.pos += int(f.bulk)
 		f.endLine()
 		f.inBulk = false
-		f.left--
+		f.wordsLeft--
 	}
 	return f.parse(dst)
 }
 
-// readCount reads the header of a command: "*2\r\n". Zero and below are valid,
-// and stand for no command.
+// readCount reads the header of a command: "*2\r\n". Zero and negative counts are valid
+// and mean no command.
 func (f *framing) readCount() (n int, ok bool) {
 	text, ok := f.readHeader(errCountTooBig)
 	if !ok {
@@ -309,9 +302,8 @@ func (f *framing) readBulkLength() (ok bool) {
 	return f.inBulk
 }
 
-// readHeader returns the header in progress without its end, once the two bytes
-// of that have come. As in Redis the header's content counts only then:
-// "*1\r\nx" is no error yet.
+// readHeader returns the header in progress without its line end, once both bytes of that
+// have arrived. As in Redis, the content is checked only then: "*x\r" is not yet an error.
 func (f *framing) readHeader(tooBig error) (text []byte, ok bool) {
 	end, ok := f.findEnd('\r', tooBig)
 	if !ok || len(f.buf)-end < 2 {
@@ -323,20 +315,19 @@ func (f *framing) readHeader(tooBig error) (text []byte, ok bool) {
 	return text, true
 }
 
-// endLine skips the two bytes at pos that end a header or a word. Redis does
-// not look what they are, redcon does, so they are made what they should be.
+// endLine skips the two bytes at pos that end a header or a word. Redis accepts any two
+// bytes, redcon only CR LF, so it overwrites them with CR LF.
 func (f *framing) endLine() {
 	f.buf[f.pos], f.buf[f.pos+1] = '\r', '\n'
 	f.pos += 2
 	f.line = f.pos
 }
 
-// findEnd looks for the byte that ends the line in progress, moves pos there
-// and returns where it is. It goes on where it stopped last time, and does not
-// look past a NUL, because Redis does not.
+// findEnd looks for the byte that ends the line in progress, moves pos there and returns
+// its position. It continues where the last call stopped. It stops at a NUL, as Redis does.
 func (f *framing) findEnd(end byte, tooBig error) (at int, ok bool) {
-	longest := f.line + f.limits.inline
-	stop := min(len(f.buf), longest+1)
+	last := f.line + f.limits.inline // the last position where the end may be
+	stop := min(len(f.buf), last+1)
 	from := f.pos
 	for f.pos < stop && f.buf[f.pos] != end && f.buf[f.pos] != 0 {
 		f.pos++
@@ -345,17 +336,17 @@ func (f *framing) findEnd(end byte, tooBig error) (at int, ok bool) {
 	if f.pos < stop && f.buf[f.pos] == end {
 		return f.pos, true
 	}
-	if len(f.buf) > longest {
+	if len(f.buf) > last {
 		f.err = tooBig
 	}
 	return 0, false
 }
 
-// parse has redcon take apart the command from head to pos, and nothing but that.
+// parse parses the command from head to pos with redcon.
 func (f *framing) parse(dst [][]byte) (args [][]byte, ok bool) {
 	dst = dst[len(dst):]
 	if cap(dst) < f.count {
-		dst = make([][]byte, 0, f.count) // not a mere claim: all these words have arrived
+		dst = make([][]byte, 0, f.count) // all these words have arrived
 	}
 	packet := f.buf[f.head:f.pos:f.pos]
 	f.work += int64(len(packet))
@@ -365,24 +356,24 @@ func (f *framing) parse(dst [][]byte) (args [][]byte, ok bool) {
 		return nil, false
 	}
 	for i, a := range args {
-		if args[i] = a[:len(a):len(a)]; len(a) >= commands.LargeWord { // it came whole while nothing ran
+		if args[i] = a[:len(a):len(a)]; len(a) >= commands.LargeWord { // it is in buf
 			args[i] = bytes.Clone(a)
-			f.handed += len(a)
+			f.largeBytes += len(a)
 		}
 	}
 	for _, w := range f.large {
-		args[w.place] = w.text
-		f.handed += len(w.text)
+		args[w.index] = w.data
+		f.largeBytes += len(w.data)
 	}
 	f.large = nil
 	return args, true
 }
 
-// beginLarge gives the word in progress, whose header starts at a place and whose first
-// bytes have come, a buffer of its own.
+// beginLarge moves the word in progress to its own buffer. header is the position of its
+// header in buf.
 func (f *framing) beginLarge(header int) {
 	first := f.buf[f.pos:]
-	f.large = append(f.large, largeWord{place: f.count - f.left, beside: f.pos - header - len(emptyWord)})
+	f.large = append(f.large, largeWord{index: f.count - f.wordsLeft, overhead: f.pos - header - len(emptyWord)})
 	f.filling, f.inBulk = true, false
 	f.fill(first)
 	f.buf = append(f.buf[:header], emptyWord...) // shorter than any header of a large word
@@ -390,30 +381,31 @@ func (f *framing) beginLarge(header int) {
 	f.line = f.pos
 }
 
+// emptyWord replaces each large word in buf.
 const emptyWord = "$0\r\n\r\n"
 
-// fill appends to the large word in progress, and returns what does not belong to it.
+// fill appends input to the large word in progress, and returns the bytes after that word.
 func (f *framing) fill(p []byte) (rest []byte) {
 	w := &f.large[len(f.large)-1]
 	whole := int(min(f.bulk, math.MaxInt-2)) + 2
-	n := min(len(p), whole-len(w.text))
-	if size := len(w.text) + n; size > cap(w.text) {
-		most := max(min(whole, f.limits.query), size) // a longer word never comes whole
-		w.text = append(make([]byte, 0, largeCapacity(most, size)), w.text...)
+	n := min(len(p), whole-len(w.data))
+	if size := len(w.data) + n; size > cap(w.data) {
+		limit := max(min(whole, f.limits.query), size) // a longer word never becomes complete
+		w.data = append(make([]byte, 0, largeCapacity(limit, size)), w.data...)
 	}
-	w.text = append(w.text, p[:n]...)
+	w.data = append(w.data, p[:n]...)
 	f.work += int64(n)
-	if len(w.text) == whole {
-		w.text, w.beside = w.text[:f.bulk:f.bulk], w.beside+2
+	if len(w.data) == whole {
+		w.data, w.overhead = w.data[:f.bulk:f.bulk], w.overhead+2
 		f.filling = false
-		f.left--
+		f.wordsLeft--
 	}
 	return p[n:]
 }
 
-// largeCapacity is how large a buffer for the first want bytes of a word should be: the
-// whole, or an eighth of it, or an eighth of that, and so on. So what is copied, and
-// left behind, comes to a seventh of the word at most.
+// largeCapacity returns the capacity of a buffer for the first want bytes of a word: whole,
+// divided by eight while that leaves room for want. So all copies and discarded buffers
+// together are at most a seventh of the word.
 func largeCapacity(whole, want int) int {
 	size := whole
 	for size/8 >= max(want, chunkBuffer) {
@@ -422,10 +414,10 @@ func largeCapacity(whole, want int) int {
 	return size
 }
 
-// ensureMemory gets rid of the bytes that next has used and sees to it that n more
-// bytes fit in. It moves no more bytes than have been used or than will fit in
-// before it is called again, so that all moves together are linear.
-func (f *framing) makeRoom(n int) {
+// reserve discards the bytes of returned commands and makes room for n more bytes. It
+// moves no more bytes than were discarded, or than fit before the next reserve, so all
+// moves together are linear in the input.
+func (f *framing) reserve(n int) {
 	live := f.unused()
 	want := live + n
 	if want > cap(f.buf) || live > f.head || cap(f.buf) > chunkBuffer && want <= cap(f.buf)/4 {
@@ -435,22 +427,22 @@ func (f *framing) makeRoom(n int) {
 	f.reindex(append(f.buf[:0], f.buf[f.head:]...))
 }
 
-// moveTo puts what next has not used into another buffer.
+// moveTo moves the unused bytes to another buffer.
 func (f *framing) moveTo(buf []byte) {
 	old := f.buf
 	f.reindex(append(buf, old[f.head:]...))
 	recycle(old)
 }
 
-// reindex makes buf, which starts with the command in progress, the buffer.
+// reindex sets the buffer to buf, which starts with the command in progress.
 func (f *framing) reindex(buf []byte) {
 	f.work += int64(len(buf))
 	f.buf, f.head, f.line, f.pos = buf, 0, f.line-f.head, f.pos-f.head
 }
 
-// capacity is how large a buffer for want bytes should be, live of which are
-// there already: as much again is free, but no more than the word in progress
-// needs and a chunk for what follows it in the same read.
+// capacity returns the capacity of a buffer for want bytes, live of which are in use: as
+// much again, but not more than the word in progress needs plus one chunk for input that
+// follows it.
 func (f *framing) capacity(want, live int) int {
 	size := want + live
 	if f.inBulk && f.bulk < int64(size) {
@@ -461,10 +453,10 @@ func (f *framing) capacity(want, live int) int {
 	return max(want, size)
 }
 
-// chunks are buffers of chunkBuffer bytes that no framing uses at the moment.
+// chunks are unused buffers of chunkBuffer bytes.
 var chunks = sync.Pool{New: func() any { return new([chunkBuffer]byte) }}
 
-// newBuffer returns an empty buffer with room for at least size bytes.
+// newBuffer returns an empty buffer with a capacity of at least size bytes.
 func newBuffer(size int) []byte {
 	switch {
 	case size <= smallBuffer:
@@ -475,16 +467,16 @@ func newBuffer(size int) []byte {
 	return make([]byte, 0, size)
 }
 
-// recycle takes back a buffer that nothing refers to any more.
+// recycle returns a buffer to chunks if it is one. Nothing may refer to it any more.
 func recycle(b []byte) {
 	if cap(b) == chunkBuffer {
 		chunks.Put((*[chunkBuffer]byte)(b[:chunkBuffer]))
 	}
 }
 
-// errExpectedDollar is the reply to a word's header that does not start with
-// '$'. A line break would break the reply (and an empty header starts with the
-// one that ends it); any other byte is sent as it is.
+// errExpectedDollar returns the error for a word's header that does not start with '$'.
+// LF, which would break the reply, is shown as a space; so is an empty header, whose first
+// byte is its line end. Any other byte is shown as it is.
 func errExpectedDollar(header []byte) error {
 	got := " "
 	if len(header) > 0 && header[0] != '\n' {

@@ -74,7 +74,7 @@ func TestLargeWordsHaveMemoryOfTheirOwn(t *testing.T) {
 						args[i] = bytes.Clone(a)
 					}
 				}
-				require.Equal(t, large, f.handed)
+				require.Equal(t, large, f.largeBytes)
 				got = append(got, args)
 			}
 			f.release()

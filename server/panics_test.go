@@ -60,7 +60,7 @@ func (b *bomb) rig(t *testing.T, e *engine) {
 	s.Stats.Reset(s.Table)
 	s.Host.Debug = "yes"
 	b.caller.limits.Store(new(callerLimits))
-	t.Cleanup(func() { e.leave(&b.caller) })
+	t.Cleanup(func() { e.removeClient(&b.caller) })
 }
 
 // listen makes the bomb a subscriber, unless it is one: clients kill others.
@@ -108,7 +108,7 @@ func (b *bomb) arm(e *engine, p point, skip, pushes int) {
 	b.point, b.skip, b.pushes, b.went = p, skip, pushes, false
 	b.listen(&e.state)
 	e.state.Config.Events, _ = commands.ParseEvents("KEA")
-	e.publish()
+	e.publishSettings()
 }
 
 func (b *bomb) explode() {

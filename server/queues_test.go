@@ -25,14 +25,14 @@ func TestCallsLeaveTheirQueuesWithoutASearch(t *testing.T) {
 	waiters := make([]*blockedCall, n)
 	for i := range waiters {
 		waiters[i] = new(blockedCall)
-		e.waiting.enqueue(waiters[i], 0, keys)
+		e.blocked.enqueue(waiters[i], 0, keys)
 	}
 	begun := time.Now()
 	for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(n) {
-		e.waiting.dequeue(waiters[i])
+		e.blocked.dequeue(waiters[i])
 	}
 	require.Less(t, time.Since(begun), 20*time.Second)
-	require.Empty(t, e.waiting.keys)
+	require.Empty(t, e.blocked.keys)
 	require.Zero(t, e.state.Held.Load())
 }
 
@@ -190,7 +190,7 @@ func TestNobodyElseTakesOutWhatAClientHasEnded(t *testing.T) {
 	_, err = conn.Write(encode("WATCH "+manyOf(5000, "some:key:#"), 0))
 	require.NoError(t, err)
 	e.mu.Lock()
-	e.ending = true // by somebody who has not come to it yet
+	e.cleaning = true // by somebody who has not come to it yet
 	e.state.Unwatch(e.state.Clients.All()[0])
 	e.state.Weigh(e.state.Clients.All()[0])
 	e.mu.Unlock()
@@ -199,10 +199,10 @@ func TestNobodyElseTakesOutWhatAClientHasEnded(t *testing.T) {
 	require.True(t, e.state.Ending())
 	require.NoError(t, s.Check())
 	e.mu.Lock()
-	e.ending = false
+	e.cleaning = false
 	e.unlock()
 	require.False(t, e.state.Ending())
-	require.False(t, e.ending)
+	require.False(t, e.cleaning)
 	require.NoError(t, s.Check())
 }
 

@@ -23,7 +23,7 @@ func reclaimed(t *testing.T) (s *Server, clock *ManualClock, calls *int, takes *
 		s.engine.mu.Unlock()
 		clock.mu.Lock()
 		defer clock.mu.Unlock()
-		clock.reach(clock.now.Add(*takes))
+		clock.moveTo(clock.now.Add(*takes))
 	}})
 	return s, clock, calls, takes, func(words ...any) {
 		_, err := s.Do(t.Context(), words...)

@@ -46,12 +46,12 @@ func TestRemindersComeInTimeAndOnce(t *testing.T) {
 	}
 	for range 5000 {
 		i, at := random.IntN(len(all)), time.Duration(random.IntN(3600))*time.Second
-		r.atLatest(&all[i].reminder, begun.Add(at))
+		r.callBy(&all[i].reminder, begun.Add(at))
 		wanted[i] = min(wanted[i], at)
 	}
 	for i := range 100 {
 		r.remove(&all[i].reminder)
-		r.atLatest(&all[i].reminder, begun)
+		r.callBy(&all[i].reminder, begun)
 	}
 	clock.Advance(time.Hour)
 	for i, l := range all {
@@ -74,18 +74,18 @@ func TestReminderThatAsksAgain(t *testing.T) {
 	var l *lookout
 	l = newLookout(func(now time.Time) time.Time {
 		if len(l.seen) == 2 {
-			r.atLatest(&l.reminder, now.Add(time.Second)) // sooner than what look will say
+			r.callBy(&l.reminder, now.Add(time.Second)) // sooner than what look will say
 		}
 		return now.Add(10 * time.Second)
 	})
-	r.atLatest(&l.reminder, begun)
+	r.callBy(&l.reminder, begun)
 	clock.Advance(21 * time.Second)
 	require.Equal(t, []time.Time{begun, begun.Add(10 * time.Second), begun.Add(11 * time.Second), begun.Add(21 * time.Second)}, l.seen)
 	r.close()
 	clock.Advance(time.Hour)
 	require.Len(t, l.seen, 4)
 	r.remove(&l.reminder)
-	r.atLatest(&l.reminder, begun)
+	r.callBy(&l.reminder, begun)
 	tasks.Wait()
 }
 
@@ -102,7 +102,7 @@ func TestForgettingWaitsForALook(t *testing.T) {
 		over = true
 		return none
 	})
-	r.atLatest(&l.reminder, time.Now())
+	r.callBy(&l.reminder, time.Now())
 	<-looking
 	go close(goOn)
 	r.remove(&l.reminder)
@@ -128,7 +128,7 @@ func TestReminderThatAsksAgainInRealTime(t *testing.T) {
 			return next
 		})
 		l.soon = func(looks int) bool { return looks < 4 }
-		r.atLatest(&l.reminder, begun.Add(time.Second))
+		r.callBy(&l.reminder, begun.Add(time.Second))
 		clock.Advance(time.Minute)
 		at := begun.Add(time.Second)
 		require.Equal(t, []time.Time{at, at, at, at}, l.seen)
@@ -138,7 +138,7 @@ func TestReminderThatAsksAgainInRealTime(t *testing.T) {
 		require.Len(t, l.seen, 5)
 
 		l.soon = func(int) bool { return true }
-		r.atLatest(&l.reminder, clock.Now())
+		r.callBy(&l.reminder, clock.Now())
 		go clock.Advance(0)
 		synctest.Wait()
 		r.close()
@@ -167,10 +167,10 @@ func TestAlarmReplacedAsItGoesOff(t *testing.T) {
 	var r timerQueue
 	r.init(clock, &tasks, new(pendingWork))
 	first, second := newLookout(never), newLookout(never)
-	r.atLatest(&first.reminder, begun.Add(2*time.Second))
+	r.callBy(&first.reminder, begun.Add(2*time.Second))
 	late := clock.fire[0]
-	r.alarm.stop = func() bool { return false } // it is going off, and waits for the lock
-	r.atLatest(&second.reminder, begun.Add(time.Second))
+	r.timer.stop = func() bool { return false } // it is going off, and waits for the lock
+	r.callBy(&second.reminder, begun.Add(time.Second))
 	late()
 	r.close()
 	tasks.Wait()

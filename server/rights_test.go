@@ -265,7 +265,7 @@ func BenchmarkRights(b *testing.B) {
 			defer conn.Close()
 			askThrough(b, conn)([]string{"AUTH", "ann", ""})
 			c := &conn.(*memoryConn).session.caller
-			r := s.engine.request(wordsOf([]string{"GET", "user:1"}))
+			r := s.engine.newRequest(wordsOf([]string{"GET", "user:1"}))
 			for b.Loop() {
 				if err := c.ctx.Denied(r.command, r.args); err != nil {
 					b.Fatal(err)

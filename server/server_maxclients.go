@@ -33,7 +33,7 @@ func (s *Server) fitClients() error {
 	case most < asked:
 		config.MaxClients = most
 		e.log.log(eventMaxClientsLowered, "asked", asked, "maxclients", most)
-		e.publish()
+		e.publishSettings()
 	}
 	config.ClientsFor = clientsFor
 	return nil

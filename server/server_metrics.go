@@ -49,11 +49,11 @@ func (s *Server) Metrics() Metrics {
 	}
 	e.mu.RLock()
 	m.Metrics = e.state.Metrics(now)
-	m.Blocked = e.waiting.all.Len()
+	m.Blocked = e.blocked.all.Len()
 	e.mu.RUnlock()
 
 	e.state.Complete(m.Metrics)
-	m.LockHeld, m.LockWait = e.lockHeld.read(), e.lockWait.read()
+	m.LockHeld, m.LockWait = e.lockHeld.snapshot(), e.lockWait.snapshot()
 	for o := range eventRows {
 		m.Events[eventRows[o].name] = e.log.counts[o].Load()
 	}
@@ -132,7 +132,7 @@ func (s *Server) joinProbe() *probe {
 // ping sends PING through the door.
 func (e *engine) ping() error {
 	d := e.newDirect()
-	if e.batch(&d.caller, []request{e.request([][]byte{[]byte("PING")})}, func() {}) == 0 {
+	if e.batch(&d.caller, []request{e.newRequest([][]byte{[]byte("PING")})}, func() {}) == 0 {
 		return ErrClosed
 	}
 	e.cancelBlocked(&d.caller) // a pause holds it back: the door has answered

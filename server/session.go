@@ -88,10 +88,10 @@ func newSession(e *engine, o peerAddr, attach func(*session)) (*session, error) 
 	s.out.memory.sum, s.memory.sum = &e.state.Held, &e.state.Held
 	s.timer.init(s)
 	s.caller.init(e, &commands.Client{Addr: o.addr, LocalAddr: o.local, Peer: s})
-	s.caller.from, s.caller.inProcess, s.caller.loopback = o.ip, o.inProcess, o.loopback
-	s.caller.answered, s.caller.resume, s.caller.ran = s.deliver, func() { s.proceed() }, s.ran
+	s.caller.ip, s.caller.inProcess, s.caller.loopback = o.ip, o.inProcess, o.loopback
+	s.caller.deliverReply, s.caller.resume, s.caller.largeWordsRun = s.deliver, func() { s.proceed() }, s.ran
 	attach(s)
-	if err := e.enter(&s.caller); err != nil {
+	if err := e.addClient(&s.caller); err != nil {
 		return nil, err
 	}
 	s.applyLimits()
@@ -220,7 +220,7 @@ func (s *session) parse() bool {
 	for len(s.batch) < most {
 		args, ok, err := s.in.next(s.words[len(s.words):])
 		if err != nil {
-			s.batch = append(s.batch, request{broken: err})
+			s.batch = append(s.batch, request{streamErr: err})
 			break
 		}
 		if !ok {
@@ -228,12 +228,12 @@ func (s *session) parse() bool {
 		}
 		s.words = append(s.words, args...)
 		if crossProtocol(args[0]) {
-			s.batch = append(s.batch, request{broken: errCrossProtocol})
+			s.batch = append(s.batch, request{streamErr: errCrossProtocol})
 			break
 		}
-		r := s.engine.request(args)
-		r.large = s.in.handed
-		s.large += r.large
+		r := s.engine.newRequest(args)
+		r.largeBytes = s.in.largeBytes
+		s.large += r.largeBytes
 		s.batch = append(s.batch, r)
 		if r.command != nil && r.command.Has(commands.NoAuth) {
 			break // RESET, HELLO: the limits may change behind it
@@ -257,7 +257,7 @@ func (s *session) keepRest() {
 	clear(s.batch[:s.next]) // the words of what is done
 	rest := s.batch[s.next:]
 	for i := range rest {
-		rest[i].large = 0 // it is in copies
+		rest[i].largeBytes = 0 // it is in copies
 		rest[i].args = commands.CloneArgs(rest[i].args)
 		s.copies += argsBytes(rest[i].args)
 	}
@@ -372,7 +372,7 @@ func (s *session) leave() {
 	s.over = true
 	s.memory.release()
 	s.turn.unlock()
-	s.engine.leave(&s.caller)
+	s.engine.removeClient(&s.caller)
 	s.out.finish()
 }
 

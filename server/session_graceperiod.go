@@ -37,7 +37,7 @@ func (g *gracePeriod) over(without time.Duration, progress int64, busy bool) boo
 	if g.looked.IsZero() {
 		g.silent, g.all, g.first, g.last = 0, 0, progress, progress
 	} else {
-		passed := min(now.Sub(g.looked), maxSoon)
+		passed := min(now.Sub(g.looked), maxRetryDelay)
 		g.silent, g.all = g.silent+passed, g.all+passed
 	}
 	g.looked = now

@@ -53,7 +53,7 @@ func (s *session) releaseBuffers() {
 	}
 	if len(s.batch) == 0 {
 		s.words, s.batch = nil, nil
-		s.in.empty()
+		s.in.releaseAll()
 		s.accountInput()
 	}
 	s.turn.unlock()

@@ -87,7 +87,7 @@ func (s *session) outputGraceOver(without time.Duration) bool {
 // been written yet is the server's to write.
 func (s *session) writable() bool { return s.takesOutput != nil && s.takesOutput() }
 
-func (s *session) checkBy(t time.Time) { s.engine.timeoutQueue.atLatest(&s.timer, t) }
+func (s *session) checkBy(t time.Time) { s.engine.timeoutQueue.callBy(&s.timer, t) }
 
 func (s *session) timeouts() commands.Patience { return s.engine.settings.Load().timeouts }
 
@@ -199,7 +199,7 @@ func (s *session) armQuery() {
 		return
 	}
 	now := s.now()
-	if s.partial.begin(s.in.passed, now) {
+	if s.partial.begin(s.in.commands, now) {
 		if p := s.timeouts(); p.Query > 0 {
 			s.checkBy(after(now, p.Query))
 		}

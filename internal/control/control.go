@@ -32,7 +32,7 @@ type Controller interface {
 
 	// Exec runs f as a transaction of the server itself, on database 0. There is no
 	// client: no slow log, statistics of commands, monitor or hook sees it. Changes
-	// are announced like those of any client: to those who watch or cache a key, are
+	// are announced like those of any client: to clients that watch or cache a key, are
 	// blocked on it, or are subscribed to its events. Reads count neither as uses of
 	// a key nor as hits or misses. Commands run by Context.Perform and do not block,
 	// as within EXEC; those about a connection are refused. The context writes RESP3.
@@ -74,7 +74,7 @@ type Hooks struct {
 	Fault func(l *commands.Client, m *commands.Command, args [][]byte) *Fault
 
 	// Copies returns how often a client gets a message published to a channel; 1 if
-	// nothing goes wrong. Subscribers are asked in the order in which they connected.
+	// nothing goes wrong. Subscribers are passed in the order in which they connected.
 	Copies func(l *commands.Client, channel []byte) int
 
 	// Link returns what does not pass between a client and the server. It is called
@@ -93,8 +93,8 @@ func (h *Hooks) Any() bool {
 // connection. Several calls may share one.
 type Fault struct {
 	// Delay is how long the call waits, on the server's clock, before it goes on as if
-	// it had just arrived. What its client has sent after it waits, too; nobody else
-	// does.
+	// it had just arrived. Later input of its client waits, too; other clients do
+	// not.
 	Delay time.Duration
 
 	// Err is the error reply. The call does not run; within a transaction EXEC fails.
