@@ -15,7 +15,7 @@ import (
 )
 
 // process is the server's own id.
-func (c *contender) process() int { return int(c.info("process_id")) }
+func (c *subprocess) process() int { return int(c.info("process_id")) }
 
 // limitFor is the limit of open files that leaves a process room for so many
 // more: it bounds their numbers, not how many there are.
@@ -55,7 +55,7 @@ func TestNoFilesLeft(t *testing.T) {
 	if *reliability {
 		span = 5 * time.Second
 	}
-	for _, c := range contenders(t) {
+	for _, c := range subprocesses(t) {
 		old := c.dial(t)
 		require.Equal(t, "PONG", old.ask("PING"))
 		process := c.process()

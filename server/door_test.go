@@ -74,7 +74,7 @@ func TestGuessesReached(t *testing.T) {
 	if *reliability {
 		span = 10 * time.Second
 	}
-	for _, c := range contenders(t) {
+	for _, c := range subprocesses(t) {
 		require.Equal(t, "OK", c.ask("CONFIG SET requirepass secret"))
 		if c.name == "parley" { // the guesses come from this machine
 			require.Equal(t, "OK", c.ask("CONFIG SET auth-failure-loopback yes"))
@@ -94,10 +94,10 @@ func TestGuessesReached(t *testing.T) {
 	}
 }
 
-// A stranger who sends 3 MB makes the process grow by little, whatever they are.
-func TestStrangersFlood(t *testing.T) {
+// An unauthenticated client that sends 3 MB makes the process grow by little, whatever they are.
+func TestUnauthenticatedFlood(t *testing.T) {
 	const size = 3 << 20
-	for _, c := range contenders(t) {
+	for _, c := range subprocesses(t) {
 		require.Equal(t, "OK", c.ask("CONFIG SET requirepass secret"))
 		for what, flood := range map[string]string{
 			"small calls":   strings.Repeat("PING\r\n", size/6),
@@ -162,7 +162,7 @@ func TestSilentHandshakes(t *testing.T) {
 	}
 	a := tlstest.New(t)
 	own := a.Issue(t.TempDir(), "server")
-	at := []struct{ name, addr string }{{"parley", startContender(t, own.Cert, own.Key)}}
+	at := []struct{ name, addr string }{{"parley", startSubprocess(t, own.Cert, own.Key)}}
 	if *reliability {
 		port := freePort(t)
 		redistest.Start(t, "--tls-port", port, "--tls-cert-file", own.Cert, "--tls-key-file", own.Key, "--tls-ca-cert-file", a.File, "--tls-auth-clients", "no")

@@ -160,8 +160,8 @@ func TestAnErrandEndsWithWhoWaitsForIt(t *testing.T) {
 	})
 }
 
-// Clients that vanish while their errands come back: nothing is left of either.
-func TestErrandsOfThoseWhoVanish(t *testing.T) {
+// Clients that disconnect while their errands come back: nothing is left of either.
+func TestAsyncCallsOfClientsThatDisconnect(t *testing.T) {
 	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *peer) {
 		const clients = 200
 		for i := range clients {

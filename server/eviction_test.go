@@ -56,7 +56,7 @@ func TestEvictionKeepsWhatIsUsed(t *testing.T) {
 }
 
 // The same seed lets the same keys go, where the clock stands still: how much goes
-// in one stay under the lock is a matter of time.
+// in one critical section is a matter of time.
 func TestEvictionRepeats(t *testing.T) {
 	left := func(seed uint64) []string {
 		_, ask := under(t, 200_000, "allkeys-random", Options{Seed: seed, Clock: NewManualClock(time.Unix(1_700_000_000, 0))})

@@ -39,7 +39,7 @@ func TestKeyIsThereUntilItsDeadlineIsPast(t *testing.T) {
 	require.Equal(t, "(nil)", client.ask("GET k"))
 }
 
-// More keys than one stay under the lock expires are due at once.
+// More keys than one critical section expires are due at once.
 func TestManyKeysExpireAtOnce(t *testing.T) {
 	clock := server.NewManualClock(time.UnixMilli(1615480369000))
 	s := newServer(t, server.Options{Clock: clock})
@@ -122,7 +122,7 @@ func TestFieldsExpireInABubble(t *testing.T) {
 	})
 }
 
-// More fields of one hash than one stay under the lock expires are due at once,
+// More fields of one hash than one critical section expires are due at once,
 // beside one that stays.
 func TestManyFieldsExpireAtOnce(t *testing.T) {
 	clock := server.NewManualClock(time.UnixMilli(1615480369000))

@@ -44,7 +44,7 @@ func TestFairness(t *testing.T) {
 	ours := startParley(t, binary)
 	redis := redistest.Start(t).Socket()
 	for _, socket := range []string{ours, redis} {
-		k := &contestant{t: t, n: 10_000, dial: func() (net.Conn, error) { return net.Dial("unix", socket) }}
+		k := &rival{t: t, n: 10_000, dial: func() (net.Conn, error) { return net.Dial("unix", socket) }}
 		c := k.open()
 		c.prepare([]string{"load n ZADD zset # member:#", "SET mine 1"})
 		k.n = 500
@@ -98,7 +98,7 @@ func honest(t *testing.T, socket, load, own string) quantiles {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var hostile *exec.Cmd
-	c := &contestant{t: t, dial: func() (net.Conn, error) { return net.Dial("unix", socket) }}
+	c := &rival{t: t, dial: func() (net.Conn, error) { return net.Dial("unix", socket) }}
 	k := c.open()
 	defer k.conn.Close()
 	if load != "" {

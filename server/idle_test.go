@@ -20,7 +20,7 @@ func TestIdleConnections(t *testing.T) {
 	if *reliability {
 		n, most = 10_000, 6500
 	}
-	for _, c := range contenders(t) {
+	for _, c := range subprocesses(t) {
 		require.Equal(t, "OK", c.ask(fmt.Sprint("CONFIG SET maxclients ", n+10)))
 		share := func() float64 { // of a processor, that the server takes
 			spent := func() float64 { return c.info("used_cpu_sys") + c.info("used_cpu_user") }
@@ -105,7 +105,7 @@ func TestQuietConnectionServesOn(t *testing.T) {
 // hold it.
 func TestRepliesThatNobodyReads(t *testing.T) {
 	const clients, calls = 6, 150
-	for _, c := range contenders(t) {
+	for _, c := range subprocesses(t) {
 		value := strings.Repeat("x", 1_000_000)
 		c.sendWords("SET k " + value)
 		require.Equal(t, "OK", c.read())

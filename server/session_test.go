@@ -124,7 +124,7 @@ func TestNothingRunsBehindQuit(t *testing.T) {
 	})
 }
 
-func TestDrippedCommand(t *testing.T) {
+func TestByteAtATimeCommand(t *testing.T) {
 	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
 		p, other := dial(), dial()
 		for _, b := range []byte("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\na\r\nbc\r\n") {
@@ -148,8 +148,8 @@ func TestHalfACommandIsNone(t *testing.T) {
 	})
 }
 
-// A client that vanishes while it waits takes nothing, and what it sent behind does not run.
-func TestClientThatVanishesWhileBlockedTakesNothing(t *testing.T) {
+// A client that disconnects while it waits takes nothing, and what it sent behind does not run.
+func TestClientThatDisconnectsWhileBlockedTakesNothing(t *testing.T) {
 	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
 		p := dial()
 		p.send("BZPOPMIN z 0\r\nSET k v")

@@ -111,10 +111,10 @@ func TestTLSOptionsThatContradict(t *testing.T) {
 }
 
 func TestTLSAuthClients(t *testing.T) {
-	a, stranger := tlstest.New(t), tlstest.New(t)
+	a, foreign := tlstest.New(t), tlstest.New(t)
 	for _, c := range []struct {
 		clients               string
-		none, ours, strangers bool // who gets in
+		none, ours, foreign bool // who gets in
 	}{{"yes", false, true, false}, {"optional", true, true, false}, {"no", true, true, true}} {
 		s := startTLS(t, server.Options{TLSFiles: certified(t, a, c.clients)})
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
@@ -126,7 +126,7 @@ func TestTLSAuthClients(t *testing.T) {
 			}
 			require.Equal(t, c.none, try(), c.clients)
 			require.Equal(t, c.ours, try(a.Certificate("alice")), c.clients)
-			require.Equal(t, c.strangers, tryAnyway(t, s, a, stranger.Certificate("mallory"), version), c.clients)
+			require.Equal(t, c.foreign, tryAnyway(t, s, a, foreign.Certificate("mallory"), version), c.clients)
 		}
 	}
 }

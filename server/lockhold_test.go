@@ -22,18 +22,18 @@ import (
 )
 
 var (
-	staying  = flag.Int("staying", 1000, "elements of the values that TestStaying runs each command on; from 100,000 on it is timed beside redis-server")
-	stayOnly = flag.String("staying.only", "", "a pattern: only these calls of TestStaying")
+	lockHold     = flag.Int("lockhold", 1000, "elements of the values that TestLockHold runs each command on; from 100,000 on it is timed beside redis-server")
+	lockHoldOnly = flag.String("lockhold.only", "", "a pattern: only these calls of TestLockHold")
 )
 
-// A stay is the heaviest form of a command: how long it keeps the lock is how
+// A heavyCall is the heaviest form of a command: how long it keeps the lock is how
 // long it keeps all others waiting.
 //
 // Lines are words. Those of a run of words with a '#' come again and again with
 // numbers in its place, as many as a call may have. "DUMP:key" is that key's
 // payload. A line that begins with "each" is many calls, with "load" many calls
 // of many words; the first word behind is the number of elements, n where it is "n".
-type stay struct {
+type heavyCall struct {
 	before []string // what the call needs
 	call   string   // "": that the client leaves
 	beyond bool     // Redis 7.0.15 does not know it
@@ -50,12 +50,12 @@ var values = []string{
 	"SELECT 1", "load n MSET key:# value:#", "SELECT 0",
 }
 
-// stays has an entry for each row whose cost grows with something; TestStaying
+// heavyCalls has an entry for each row whose cost grows with something; TestLockHold
 // sees to that.
-func stays() (stays []stay) {
-	add := func(call string, before ...string) { stays = append(stays, stay{before: before, call: call}) }
+func heavyCalls() (calls []heavyCall) {
+	add := func(call string, before ...string) { calls = append(calls, heavyCall{before: before, call: call}) }
 	beyond := func(call string, before ...string) {
-		stays = append(stays, stay{before: before, call: call, beyond: true})
+		calls = append(calls, heavyCall{before: before, call: call, beyond: true})
 	}
 
 	// Strings.
@@ -258,11 +258,11 @@ func stays() (stays []stay) {
 	add("", "HELLO 3", "CLIENT TRACKING ON", "SELECT 1", "MGET key:#")
 	add("", "HELLO 3", "CLIENT TRACKING ON BCAST PREFIXES")
 	add("", "SELECT 1", "MULTI", "each n SET key:# v")
-	return stays
+	return calls
 }
 
-// A contestant is a server under TestStaying.
-type contestant struct {
+// A rival is a server under TestLockHold.
+type rival struct {
 	t    *testing.T
 	n    int
 	dial func() (net.Conn, error)
@@ -271,7 +271,7 @@ type contestant struct {
 
 // channels is to how many channels a client subscribes: with more Redis would cut
 // it off for the answers, and to many patterns it takes the square of their number.
-func (c *contestant) channels(call string) int {
+func (c *rival) channels(call string) int {
 	if strings.HasPrefix(call, "P") {
 		return c.n / 50
 	}
@@ -280,13 +280,13 @@ func (c *contestant) channels(call string) int {
 
 // A talker is a connection that passes over what is long in replies.
 type talker struct {
-	on   *contestant
+	on   *rival
 	conn net.Conn
 	r    *bufio.Reader
 	w    *bufio.Writer
 }
 
-func (c *contestant) open() *talker {
+func (c *rival) open() *talker {
 	conn, err := c.dial()
 	require.NoError(c.t, err)
 	return &talker{c, conn, bufio.NewReaderSize(conn, 1<<20), bufio.NewWriterSize(conn, 1<<16)}
@@ -294,7 +294,7 @@ func (c *contestant) open() *talker {
 
 // count reads a number: "n" stands for the elements, "n2" for half of them, "100n"
 // for a hundred times as many.
-func (c *contestant) count(word string) (int, bool) {
+func (c *rival) count(word string) (int, bool) {
 	switch word {
 	case "n":
 		return c.n, true
@@ -394,7 +394,7 @@ func (k *talker) bulk(word string) { fmt.Fprintf(k.w, "$%d\r\n%s\r\n", len(word)
 func (k *talker) flush() { require.NoError(k.on.t, k.w.Flush()) }
 
 // dump asks for a payload.
-func (c *contestant) dump(key string) string {
+func (c *rival) dump(key string) string {
 	k := c.open()
 	defer k.conn.Close()
 	k.write("DUMP "+key, 0, 0)
@@ -501,7 +501,7 @@ type watchman struct {
 	worst chan time.Duration
 }
 
-func (c *contestant) post() *watchman {
+func (c *rival) post() *watchman {
 	m := &watchman{c.open(), make(chan struct{}), make(chan time.Duration)}
 	go func() {
 		worst := time.Duration(0)
@@ -528,14 +528,14 @@ func (m *watchman) result() time.Duration {
 	return <-m.worst
 }
 
-// figures are what one stay came to.
+// figures are what one call came to.
 type figures struct {
 	took  time.Duration // by the server's own count
 	wait  time.Duration // of another client
 	reply string
 }
 
-func (c *contestant) run(s stay) (f figures) {
+func (c *rival) run(s heavyCall) (f figures) {
 	k := c.open()
 	defer k.conn.Close()
 	c.soon = time.Now().Add(time.Duration(c.n)*8*time.Microsecond + 20*time.Millisecond)
@@ -556,7 +556,7 @@ func (c *contestant) run(s stay) (f figures) {
 }
 
 // leave closes the connection, and waits until the server has seen that through.
-func (c *contestant) leave(k *talker) (f figures) {
+func (c *rival) leave(k *talker) (f figures) {
 	admin := c.open()
 	defer admin.conn.Close()
 	m := c.post()
@@ -572,7 +572,7 @@ func (c *contestant) leave(k *talker) (f figures) {
 	return f
 }
 
-func (c *contestant) clients(admin *talker) int {
+func (c *rival) clients(admin *talker) int {
 	text := admin.text("INFO clients")
 	_, rest, _ := strings.Cut(text, "connected_clients:")
 	n, _ := strconv.Atoi(rest[:strings.IndexByte(rest, '\r')])
@@ -606,21 +606,21 @@ func (k *talker) spent(call string) time.Duration {
 	return 0
 }
 
-// TestStaying runs the heaviest form of every command whose cost grows with
-// something. From -staying=100000 on it takes minutes, prints how long each kept the
+// TestLockHold runs the heaviest form of every command whose cost grows with
+// something. From -lockhold=100000 on it takes minutes, prints how long each kept the
 // lock, beside redis-server, and fails where that is ten times as long as there: times
 // are only ever compared within a run. Smaller runs time nothing.
-func TestStaying(t *testing.T) {
-	timed := *staying >= 100_000
+func TestLockHold(t *testing.T) {
+	timed := *lockHold >= 100_000
 	s, socket := startOnSocket(t, server.Options{})
 	_ = s
-	ours := &contestant{t: t, n: *staying, dial: func() (net.Conn, error) { return net.Dial("unix", socket) }}
-	contestants := []*contestant{ours}
+	ours := &rival{t: t, n: *lockHold, dial: func() (net.Conn, error) { return net.Dial("unix", socket) }}
+	rivals := []*rival{ours}
 	if timed {
-		contestants = append(contestants, &contestant{t: t, n: *staying, dial: redistest.Start(t).Dial})
+		rivals = append(rivals, &rival{t: t, n: *lockHold, dial: redistest.Start(t).Dial})
 	}
-	only := regexp.MustCompile(*stayOnly)
-	for _, c := range contestants {
+	only := regexp.MustCompile(*lockHoldOnly)
+	for _, c := range rivals {
 		k := c.open()
 		k.prepare(values)
 		k.conn.Close()
@@ -628,14 +628,14 @@ func TestStaying(t *testing.T) {
 	if timed {
 		fmt.Fprintf(os.Stderr, "%-60s %9s %9s %6s %9s %9s\n", "call", "parley", "redis", "ratio", "others", "redis")
 	}
-	for _, s := range stays() {
+	for _, s := range heavyCalls() {
 		name := strings.Join(append(append([]string(nil), s.before...), s.call), "; ")
 		if !only.MatchString(name) {
 			continue
 		}
 		var list [2]figures
 		runBoth := func() {
-			for i, c := range contestants {
+			for i, c := range rivals {
 				if i == 1 && s.beyond {
 					continue
 				}
@@ -669,10 +669,10 @@ func TestStaying(t *testing.T) {
 }
 
 // Every row about data or messages whose cost grows with something has its place
-// in stays, but for those that only look at few words.
-func TestStayingKnowsAllRows(t *testing.T) {
+// in heavyCalls, but for those that only look at few words.
+func TestLockHoldKnowsAllRows(t *testing.T) {
 	known := map[string]bool{}
-	for _, s := range stays() {
+	for _, s := range heavyCalls() {
 		words := strings.Fields(strings.ToLower(s.call))
 		for n := range min(2, len(words)) {
 			known[strings.Join(words[:n+1], "|")] = true

@@ -25,21 +25,21 @@ import (
 // docs/RELIABILITY.md, beside redis-server.
 var reliability = flag.Bool("reliability", false, "measure at full size, and redis-server as well")
 
-// contenderVariable makes this program a server, for contenders.
-const contenderVariable = "PARLEY_TEST_CONTENDER"
+// subprocessVariable makes this program a server, for subprocesses.
+const subprocessVariable = "PARLEY_TEST_SUBPROCESS"
 
-// A contender is a server in a process of its own: what that takes of memory and
+// A subprocess is a server in a process of its own: what that takes of memory and
 // of the processor is the server's alone.
-type contender struct {
+type subprocess struct {
 	name, addr string
 	*peer      // who asks
 }
 
-// contenders are parley and, at full size, redis-server.
-func contenders(t *testing.T) []*contender {
-	all := []*contender{{name: "parley", addr: startContender(t)}}
+// subprocesses are parley and, at full size, redis-server.
+func subprocesses(t *testing.T) []*subprocess {
+	all := []*subprocess{{name: "parley", addr: startSubprocess(t)}}
 	if *reliability {
-		all = append(all, &contender{name: "redis-server", addr: redistest.Start(t).Addr()})
+		all = append(all, &subprocess{name: "redis-server", addr: redistest.Start(t).Addr()})
 	}
 	for _, c := range all {
 		c.peer = c.dial(t)
@@ -47,9 +47,9 @@ func contenders(t *testing.T) []*contender {
 	return all
 }
 
-// contend serves until standard input ends: with TLS if there are words that
+// serveInSubprocess serves until standard input ends: with TLS if there are words that
 // name a certificate and its key.
-func contend() {
+func serveInSubprocess() {
 	var o server.Options
 	if len(os.Args) == 3 {
 		o.TLSAddr, o.TLSFiles = "127.0.0.1:0", server.TLSFiles{Cert: os.Args[1], Key: os.Args[2], AuthClients: "no"}
@@ -64,9 +64,9 @@ func contend() {
 	s.Close()
 }
 
-func startContender(t *testing.T, words ...string) (addr string) {
+func startSubprocess(t *testing.T, words ...string) (addr string) {
 	command := exec.Command(os.Args[0], words...)
-	command.Env = append(os.Environ(), contenderVariable+"=1")
+	command.Env = append(os.Environ(), subprocessVariable+"=1")
 	command.Stderr = os.Stderr
 	in, err := command.StdinPipe()
 	require.NoError(t, err)
@@ -82,7 +82,7 @@ func startContender(t *testing.T, words ...string) (addr string) {
 	return strings.TrimSpace(addr)
 }
 
-func (c *contender) dial(t *testing.T) *peer {
+func (c *subprocess) dial(t *testing.T) *peer {
 	conn, err := net.Dial("tcp", c.addr)
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })
@@ -90,7 +90,7 @@ func (c *contender) dial(t *testing.T) *peer {
 }
 
 // info is a number in INFO.
-func (c *contender) info(field string) float64 {
+func (c *subprocess) info(field string) float64 {
 	c.send("INFO everything")
 	v, err := c.replies.Read()
 	require.NoError(c.t, err)
@@ -104,7 +104,7 @@ func (c *contender) info(field string) float64 {
 
 // resident is what the process has of the memory, in bytes; 0 where the system
 // does not tell.
-func (c *contender) resident() float64 { return c.info("used_memory_rss") }
+func (c *subprocess) resident() float64 { return c.info("used_memory_rss") }
 
 // percentile is what all but so many of a hundred took at most.
 func percentile(times []time.Duration, p float64) time.Duration {

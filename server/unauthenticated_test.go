@@ -23,8 +23,8 @@ func callsOf(m *commands.Command) [][]string {
 	return [][]string{words}
 }
 
-// Without the password no row does anything, but for the four.
-func TestStrangerCanDoNothing(t *testing.T) {
+// An unauthenticated client can run four commands and nothing else.
+func TestUnauthenticatedClientCanDoNothing(t *testing.T) {
 	may := map[string]bool{"auth": true, "hello": true, "quit": true, "reset": true}
 	var rows []*commands.Command
 	for _, m := range commands.Standard().Rows() {
@@ -65,8 +65,8 @@ func TestStrangerCanDoNothing(t *testing.T) {
 	require.Equal(t, "(integer) 1", do(t, s, "DBSIZE"))
 }
 
-// One of ten connections at most is of somebody who has not said who he is.
-func TestStrangersLeaveRoomForOthers(t *testing.T) {
+// At most one of ten connections is unauthenticated.
+func TestUnauthenticatedClientsLeaveRoomForOthers(t *testing.T) {
 	s, _ := guarded(t, "maxclients", "200")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -76,27 +76,27 @@ func TestStrangersLeaveRoomForOthers(t *testing.T) {
 		p.send("GET k")
 		return p
 	}
-	var strangers []*peer
+	var clients []*peer
 	for range 20 {
 		p := enter()
 		require.Contains(t, p.read(), "NOAUTH")
-		strangers = append(strangers, p)
+		clients = append(clients, p)
 	}
 	require.Equal(t, "(error) ERR max number of clients reached", enter().read())
 	require.Equal(t, "OK", dial(t, s).ask("AUTH secret"), "code of the process comes in")
-	require.Equal(t, "OK", strangers[0].ask("AUTH secret"))
+	require.Equal(t, "OK", clients[0].ask("AUTH secret"))
 	p := enter()
 	require.Contains(t, p.read(), "NOAUTH")
 	require.NoError(t, p.conn.Close())
 	until(t, "it has left", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:21\r\n") })
-	require.Equal(t, "RESET", strangers[0].ask("RESET")) // he is one again
+	require.Equal(t, "RESET", clients[0].ask("RESET")) // unauthenticated again
 	require.Equal(t, "(error) ERR max number of clients reached", enter().read())
 	do(t, s, "CONFIG", "SET", "requirepass", "")
 	require.Equal(t, "(nil)", enter().read())
 }
 
-// However they end, they leave their room to others.
-func TestKilledStrangersLeaveRoom(t *testing.T) {
+// An unauthenticated client that is killed frees its place, however it ends.
+func TestKilledUnauthenticatedClientsLeaveRoom(t *testing.T) {
 	const addr = "192.0.2.7:4711"
 	for name, end := range map[string]func(s *server.Server, p *peer){
 		"killed": func(s *server.Server, p *peer) {
@@ -123,8 +123,8 @@ func TestKilledStrangersLeaveRoom(t *testing.T) {
 	}
 }
 
-// Who has not said who he is makes the server keep little.
-func TestStrangersFloodIsBounded(t *testing.T) {
+// An unauthenticated client makes the server keep little memory.
+func TestUnauthenticatedFloodIsBounded(t *testing.T) {
 	s, _ := guarded(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -12,7 +12,7 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// What a client may be doing when it vanishes.
+// What a client may be doing when its connection ends without a word.
 var midway = []string{
 	"", "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100\r\nhalf", "PING\r\n", "MULTI\r\nSET k v\r\n", "WATCH k\r\n", "SUBSCRIBE c\r\nPSUBSCRIBE c*\r\nSSUBSCRIBE c\r\n",
 	"BZPOPMIN z 0\r\nSET k v\r\n", "HELLO 3\r\nCLIENT TRACKING ON\r\nGET k\r\n", "MONITOR\r\n", strings.Repeat("GET large\r\n", 50), "QUIT\r\nSET k v\r\n",
@@ -20,7 +20,7 @@ var midway = []string{
 
 // Thousands of clients that reset their connections, whatever they were doing,
 // leave nothing behind.
-func TestThousandsOfResets(t *testing.T) {
+func TestThousandsOfResetConnections(t *testing.T) {
 	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
 		do(t, s, "SET", "large", strings.Repeat("x", 100_000))
 		for i := range 4000 {

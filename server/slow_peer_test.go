@@ -18,7 +18,7 @@ import (
 // publishing times each of some PUBLISHes to 100 subscribers, who all read but,
 // perhaps, one. The publisher waits for those who read, so that on a busy machine
 // none of them is cut off, too.
-func publishing(t *testing.T, c *contender, calls int, stuck bool) (times []time.Duration) {
+func publishing(t *testing.T, c *subprocess, calls int, stuck bool) (times []time.Duration) {
 	const subscribers, ahead = 100, 20
 	publisher := c.dial(t)
 	payload := strings.Repeat("x", 16<<10)
@@ -78,7 +78,7 @@ func TestStuckSubscriber(t *testing.T) {
 	if *reliability {
 		calls, rounds, limit = 4000, 3, "32mb"
 	}
-	for _, c := range contenders(t) {
+	for _, c := range subprocesses(t) {
 		c.ask(`CONFIG SET client-output-buffer-limit "pubsub ` + limit + ` 0 0"`)
 		var with, without []time.Duration
 		cut := 0.0
@@ -111,7 +111,7 @@ func TestHalfSentCalls(t *testing.T) {
 	if *reliability {
 		n, calls, rounds = 5000, 20_000, 5
 	}
-	for _, c := range contenders(t) {
+	for _, c := range subprocesses(t) {
 		honest := c.dial(t)
 		honest.ask("SET k v")
 		var with, without []time.Duration
