@@ -132,7 +132,7 @@ func (w *checker) open(name string) *checkedConn {
 	c := &checkedConn{memoryConn: conn.(*memoryConn), replies: resp.NewReader(conn)}
 	w.conns[name] = c
 	if w.protocol == 3 {
-		c.Write(encodeCall([]string{"HELLO", "3"}))
+		c.Write(harness.Encode("HELLO", "3"))
 		w.drain(c)
 	}
 	return c
@@ -168,7 +168,7 @@ func (w *checker) call(name string, words []string) (values []resp.Value, ok boo
 	w.context = fmt.Sprintf("%s> %q in RESP%d", name, words, w.protocol)
 	w.effects = nil
 	gone := w.server.engine.state.Stats.Evicted.Load()
-	if _, err := c.Write(encodeCall(words)); err != nil {
+	if _, err := c.Write(harness.Encode(words...)); err != nil {
 		w.fail("Write: %v", err)
 	}
 	values = w.drain(c)

@@ -66,7 +66,7 @@ func TestConnectFlood(t *testing.T) {
 	}
 	done.Wait()
 	require.Equal(t, "OK", do(t, s, "CLIENT", "UNPAUSE"))
-	until(t, "all forgotten", func() bool {
+	harness.Until(t, "all forgotten", func() bool {
 		info := do(t, s, "INFO", "everything")
 		for _, field := range []string{"connected_clients:0", "blocked_clients:0", "tracking_clients:0", "pubsub_channels:0", "pubsub_patterns:0", "pubsubshard_channels:0"} {
 			if !strings.Contains(info, field+"\r\n") {

@@ -49,7 +49,7 @@ func TestFairness(t *testing.T) {
 		c.prepare([]string{"load n ZADD zset # member:#", "SET mine 1"})
 		k.n = 500
 		c.prepare([]string{"load n SADD set member:#", "load n SADD set2 member:#"})
-		c.conn.Close()
+		c.Close()
 	}
 	fmt.Fprintf(os.Stderr, "%-14s %-5s | %8s %8s %8s %9s | %8s %8s %8s %9s\n", "hostile", "own", "p50", "p99", "max", "loads/s", "R p50", "R p99", "R max", "R loads/s")
 	for _, l := range loads {
@@ -100,7 +100,7 @@ func honest(t *testing.T, socket, load, own string) quantiles {
 	var hostile *exec.Cmd
 	c := &rival{t: t, dial: func() (net.Conn, error) { return net.Dial("unix", socket) }}
 	k := c.open()
-	defer k.conn.Close()
+	defer k.Close()
 	if load != "" {
 		args := append([]string{"-s", socket, "-c", "8", "-P", "10000", "-n", "1000000000", "-r", "10000"}, strings.Fields(load)...)
 		hostile = exec.CommandContext(ctx, "redis-benchmark", args...)
@@ -109,14 +109,14 @@ func honest(t *testing.T, socket, load, own string) quantiles {
 		defer cancel()
 	}
 	processed := func() (n int) {
-		_, rest, _ := strings.Cut(k.text("INFO stats"), "total_commands_processed:")
+		_, rest, _ := strings.Cut(k.AskText("INFO stats"), "total_commands_processed:")
 		fmt.Sscan(rest, &n)
 		return n
 	}
 	for range 1000 {
 		k.write(own, 0, 0)
 		k.flush()
-		k.skip()
+		k.Discard()
 	}
 	before := processed()
 	var times []time.Duration
@@ -125,7 +125,7 @@ func honest(t *testing.T, socket, load, own string) quantiles {
 	for now := begun; now.Before(end); {
 		k.write(own, 0, 0)
 		k.flush()
-		k.skip()
+		k.Discard()
 		times = append(times, time.Since(now))
 		for asked := now; now.Sub(asked) < every; now = time.Now() {
 		}

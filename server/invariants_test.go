@@ -182,7 +182,7 @@ func (c *changeCounter) changes(s transcript.Step) int {
 	if c.conns[s.Conn] == nil {
 		c.conns[s.Conn] = c.dial()
 	}
-	c.conns[s.Conn].Write(encodeCall(s.Words)) // fails where the transcript says that it is closed
+	c.conns[s.Conn].Write(harness.Encode(s.Words...)) // fails where the transcript says that it is closed
 	before := c.total
 	c.count()
 	return c.total - before

@@ -2,10 +2,8 @@ package server_test
 
 import (
 	"bufio"
-	"bytes"
 	"flag"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"regexp"
@@ -17,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/internal/test/redistest"
 	"github.com/parley-chat/parley/server"
 )
@@ -278,18 +277,17 @@ func (c *rival) channels(call string) int {
 	return c.n / 10
 }
 
-// A talker is a connection that passes over what is long in replies.
+// A talker writes calls of any length, and discards their replies.
 type talker struct {
-	on   *rival
-	conn net.Conn
-	r    *bufio.Reader
-	w    *bufio.Writer
+	*harness.Client
+	on *rival
+	w  *bufio.Writer
 }
 
 func (c *rival) open() *talker {
-	conn, err := c.dial()
-	require.NoError(c.t, err)
-	return &talker{c, conn, bufio.NewReaderSize(conn, 1<<20), bufio.NewWriterSize(conn, 1<<16)}
+	client := harness.Connect(c.t, c.dial)
+	client.R = bufio.NewReaderSize(client.Conn, 1<<20)
+	return &talker{client, c, bufio.NewWriterSize(client.Conn, 1<<20)}
 }
 
 // count reads a number: "n" stands for the elements, "n2" for half of them, "100n"
@@ -391,53 +389,13 @@ func (k *talker) word(word string) {
 
 func (k *talker) bulk(word string) { fmt.Fprintf(k.w, "$%d\r\n%s\r\n", len(word), word) }
 
-func (k *talker) flush() { require.NoError(k.on.t, k.w.Flush()) }
+func (k *talker) flush() { require.NoError(k.T, k.w.Flush()) }
 
 // dump asks for a payload.
 func (c *rival) dump(key string) string {
 	k := c.open()
-	defer k.conn.Close()
-	k.write("DUMP "+key, 0, 0)
-	k.flush()
-	head, err := k.r.ReadString('\n')
-	require.NoError(c.t, err)
-	n, err := strconv.Atoi(strings.TrimSpace(head[1:]))
-	require.NoError(c.t, err)
-	payload := make([]byte, n)
-	_, err = io.ReadFull(k.r, payload)
-	require.NoError(c.t, err)
-	return string(payload)
-}
-
-// skip passes over a reply and returns its first line.
-func (k *talker) skip() string {
-	line, err := k.r.ReadSlice('\n')
-	require.NoError(k.on.t, err)
-	first := string(line)
-	for left := k.rest(line) - 1; left > 0; left-- {
-		line, err := k.r.ReadSlice('\n')
-		require.NoError(k.on.t, err)
-		left += k.rest(line) - 1
-	}
-	return first
-}
-
-// rest passes over what belongs to a line and returns how many elements it stands
-// for, those within it included.
-func (k *talker) rest(line []byte) int {
-	n, _ := strconv.Atoi(string(bytes.TrimSpace(line[1:])))
-	switch line[0] {
-	case '$', '=':
-		if n >= 0 {
-			_, err := k.r.Discard(n + 2)
-			require.NoError(k.on.t, err)
-		}
-	case '*', '~', '>':
-		return 1 + max(n, 0)
-	case '%':
-		return 1 + 2*n
-	}
-	return 1
+	defer k.Close()
+	return k.AskText("DUMP " + key)
 }
 
 // prepare runs lines that are not timed.
@@ -447,7 +405,7 @@ func (k *talker) prepare(lines []string) {
 		case "load", "each":
 			count, rest, _ := strings.Cut(rest, " ")
 			n, ok := k.on.count(count)
-			require.True(k.on.t, ok, line)
+			require.True(k.T, ok, line)
 			step := 1
 			if verb == "load" {
 				step = 10_000
@@ -472,8 +430,8 @@ func (k *talker) pipeline(line string, n, step int) {
 		if waiting++; waiting == deep || i+step >= n {
 			k.flush()
 			for range waiting {
-				reply := k.skip()
-				require.NotEqual(k.on.t, byte('-'), reply[0], "%s: %s", line, reply)
+				reply := k.Discard()
+				require.NotEqual(k.T, byte('-'), reply[0], "%s: %s", line, reply)
 			}
 			waiting = 0
 		}
@@ -482,10 +440,10 @@ func (k *talker) pipeline(line string, n, step int) {
 
 // answers reads what a call is answered: calls about subscriptions are once for each.
 func (k *talker) answers(line string) string {
-	first := k.skip()
+	first := k.Discard()
 	if subscribes.MatchString(line) {
 		for range k.on.channels(line) - 1 {
-			k.skip()
+			k.Discard()
 		}
 	}
 	return first
@@ -509,12 +467,12 @@ func (c *rival) post() *watchman {
 			begun := time.Now()
 			m.k.write("SETEX watchman 1000 x", 0, 0)
 			m.k.flush()
-			m.k.skip()
+			m.k.Discard()
 			worst = max(worst, time.Since(begun))
 			select {
 			case <-m.stop:
 				m.worst <- worst
-				m.k.conn.Close()
+				m.k.Close()
 				return
 			default:
 			}
@@ -537,14 +495,14 @@ type figures struct {
 
 func (c *rival) run(s heavyCall) (f figures) {
 	k := c.open()
-	defer k.conn.Close()
+	defer k.Close()
 	c.soon = time.Now().Add(time.Duration(c.n)*8*time.Microsecond + 20*time.Millisecond)
 	k.prepare(s.before)
 	if s.call == "" {
 		return c.leave(k)
 	}
 	admin := c.open()
-	defer admin.conn.Close()
+	defer admin.Close()
 	admin.prepare([]string{"CONFIG RESETSTAT"})
 	k.write(s.call, 0, c.n)
 	m := c.post()
@@ -558,10 +516,10 @@ func (c *rival) run(s heavyCall) (f figures) {
 // leave closes the connection, and waits until the server has seen that through.
 func (c *rival) leave(k *talker) (f figures) {
 	admin := c.open()
-	defer admin.conn.Close()
+	defer admin.Close()
 	m := c.post()
 	begun := time.Now()
-	k.conn.Close()
+	k.Close()
 	for c.clients(admin) > 2 {
 	}
 	f.took = time.Since(begun)
@@ -573,29 +531,16 @@ func (c *rival) leave(k *talker) (f figures) {
 }
 
 func (c *rival) clients(admin *talker) int {
-	text := admin.text("INFO clients")
+	text := admin.AskText("INFO clients")
 	_, rest, _ := strings.Cut(text, "connected_clients:")
 	n, _ := strconv.Atoi(rest[:strings.IndexByte(rest, '\r')])
 	return n
 }
 
-func (k *talker) text(line string) string {
-	k.write(line, 0, 0)
-	k.flush()
-	head, err := k.r.ReadString('\n')
-	require.NoError(k.on.t, err)
-	n, err := strconv.Atoi(strings.TrimSpace(head[1:]))
-	require.NoError(k.on.t, err)
-	text := make([]byte, n+2)
-	_, err = io.ReadFull(k.r, text)
-	require.NoError(k.on.t, err)
-	return string(text)
-}
-
 // spent is what the server says that the call took.
 func (k *talker) spent(call string) time.Duration {
 	words := strings.Fields(strings.ToLower(call))
-	text := k.text("INFO commandstats")
+	text := k.AskText("INFO commandstats")
 	for _, name := range []string{words[0], strings.Join(words[:min(2, len(words))], "|")} {
 		if _, rest, ok := strings.Cut(text, "cmdstat_"+name+":"); ok {
 			_, rest, _ = strings.Cut(rest, "usec=")
@@ -623,7 +568,7 @@ func TestLockHold(t *testing.T) {
 	for _, c := range rivals {
 		k := c.open()
 		k.prepare(values)
-		k.conn.Close()
+		k.Close()
 	}
 	if timed {
 		fmt.Fprintf(os.Stderr, "%-60s %9s %9s %6s %9s %9s\n", "call", "parley", "redis", "ratio", "others", "redis")
@@ -644,7 +589,7 @@ func TestLockHold(t *testing.T) {
 				if strings.HasPrefix(s.call, "FLUSHALL") {
 					k := c.open()
 					k.prepare(values)
-					k.conn.Close()
+					k.Close()
 				}
 			}
 		}

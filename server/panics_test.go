@@ -256,7 +256,7 @@ func (w *checker) callToPanic(name string, words []string, b *bomb) {
 	w.context = fmt.Sprintf("%s> %q, panicking at %d", name, words, b.point)
 	w.effects = nil
 	muted := slices.ContainsFunc(slices.Collect(maps.Values(w.conns)), func(c *checkedConn) bool { return c.session.client.Muted() })
-	_, err := c.Write(encodeCall(words))
+	_, err := c.Write(harness.Encode(words...))
 	require.NoError(w.t, err)
 	b.point = nowhere // no call is under way
 	values := w.drain(c)
@@ -303,15 +303,15 @@ func TestPanicWhereAWaitingCallIsServed(t *testing.T) {
 	w, b := newChecker(t, 2, time.Now()), new(bomb)
 	b.rig(t, w.server.engine)
 	waiter, giver := w.open("waiter"), w.open("giver")
-	waiter.Write(encodeCall([]string{"BZPOPMIN", "z", "0"}))
+	waiter.Write(harness.Encode("BZPOPMIN", "z", "0"))
 	b.arm(w.server.engine, atEnd, 1, 0)
-	giver.Write(encodeCall([]string{"ZADD", "z", "1", "a", "2", "b"}))
+	giver.Write(harness.Encode("ZADD", "z", "1", "a", "2", "b"))
 	require.True(t, b.went)
 	require.Equal(t, "(integer) 2", w.drain(giver)[0].String())
 	require.True(t, isPanic(w.drain(waiter)[0]))
 	require.NoError(t, w.server.Check())
 	w.held = w.checkData()
-	waiter.Write(encodeCall([]string{"ZRANGE", "z", "0", "-1"}))
+	waiter.Write(harness.Encode("ZRANGE", "z", "0", "-1"))
 	require.Equal(t, `1) "b"`, w.drain(waiter)[0].String())
 }
 
@@ -405,7 +405,7 @@ func TestPanicBeforeAChangeIsStored(t *testing.T) {
 			w.held = w.checkData()
 			watcher := w.open("watcher")
 			for _, call := range []string{"WATCH h", "MULTI", "GET k"} {
-				watcher.Write(encodeCall(strings.Fields(call)))
+				watcher.Write(harness.Encode(strings.Fields(call)...))
 			}
 			w.drain(watcher)
 			w.effects = nil
@@ -413,7 +413,7 @@ func TestPanicBeforeAChangeIsStored(t *testing.T) {
 			require.NoError(t, w.server.Check())
 			require.NotEmpty(t, w.effects)
 			w.checkData()
-			watcher.Write(encodeCall([]string{"EXEC"}))
+			watcher.Write(harness.Encode("EXEC"))
 			require.Equal(t, "(nil)", w.drain(watcher)[0].String())
 		})
 	}

@@ -116,7 +116,7 @@ func TestRestoreGivesBackWhatThereWas(t *testing.T) {
 					return
 				}
 				if c := w.open(s.Conn); !c.session.parked.Load() && !c.session.finished.Load() {
-					c.Write(encodeCall(s.Words))
+					c.Write(harness.Encode(s.Words...))
 				}
 				for _, c := range w.conns {
 					w.drain(c)
@@ -302,7 +302,7 @@ func BenchmarkSetUnderASnapshot(b *testing.B) {
 			fill(s, 1000)
 			var calls []byte
 			for i := range 1000 {
-				calls = append(calls, encodeCall([]string{"SET", "key:" + strconv.Itoa(i), "other"})...)
+				calls = append(calls, harness.Encode("SET", "key:"+strconv.Itoa(i), "other")...)
 			}
 			conn, err := s.Dial()
 			require.NoError(b, err)

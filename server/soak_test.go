@@ -75,7 +75,7 @@ func TestSoak(t *testing.T) {
 	}
 	all.Wait()
 	require.NoError(t, s.Check())
-	until(t, "all forgotten", func() bool {
+	harness.Until(t, "all forgotten", func() bool {
 		info := do(t, s, "INFO", "everything")
 		for _, field := range []string{"connected_clients:0", "blocked_clients:0", "tracking_clients:0", "pubsub_channels:0", "pubsub_patterns:0"} {
 			if !strings.Contains(info, field+"\r\n") {
@@ -87,7 +87,7 @@ func TestSoak(t *testing.T) {
 	require.NoError(t, s.Close())
 	require.NoError(t, s.Check())
 	s = nil
-	until(t, "goroutines", func() bool { return runtime.NumGoroutine() <= goroutines })
+	harness.Until(t, "goroutines", func() bool { return runtime.NumGoroutine() <= goroutines })
 	require.LessOrEqual(t, openDescriptors(), descriptors)
 	for _, b := range []byte(log.String()) {
 		require.True(t, b == '\n' || b >= ' ' && b != 0x7f, "a control byte %q in the log", b)

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/internal/test/redistest"
 	"github.com/parley-chat/parley/server"
 )
@@ -31,8 +32,8 @@ const subprocessVariable = "PARLEY_TEST_SUBPROCESS"
 // A subprocess is a server in a process of its own: what that takes of memory and
 // of the processor is the server's alone.
 type subprocess struct {
-	name, addr string
-	*peer      // who asks
+	name, addr      string
+	*harness.Client // for administration
 }
 
 // subprocesses are parley and, at full size, redis-server.
@@ -42,7 +43,7 @@ func subprocesses(t *testing.T) []*subprocess {
 		all = append(all, &subprocess{name: "redis-server", addr: redistest.Start(t).Addr()})
 	}
 	for _, c := range all {
-		c.peer = c.dial(t)
+		c.Client = c.dial(t)
 	}
 	return all
 }
@@ -82,23 +83,22 @@ func startSubprocess(t *testing.T, words ...string) (addr string) {
 	return strings.TrimSpace(addr)
 }
 
-func (c *subprocess) dial(t *testing.T) *peer {
+func (c *subprocess) dial(t *testing.T) *harness.Client {
 	conn, err := net.Dial("tcp", c.addr)
 	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
-	return &peer{t, conn, resp.NewReader(conn)}
+	return harness.NewClient(t, conn)
 }
 
 // info is a number in INFO.
 func (c *subprocess) info(field string) float64 {
-	c.send("INFO everything")
-	v, err := c.replies.Read()
-	require.NoError(c.t, err)
+	c.Send("INFO everything")
+	v, err := resp.NewReader(c.R).Read()
+	require.NoError(c.T, err)
 	_, text, found := strings.Cut(v.Str, "\n"+field+":")
-	require.True(c.t, found, field)
+	require.True(c.T, found, field)
 	text, _, _ = strings.Cut(text, "\r")
 	n, err := strconv.ParseFloat(text, 64)
-	require.NoError(c.t, err)
+	require.NoError(c.T, err)
 	return n
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server"
 )
 
@@ -36,19 +37,19 @@ func TestUnauthenticatedClientCanDoNothing(t *testing.T) {
 	for _, protocol := range []string{"", "HELLO 3"} {
 		p := dial(t, s)
 		if protocol != "" {
-			require.Contains(t, p.ask(protocol), "NOAUTH")
+			require.Contains(t, p.Ask(protocol), "NOAUTH")
 		}
 		for _, begin := range []string{"", "MULTI"} { // which is refused as well
 			if begin != "" {
-				require.Contains(t, p.ask(begin), "NOAUTH")
+				require.Contains(t, p.Ask(begin), "NOAUTH")
 			}
 			for _, m := range rows {
 				if may[m.Name] {
 					continue
 				}
 				for _, words := range callsOf(m) {
-					p.sendWords(strings.Join(words, " "))
-					reply := p.read()
+					p.SendWords(words...)
+					reply := p.Read()
 					require.True(t, strings.HasPrefix(reply, "(error) NOAUTH Authentication required.") ||
 						strings.HasPrefix(reply, "(error) EXECABORT Transaction discarded because of: NOAUTH") ||
 						strings.HasPrefix(reply, "(error) ERR DEBUG command not allowed") ||
@@ -56,10 +57,10 @@ func TestUnauthenticatedClientCanDoNothing(t *testing.T) {
 				}
 			}
 		}
-		require.Contains(t, p.ask("HELLO 3 SETNAME eve"), "NOAUTH")
-		require.Equal(t, "RESET", p.ask("RESET"))
-		require.Equal(t, "OK", p.ask("QUIT"))
-		p.ended()
+		require.Contains(t, p.Ask("HELLO 3 SETNAME eve"), "NOAUTH")
+		require.Equal(t, "RESET", p.Ask("RESET"))
+		require.Equal(t, "OK", p.Ask("QUIT"))
+		p.RequireClosed()
 	}
 	require.Equal(t, before, do(t, s, "GET", "1"))
 	require.Equal(t, "(integer) 1", do(t, s, "DBSIZE"))
@@ -71,54 +72,54 @@ func TestUnauthenticatedClientsLeaveRoomForOthers(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	go s.Serve(l)
-	enter := func() *peer {
+	enter := func() *harness.Client {
 		p := dialTo(t, l.Addr().String())
-		p.send("GET k")
+		p.Send("GET k")
 		return p
 	}
-	var clients []*peer
+	var clients []*harness.Client
 	for range 20 {
 		p := enter()
-		require.Contains(t, p.read(), "NOAUTH")
+		require.Contains(t, p.Read(), "NOAUTH")
 		clients = append(clients, p)
 	}
-	require.Equal(t, "(error) ERR max number of clients reached", enter().read())
-	require.Equal(t, "OK", dial(t, s).ask("AUTH secret"), "code of the process comes in")
-	require.Equal(t, "OK", clients[0].ask("AUTH secret"))
+	require.Equal(t, "(error) ERR max number of clients reached", enter().Read())
+	require.Equal(t, "OK", dial(t, s).Ask("AUTH secret"), "code of the process comes in")
+	require.Equal(t, "OK", clients[0].Ask("AUTH secret"))
 	p := enter()
-	require.Contains(t, p.read(), "NOAUTH")
-	require.NoError(t, p.conn.Close())
-	until(t, "it has left", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:21\r\n") })
-	require.Equal(t, "RESET", clients[0].ask("RESET")) // unauthenticated again
-	require.Equal(t, "(error) ERR max number of clients reached", enter().read())
+	require.Contains(t, p.Read(), "NOAUTH")
+	require.NoError(t, p.Close())
+	harness.Until(t, "it has left", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:21\r\n") })
+	require.Equal(t, "RESET", clients[0].Ask("RESET")) // unauthenticated again
+	require.Equal(t, "(error) ERR max number of clients reached", enter().Read())
 	do(t, s, "CONFIG", "SET", "requirepass", "")
-	require.Equal(t, "(nil)", enter().read())
+	require.Equal(t, "(nil)", enter().Read())
 }
 
 // An unauthenticated client that is killed frees its place, however it ends.
 func TestKilledUnauthenticatedClientsLeaveRoom(t *testing.T) {
 	const addr = "192.0.2.7:4711"
-	for name, end := range map[string]func(s *server.Server, p *peer){
-		"killed": func(s *server.Server, p *peer) {
-			require.Contains(t, p.ask("GET k"), "NOAUTH")
+	for name, end := range map[string]func(s *server.Server, p *harness.Client){
+		"killed": func(s *server.Server, p *harness.Client) {
+			require.Contains(t, p.Ask("GET k"), "NOAUTH")
 			do(t, s, "CLIENT", "KILL", "TYPE", "normal")
 		},
-		"of a user who removes himself": func(s *server.Server, p *peer) {
+		"of a user who removes himself": func(s *server.Server, p *harness.Client) {
 			do(t, s, "ACL", "SETUSER", "ann", "on", "nopass", "+@all")
-			require.Equal(t, "OK", p.ask("AUTH ann x"))
-			require.Equal(t, "(integer) 1", p.ask("ACL DELUSER ann"))
+			require.Equal(t, "OK", p.Ask("AUTH ann x"))
+			require.Equal(t, "(integer) 1", p.Ask("ACL DELUSER ann"))
 		},
 	} {
 		s, _ := guarded(t, "maxclients", "100")
 		for range 20 {
 			p := dialFrom(t, s, addr)
 			end(s, p)
-			p.ended()
+			p.RequireClosed()
 		}
-		until(t, name, func() bool {
+		harness.Until(t, name, func() bool {
 			p := dialFrom(t, s, addr)
-			p.send("GET k")
-			return strings.Contains(p.read(), "NOAUTH")
+			p.Send("GET k")
+			return strings.Contains(p.Read(), "NOAUTH")
 		})
 	}
 }
@@ -145,7 +146,7 @@ func TestUnauthenticatedFloodIsBounded(t *testing.T) {
 	for {
 		select {
 		case <-ended:
-			until(t, "cut off", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:0\r\n") })
+			harness.Until(t, "cut off", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:0\r\n") })
 			return
 		default:
 			m := s.Metrics()

@@ -2,4 +2,5 @@
 
 package harness
 
-const race = true
+// Race says whether the race detector is on: memory and times are not what they are without it.
+const Race = true

@@ -49,7 +49,7 @@ func RequireWithin(t testing.TB, took, bound time.Duration, what string) {
 // one. Where the system does not tell the CPU time, f just runs.
 func RequireCPU(t testing.TB, bound time.Duration, what string, f func()) {
 	t.Helper()
-	if race {
+	if Race {
 		bound *= 10
 	}
 	before := cpuTime()
