@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,7 +22,7 @@ import (
 )
 
 var (
-	lockHold     = flag.Int("lockhold", 1000, "elements of the values that TestLockHold runs each command on; from 100,000 on it is timed beside redis-server")
+	lockHold     = flag.Int("lockhold", 1000, "elements of the values that TestLockHold makes each call on; from 100,000 on TestLockHoldBesideRedis runs")
 	lockHoldOnly = flag.String("lockhold.only", "", "a pattern: only these calls of TestLockHold")
 )
 
@@ -265,7 +266,9 @@ type rival struct {
 	t    *testing.T
 	n    int
 	dial func() (net.Conn, error)
-	soon time.Time
+
+	clock *server.RunningClock // of parley
+	soon  time.Time            // by it
 }
 
 // channels is to how many channels a client subscribes: with more Redis would cut
@@ -412,7 +415,7 @@ func (k *talker) prepare(lines []string) {
 			}
 			k.pipeline(rest, n, min(step, n))
 		case "WAIT-SOON":
-			time.Sleep(time.Until(k.on.soon.Add(5 * time.Millisecond)))
+			k.on.clock.Advance(k.on.soon.Sub(k.on.clock.Now()) + time.Millisecond)
 		default:
 			k.write(line, 0, k.on.n)
 			k.flush()
@@ -496,8 +499,7 @@ type figures struct {
 func (c *rival) run(s heavyCall) (f figures) {
 	k := c.open()
 	defer k.Close()
-	c.soon = time.Now().Add(time.Duration(c.n)*8*time.Microsecond + 20*time.Millisecond)
-	k.prepare(s.before)
+	c.prepare(k, s)
 	if s.call == "" {
 		return c.leave(k)
 	}
@@ -511,6 +513,45 @@ func (c *rival) run(s heavyCall) (f figures) {
 	f.wait = m.result()
 	f.took = admin.spent(s.call)
 	return f
+}
+
+// prepare makes the calls that a heavy call needs.
+func (c *rival) prepare(k *talker, s heavyCall) {
+	if c.clock != nil {
+		c.soon = c.clock.Now().Add(time.Hour)
+	}
+	k.prepare(s.before)
+}
+
+// cpu is the CPU time that a call takes, or the end of a client, on a connection in
+// memory: a Write there returns when the call has been made, and Close when the client
+// has been forgotten.
+func (c *rival) cpu(s heavyCall) (took time.Duration) {
+	k := c.open()
+	defer k.Close()
+	c.prepare(k, s)
+	if s.call == "" {
+		return harness.ThreadCPU(func() { k.Close() })
+	}
+	k.write(s.call, 0, c.n)
+	took = harness.ThreadCPU(k.flush)
+	c.check(s, k.answers(s.call))
+	return took
+}
+
+// check requires that a reply is none of an error, and replaces values that are gone.
+func (c *rival) check(s heavyCall, reply string) {
+	require.False(c.t, strings.HasPrefix(reply, "-"), "%v: %s", s, reply)
+	if strings.HasPrefix(s.call, "FLUSHALL") {
+		c.load()
+	}
+}
+
+// load makes the values.
+func (c *rival) load() {
+	k := c.open()
+	k.prepare(values)
+	k.Close()
 }
 
 // leave closes the connection, and waits until the server has seen that through.
@@ -551,66 +592,76 @@ func (k *talker) spent(call string) time.Duration {
 	return 0
 }
 
-// TestLockHold runs the heaviest form of every command whose cost grows with
-// something. From -lockhold=100000 on it takes minutes, prints how long each kept the
-// lock, beside redis-server, and fails where that is ten times as long as there: times
-// are only ever compared within a run. Smaller runs time nothing.
-func TestLockHold(t *testing.T) {
-	timed := *lockHold >= 100_000
-	s, socket := startOnSocket(t, server.Options{})
-	_ = s
-	ours := &rival{t: t, n: *lockHold, dial: func() (net.Conn, error) { return net.Dial("unix", socket) }}
-	rivals := []*rival{ours}
-	if timed {
-		rivals = append(rivals, &rival{t: t, n: *lockHold, dial: redistest.Start(t).Dial})
-	}
+// String names a call by all that belongs to it.
+func (s heavyCall) String() string { return strings.Join(append(slices.Clone(s.before), s.call), "; ") }
+
+// selected are the heavy calls that the flag names.
+func selected() []heavyCall {
 	only := regexp.MustCompile(*lockHoldOnly)
-	for _, c := range rivals {
-		k := c.open()
-		k.prepare(values)
-		k.Close()
+	return slices.DeleteFunc(heavyCalls(), func(s heavyCall) bool { return !only.MatchString(s.String()) })
+}
+
+// newLockHoldServer returns parley as a rival, with values of n elements.
+func newLockHoldServer(t *testing.T, n int) (c *rival, socket string) {
+	clock := new(server.RunningClock)
+	s, socket := startOnSocket(t, server.Options{Clock: clock})
+	c = &rival{t: t, n: n, dial: s.Dial, clock: clock}
+	c.load()
+	return c, socket
+}
+
+// TestLockHold makes the heaviest form of every command whose cost grows with something,
+// at two sizes. How long a call holds the lock is what it costs all others, so it may not
+// grow faster than what the call is about: harness.RequireLinear has the bar.
+// TestLockHoldBesideRedis compares times.
+func TestLockHold(t *testing.T) {
+	small, _ := newLockHoldServer(t, *lockHold)
+	large, _ := newLockHoldServer(t, *lockHold*harness.Growth)
+	for _, s := range selected() {
+		harness.RequireLinear(t, s.String(), func() time.Duration { return small.cpu(s) }, func() time.Duration { return large.cpu(s) })
 	}
-	if timed {
-		fmt.Fprintf(os.Stderr, "%-60s %9s %9s %6s %9s %9s\n", "call", "parley", "redis", "ratio", "others", "redis")
+}
+
+// TestLockHoldBesideRedis takes minutes, from -lockhold=100000 on. It prints how long each
+// heavy call kept the lock, beside redis-server, and fails where that is ten times as long
+// as there, and 100 ms: times are compared within a run only.
+func TestLockHoldBesideRedis(t *testing.T) {
+	if *lockHold < 100_000 {
+		t.Skip("only with -lockhold=100000 or more")
 	}
-	for _, s := range heavyCalls() {
-		name := strings.Join(append(append([]string(nil), s.before...), s.call), "; ")
-		if !only.MatchString(name) {
-			continue
-		}
-		var list [2]figures
-		runBoth := func() {
-			for i, c := range rivals {
-				if i == 1 && s.beyond {
-					continue
-				}
-				list[i] = c.run(s)
-				require.NotEqual(t, "-", list[i].reply[:min(1, len(list[i].reply))], "%s: %s", name, list[i].reply)
-				if strings.HasPrefix(s.call, "FLUSHALL") {
-					k := c.open()
-					k.prepare(values)
-					k.Close()
-				}
-			}
-		}
-		runBoth()
-		tooLong := func() bool { return timed && !s.beyond && list[0].took > 10*list[1].took+100*time.Millisecond }
+	ours, socket := newLockHoldServer(t, *lockHold)
+	ours.dial = func() (net.Conn, error) { return net.Dial("unix", socket) }
+	theirs := &rival{t: t, n: *lockHold, dial: redistest.Start(t).Dial}
+	theirs.load()
+	fmt.Fprintf(os.Stderr, "%-60s %9s %9s %6s %9s %9s\n", "call", "parley", "redis", "ratio", "others", "redis")
+	for _, s := range selected() {
+		a, b := besideRedis(ours, theirs, s)
+		tooLong := func() bool { return !s.beyond && a.took > 10*b.took+100*time.Millisecond }
 		for try := 1; try < 5 && tooLong(); try++ { // the machine may have been busy with something else
-			runBoth()
+			a, b = besideRedis(ours, theirs, s)
 		}
 		if tooLong() {
-			t.Errorf("%s took %v, and %v in redis-server", name, list[0].took, list[1].took)
+			t.Errorf("%s took %v, and %v in redis-server", s, a.took, b.took)
 		}
-		if timed {
-			ms := func(d time.Duration) string { return fmt.Sprintf("%.1f", float64(d.Microseconds())/1000) }
-			ratio := "-"
-			if list[1].took > 0 {
-				ratio = fmt.Sprintf("%.2f", float64(list[0].took)/float64(list[1].took))
-			}
-			short := s.call + " <- " + strings.Join(s.before, "; ")
-			fmt.Fprintf(os.Stderr, "%-60.60s %9s %9s %6s %9s %9s %.30q\n", short, ms(list[0].took), ms(list[1].took), ratio, ms(list[0].wait), ms(list[1].wait), list[0].reply)
+		ms := func(d time.Duration) string { return fmt.Sprintf("%.1f", float64(d.Microseconds())/1000) }
+		ratio := "-"
+		if b.took > 0 {
+			ratio = fmt.Sprintf("%.2f", float64(a.took)/float64(b.took))
 		}
+		short := s.call + " <- " + strings.Join(s.before, "; ")
+		fmt.Fprintf(os.Stderr, "%-60.60s %9s %9s %6s %9s %9s %.30q\n", short, ms(a.took), ms(b.took), ratio, ms(a.wait), ms(b.wait), a.reply)
 	}
+}
+
+// besideRedis makes a call on both, if both know it.
+func besideRedis(ours, theirs *rival, s heavyCall) (a, b figures) {
+	a = ours.run(s)
+	ours.check(s, a.reply)
+	if !s.beyond {
+		b = theirs.run(s)
+		theirs.check(s, b.reply)
+	}
+	return a, b
 }
 
 // Every row about data or messages whose cost grows with something has its place

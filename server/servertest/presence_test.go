@@ -38,7 +38,7 @@ func TestHourOfPresence(t *testing.T) {
 	slices.Sort(times)
 	t.Logf("%d lines in each of %d runs; median %v, slowest %v", strings.Count(first, "\n"), len(times), times[len(times)/2], times[len(times)-1])
 	require.Greater(t, strings.Count(first, "\n"), 40)
-	harness.RequireWithin(t, times[0], 50*time.Millisecond*slowness, "the fastest run")
+	harness.RequireWithin(t, times[0], 50*time.Millisecond*harness.Slowness, "the fastest run")
 }
 
 func hourOfPresence(t *testing.T, users []string) string {

@@ -9,15 +9,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server"
 	"github.com/parley-chat/parley/server/servertest"
 )
 
-func do(t testing.TB, s *servertest.Server, args ...any) {
-	t.Helper()
-	_, err := s.Do(t.Context(), args...)
-	require.NoError(t, err)
-}
+// do makes a call on a server without a connection.
+var do = harness.Do[resp.Value]
 
 func TestRecorderKeepsTheOrderOfAllChannels(t *testing.T) {
 	t.Parallel()

@@ -4,3 +4,6 @@ package harness
 
 // Race says whether the race detector is on: memory and times are not what they are without it.
 const Race = true
+
+// Slowness is how many times longer things may take under the race detector.
+const Slowness = 20
