@@ -168,11 +168,16 @@ func TestAsyncCallsOfClientsThatDisconnect(t *testing.T) {
 			p := dial()
 			p.Send("ERRAND " + strconv.Itoa(i))
 			<-o.left
+			ended := o.ended.Load()
 			go p.Close()
-			select {
-			case o.back <- func(w *resp.Writer) { w.OK() }:
-			case <-time.After(time.Millisecond): // it was ended first
-			}
+			harness.Until(t, "the errand ends, one way or the other", func() bool {
+				select {
+				case o.back <- func(w *resp.Writer) { w.OK() }:
+					return true
+				default:
+					return o.ended.Load() > ended
+				}
+			})
 		}
 		harness.Until(t, "all are forgotten", func() bool {
 			return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:0\r\n")

@@ -561,8 +561,7 @@ func (c *rival) leave(k *talker) (f figures) {
 	m := c.post()
 	begun := time.Now()
 	k.Close()
-	for c.clients(admin) > 2 {
-	}
+	harness.Until(c.t, "the client is forgotten", func() bool { return c.clients(admin) <= 2 })
 	f.took = time.Since(begun)
 	for range 100 { // what the client leaves may go on to be cleared away
 		c.clients(admin)
