@@ -82,7 +82,7 @@ oracle: ## compare N random commands (N=100000 SEED=0) with redis-server, and a 
 nightly: ## what takes hours on a quiet machine: all at full size, bounds on times, a million commands, ten million of each fuzz target
 	PARLEY_FULL=1 PARLEY_TIMING=1 $(GO) test -count=1 -parallel 1 -timeout=2h ./...
 	PARLEY_FULL=1 $(MAKE) race
-	$(GO) test ./server -count=1 -timeout=2h -run '^TestStaying$$' -staying=100000
+	$(GO) test ./server -count=1 -timeout=2h -run '^TestLockHoldBesideRedis$$' -lockhold=100000
 	$(GO) test ./server -count=1 -timeout=1h -run '^TestSoak$$' -soak=10m
 	.ci/stress 60 $(SEED) . $(CLIENTS)
 	$(MAKE) oracle N=1000000 SEED=$(SEED)

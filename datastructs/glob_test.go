@@ -2,9 +2,7 @@ package datastructs_test
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
-	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -148,7 +146,7 @@ func isASCII(s []byte) bool {
 
 // TestMatchAgreesWithRedis asks a real server: KEYS where case counts, COMMAND LIST FILTERBY PATTERN where it does not.
 func TestMatchAgreesWithRedis(t *testing.T) {
-	redis := dialRedis(t)
+	redis := harness.Connect(t, redistest.Start(t).Dial)
 	rng := rand.New(rand.NewPCG(7, 7))
 	keys := map[string]bool{"": true}
 	for i := range len(globAlphabet) {
@@ -158,9 +156,9 @@ func TestMatchAgreesWithRedis(t *testing.T) {
 		keys[string(randomGlob(rng, 5))] = true
 	}
 	for k := range keys {
-		redis.call(t, "SET", k, "")
+		elements(t, redis, "SET", k, "")
 	}
-	names := redis.call(t, "COMMAND", "LIST")
+	names := elements(t, redis, "COMMAND", "LIST")
 	patterns := []string{"", "**", "[", "[^", "[a-", "[\\", "a\\", "*[", "[]a]", "[^]a]", "[a-\xff]", "[\x80-\x7f]", "*\\", "[^\\"}
 	for range 3000 {
 		patterns = append(patterns, string(randomGlob(rng, 7)))
@@ -176,7 +174,7 @@ func TestMatchAgreesWithRedis(t *testing.T) {
 			}
 		}
 		got := map[string]bool{}
-		for _, k := range redis.call(t, "KEYS", p) {
+		for _, k := range elements(t, redis, "KEYS", p) {
 			got[k] = true
 		}
 		require.Equal(t, want, got, "KEYS %q", p)
@@ -198,32 +196,15 @@ func TestMatchAgreesWithRedis(t *testing.T) {
 				want = append(want, n)
 			}
 		}
-		require.ElementsMatch(t, want, redis.call(t, "COMMAND", "LIST", "FILTERBY", "PATTERN", string(p)), "%q", p)
+		require.ElementsMatch(t, want, elements(t, redis, "COMMAND", "LIST", "FILTERBY", "PATTERN", string(p)), "%q", p)
 	}
 }
 
-type redisConn struct {
-	net.Conn
-	replies *resp.Reader
-}
-
-func dialRedis(t *testing.T) *redisConn {
-	conn, err := redistest.Start(t).Dial()
-	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
-	return &redisConn{conn, resp.NewReader(conn)}
-}
-
-// call sends one command and returns the elements of its reply.
-func (c *redisConn) call(t *testing.T, words ...string) []string {
+// elements makes a call and returns the elements of its reply.
+func elements(t *testing.T, c *harness.Client, words ...string) []string {
 	t.Helper()
-	out := fmt.Appendf(nil, "*%d\r\n", len(words))
-	for _, w := range words {
-		out = fmt.Appendf(out, "$%d\r\n%s\r\n", len(w), w)
-	}
-	_, err := c.Write(out)
-	require.NoError(t, err)
-	v, err := c.replies.Read()
+	c.SendWords(words...)
+	v, err := resp.NewReader(c.R).Read()
 	require.NoError(t, err)
 	require.NoError(t, v.Err())
 	return v.Strings()

@@ -18,7 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/internal/test/redistest"
 	"github.com/parley-chat/parley/server"
 )
@@ -42,7 +42,7 @@ type fromConn struct {
 func (c fromConn) RemoteAddr() net.Addr { return c.addr }
 
 // dialFrom connects as if from another address.
-func dialFrom(t *testing.T, s *server.Server, addr string) *peer {
+func dialFrom(t *testing.T, s *server.Server, addr string) *harness.Client {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	served := make(chan error, 1)
@@ -54,20 +54,20 @@ func dialFrom(t *testing.T, s *server.Server, addr string) *peer {
 		l.Close()
 		<-served
 	})
-	return &peer{t, conn, resp.NewReader(conn)}
+	return harness.NewClient(t, conn)
 }
 
 func TestProtectedModeTurnsAwayWhoComesOverANetwork(t *testing.T) {
 	for _, addr := range []string{"192.0.2.7:4711", "[2001:db8::7]:4711", "[::ffff:192.0.2.7]:4711", "[fe80::1%eth0]:4711", "0.0.0.0:4711"} {
 		s := newServer(t, server.Options{})
 		p := dialFrom(t, s, addr)
-		require.Contains(t, p.read(), "DENIED", addr)
-		p.ended()
+		require.Contains(t, p.Read(), "DENIED", addr)
+		p.RequireClosed()
 		require.Contains(t, do(t, s, "INFO", "stats"), "total_connections_received:0\r\n")
 		require.Contains(t, do(t, s, "INFO", "stats"), "rejected_connections:1\r\n")
 	}
 	for _, addr := range []string{"127.0.0.1:4711", "127.1.2.3:4711", "[::1]:4711", "[::ffff:127.0.0.1]:4711"} {
-		require.Equal(t, "PONG", dialFrom(t, newServer(t, server.Options{}), addr).ask("PING"), addr)
+		require.Equal(t, "PONG", dialFrom(t, newServer(t, server.Options{}), addr).Ask("PING"), addr)
 	}
 }
 
@@ -76,15 +76,15 @@ func TestProtectedModeIsJudgedPerConnection(t *testing.T) {
 	const addr = "192.0.2.7:4711"
 	s := newServer(t, server.Options{Password: "secret"})
 	early := dialFrom(t, s, addr)
-	require.Equal(t, "OK", early.ask("AUTH secret"))
+	require.Equal(t, "OK", early.Ask("AUTH secret"))
 	do(t, s, "CONFIG", "SET", "requirepass", "")
-	require.Equal(t, "PONG", early.ask("PING"))
-	require.Contains(t, dialFrom(t, s, addr).read(), "DENIED")
+	require.Equal(t, "PONG", early.Ask("PING"))
+	require.Contains(t, dialFrom(t, s, addr).Read(), "DENIED")
 	do(t, s, "CONFIG", "SET", "protected-mode", "no")
-	require.Equal(t, "PONG", dialFrom(t, s, addr).ask("PING"))
+	require.Equal(t, "PONG", dialFrom(t, s, addr).Ask("PING"))
 
 	open := newServer(t, server.Options{Config: map[string]string{"protected-mode": "no"}})
-	require.Equal(t, "PONG", dialFrom(t, open, addr).ask("PING"))
+	require.Equal(t, "PONG", dialFrom(t, open, addr).Ask("PING"))
 }
 
 // external is an address of this machine on a network.
@@ -160,8 +160,8 @@ func TestUnixSocketMode(t *testing.T) {
 		require.Equal(t, mode, <-first)
 		conn, err := net.Dial("unix", socket)
 		require.NoError(t, err)
-		p := &peer{t, conn, resp.NewReader(conn)}
-		require.Contains(t, p.ask("CLIENT LIST"), "addr="+socket+":0 laddr="+socket+":0")
+		p := harness.NewClient(t, conn)
+		require.Contains(t, p.Ask("CLIENT LIST"), "addr="+socket+":0 laddr="+socket+":0")
 		conn.Close()
 		require.NoError(t, s.Close())
 		require.NoFileExists(t, socket)
@@ -187,11 +187,10 @@ func TestUnixSocketWithModeMayBeStale(t *testing.T) {
 }
 
 // dialTo connects to an address.
-func dialTo(t *testing.T, addr string) *peer {
+func dialTo(t *testing.T, addr string) *harness.Client {
 	conn, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
-	return &peer{t, conn, resp.NewReader(conn)}
+	return harness.NewClient(t, conn)
 }
 
 // countingListener counts what has been accepted.
@@ -241,12 +240,12 @@ func TestFewConnectionsWaitAtTheDoor(t *testing.T) {
 		defer conn.Close()
 	}
 	stacks := make([]byte, 1<<20)
-	until(t, "the next one waits", func() bool {
+	harness.Until(t, "the next one waits", func() bool {
 		return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("(*Server).welcome("))
 	})
 	require.Equal(t, int64(most+1), counted.accepted.Load())
 	close(held.open)
-	until(t, "all are clients", func() bool {
+	harness.Until(t, "all are clients", func() bool {
 		return strings.Contains(do(t, s, "INFO", "clients"), fmt.Sprintf("connected_clients:%d\r\n", clients))
 	})
 }

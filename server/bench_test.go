@@ -1,12 +1,13 @@
 package server
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/internal/test/harness"
 )
 
 // BenchmarkSession times one command of a pipeline 32 deep, from bytes to
@@ -62,13 +63,7 @@ func benchmarkSession(b *testing.B, depth int) {
 
 // encode writes a command in RESP; %d becomes id.
 func encode(command string, id int) []byte {
-	var b bytes.Buffer
-	words := strings.Fields(strings.ReplaceAll(command, "%d", fmt.Sprint(id)))
-	fmt.Fprintf(&b, "*%d\r\n", len(words))
-	for _, w := range words {
-		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(w), w)
-	}
-	return b.Bytes()
+	return harness.Encode(strings.Fields(strings.ReplaceAll(command, "%d", fmt.Sprint(id)))...)
 }
 
 // discard is a client that reads everything.

@@ -395,16 +395,16 @@ func help(t *testing.T, addr string, names []string) map[string]string {
 
 // The schema by every way into a server, in both protocols.
 func TestSchemaByAllWays(t *testing.T) {
-	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		for _, protocol := range []int{2, 3} {
 			do(t, s, "FLUSHALL")
 			p := dial()
-			p.send(fmt.Sprintf("HELLO %d", protocol))
-			_, err := p.replies.Read()
+			p.Send(fmt.Sprintf("HELLO %d", protocol))
+			_, err := resp.NewReader(p.R).Read()
 			require.NoError(t, err)
 			for _, step := range schematest.Steps() {
-				p.send(line(step))
-				printed := p.read()
+				p.Send(line(step))
+				printed := p.Read()
 				require.True(t, step.Matches(protocol, printed), "%v: %s", step, printed)
 			}
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server"
 )
@@ -21,7 +22,7 @@ import (
 // replies to the first calls that it has sent, and then the end of the connection.
 func TestCloseUnderLoad(t *testing.T) {
 	const clients = 1000
-	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		do(t, s, "SET", "k", strings.Repeat("x", 1000))
 		pipeline := []byte(strings.Repeat("ECHO hello\r\nGET k\r\n", 50))
 		var answered, cut atomic.Int64
@@ -30,15 +31,15 @@ func TestCloseUnderLoad(t *testing.T) {
 		for i := range clients {
 			p := dial()
 			all.Go(func() {
-				defer p.conn.Close()
+				defer p.Close()
 				<-begin
 				for n := 0; ; n++ {
 					if n%100 == 0 {
-						if _, err := p.conn.Write(pipeline); err != nil {
+						if _, err := p.Conn.Write(pipeline); err != nil {
 							break
 						}
 					}
-					v, err := p.replies.Read()
+					v, err := resp.NewReader(p.R).Read()
 					if errors.Is(err, io.ErrUnexpectedEOF) {
 						cut.Add(1)
 					}
@@ -68,24 +69,24 @@ func TestCloseUnderLoad(t *testing.T) {
 
 // Replies to what has run are sent, should the client begin to read late.
 func TestCloseSendsWhatWasAnswered(t *testing.T) {
-	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		do(t, s, "SET", "k", strings.Repeat("x", 400<<10))
 		p := dial()
-		p.send("GET k\r\nGET k\r\nINCR n")
-		until(t, "all has run", func() bool { return do(t, s, "EXISTS", "n") == "(integer) 1" })
+		p.Send("GET k\r\nGET k\r\nINCR n")
+		harness.Until(t, "all has run", func() bool { return do(t, s, "EXISTS", "n") == "(integer) 1" })
 		closed := make(chan error)
 		go func() { closed <- s.Close() }()
-		until(t, "Close is under way", func() bool {
+		harness.Until(t, "Close is under way", func() bool {
 			conn, err := s.Dial()
 			if err == nil {
 				conn.Close()
 			}
 			return errors.Is(err, server.ErrClosed)
 		})
-		p.readLength(400 << 10)
-		p.readLength(400 << 10)
-		require.Equal(t, "(integer) 1", p.read())
-		p.ended()
+		readLength(p, 400<<10)
+		readLength(p, 400<<10)
+		require.Equal(t, "(integer) 1", p.Read())
+		p.RequireClosed()
 		require.NoError(t, <-closed)
 	})
 }
@@ -93,16 +94,16 @@ func TestCloseSendsWhatWasAnswered(t *testing.T) {
 // A client that does not read keeps Close waiting for a second, not more.
 func TestCloseDoesNotWaitForWhoNeverReads(t *testing.T) {
 	t.Parallel()
-	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		do(t, s, "SET", "k", strings.Repeat("x", 1<<20))
 		stuck := dial()
-		stuck.send(strings.Repeat("GET k\r\n", 50) + "QUIT")
-		until(t, "much is unread", func() bool { return strings.Contains(do(t, s, "CLIENT", "LIST"), " cmd=get ") })
+		stuck.Send(strings.Repeat("GET k\r\n", 50) + "QUIT")
+		harness.Until(t, "much is unread", func() bool { return strings.Contains(do(t, s, "CLIENT", "LIST"), " cmd=get ") })
 		begun := time.Now()
 		require.NoError(t, s.Close())
 		harness.RequireWithin(t, time.Since(begun), closeBound(), "Close")
-		require.NoError(t, stuck.conn.SetReadDeadline(time.Now().Add(time.Minute)))
-		_, err := io.Copy(io.Discard, stuck.conn)
+		require.NoError(t, stuck.SetReadDeadline(time.Now().Add(time.Minute)))
+		_, err := io.Copy(io.Discard, stuck.Conn)
 		require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
 		_, err = net.Dial("tcp", s.Addr())
 		require.Error(t, err)
@@ -111,7 +112,7 @@ func TestCloseDoesNotWaitForWhoNeverReads(t *testing.T) {
 
 // closeBound is what Close may take.
 func closeBound() time.Duration {
-	if raceDetector {
+	if harness.Race {
 		return 10 * time.Second
 	}
 	return 2 * time.Second

@@ -40,12 +40,11 @@ func selfSigned(t *testing.T) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert}, PrivateKey: key}}}
 }
 
-func dialTLS(t *testing.T, addr string) *peer {
+func dialTLS(t *testing.T, addr string) *harness.Client {
 	conn, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
 	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
 	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
-	return &peer{t, conn, resp.NewReader(conn)}
+	return harness.NewClient(t, conn)
 }
 
 // A TLS connection cannot be written to after a deadline has ended a write.
@@ -53,10 +52,10 @@ func TestTLSClientMayReadLate(t *testing.T) {
 	s := newServer(t, server.Options{})
 	do(t, s, "SET", "k", strings.Repeat("x", 16<<20))
 	p := dialTLS(t, serveTLS(t, s))
-	p.send("GET k\r\nPING")
-	until(t, "the reply is under way", func() bool { return strings.Contains(do(t, s, "CLIENT", "LIST"), " cmd=get ") })
-	p.readLength(16 << 20)
-	require.Equal(t, "PONG", p.read())
+	p.Send("GET k\r\nPING")
+	harness.Until(t, "the reply is under way", func() bool { return strings.Contains(do(t, s, "CLIENT", "LIST"), " cmd=get ") })
+	readLength(p, 16<<20)
+	require.Equal(t, "PONG", p.Read())
 }
 
 func TestCloseWithATLSClientThatDoesNotRead(t *testing.T) {
@@ -64,8 +63,8 @@ func TestCloseWithATLSClientThatDoesNotRead(t *testing.T) {
 	s := newServer(t, server.Options{})
 	do(t, s, "SET", "k", strings.Repeat("x", 1<<20))
 	p := dialTLS(t, serveTLS(t, s))
-	p.send(strings.Repeat("GET k\r\n", 100))
-	until(t, "much is unread", func() bool { return strings.Contains(do(t, s, "CLIENT", "LIST"), " cmd=get ") })
+	p.Send(strings.Repeat("GET k\r\n", 100))
+	harness.Until(t, "much is unread", func() bool { return strings.Contains(do(t, s, "CLIENT", "LIST"), " cmd=get ") })
 	begun := time.Now()
 	require.NoError(t, s.Close())
 	harness.RequireWithin(t, time.Since(begun), 2*time.Second, "Close")
@@ -80,7 +79,7 @@ func TestCloseWithARefusedClientThatShakesNoHands(t *testing.T) {
 	conn, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
 	defer conn.Close()
-	until(t, "refused", func() bool { return strings.Contains(do(t, s, "INFO", "stats"), "rejected_connections:1\r\n") })
+	harness.Until(t, "refused", func() bool { return strings.Contains(do(t, s, "INFO", "stats"), "rejected_connections:1\r\n") })
 	require.NoError(t, s.Close())
 }
 
@@ -129,13 +128,13 @@ func TestEventsOfTheServedComeBehindThoseOfTheGiver(t *testing.T) {
 	s := newServer(t, server.Options{})
 	do(t, s, "CONFIG", "SET", "notify-keyspace-events", "Kz")
 	waiter, giver := dial(t, s), dial(t, s)
-	waiter.send("BZPOPMIN z 0")
-	giver.ask("HELLO 3")
-	giver.ask("SUBSCRIBE __keyspace@0__:z")
-	giver.send("ECHO before\r\nZADD z 1 x\r\nECHO behind")
+	waiter.Send("BZPOPMIN z 0")
+	giver.Ask("HELLO 3")
+	giver.Ask("SUBSCRIBE __keyspace@0__:z")
+	giver.Send("ECHO before\r\nZADD z 1 x\r\nECHO behind")
 	var seen []string
 	for range 5 {
-		v, err := giver.replies.Read()
+		v, err := resp.NewReader(giver.R).Read()
 		require.NoError(t, err)
 		if len(v.Elems) > 0 {
 			v = v.Elems[2]
@@ -150,11 +149,11 @@ func TestSoftOutputLimitForgetsWhatWasRead(t *testing.T) {
 	clock := server.NewManualClock(time.UnixMilli(1615480369000))
 	s := newServer(t, server.Options{Clock: clock})
 	subscriber := dial(t, s)
-	subscriber.ask("SUBSCRIBE news")
+	subscriber.Ask("SUBSCRIBE news")
 	do(t, s, "CONFIG", "SET", "client-output-buffer-limit", "pubsub 100mb 100kb 10")
 	for range 3 {
 		do(t, s, "PUBLISH", "news", strings.Repeat("x", 200<<10))
-		subscriber.read()
+		subscriber.Read()
 		clock.Advance(20 * time.Second)
 	}
 }

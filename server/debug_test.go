@@ -18,23 +18,23 @@ func debugged(t *testing.T) (*server.Server, *server.ManualClock) {
 // The refusal comes before all others but arity, and spoils a transaction.
 func TestDebugIsOffUnlessAllowed(t *testing.T) {
 	p := dial(t, newServer(t, server.Options{Password: "secret"}))
-	require.Contains(t, p.ask("DEBUG"), "wrong number of arguments")
-	require.Contains(t, p.ask("DEBUG HELP"), "ERR DEBUG command not allowed. ")
-	p.ask("AUTH secret")
-	p.ask("MULTI")
-	require.Contains(t, p.ask("DEBUG HELP"), "ERR DEBUG command not allowed. ")
-	require.Contains(t, p.ask("EXEC"), "EXECABORT")
+	require.Contains(t, p.Ask("DEBUG"), "wrong number of arguments")
+	require.Contains(t, p.Ask("DEBUG HELP"), "ERR DEBUG command not allowed. ")
+	p.Ask("AUTH secret")
+	p.Ask("MULTI")
+	require.Contains(t, p.Ask("DEBUG HELP"), "ERR DEBUG command not allowed. ")
+	require.Contains(t, p.Ask("EXEC"), "EXECABORT")
 }
 
 func TestDebugForThisMachine(t *testing.T) {
 	s := newServer(t, server.Options{Debug: "local"})
 	for _, addr := range []string{"127.0.0.1:4711", "[::1]:4711"} {
-		require.NotContains(t, dialFrom(t, s, addr).ask("DEBUG SLEEP 0"), "ERR", addr)
+		require.NotContains(t, dialFrom(t, s, addr).Ask("DEBUG SLEEP 0"), "ERR", addr)
 	}
-	require.Equal(t, "OK", dial(t, s).ask("DEBUG SLEEP 0"), "as over a unix socket")
+	require.Equal(t, "OK", dial(t, s).Ask("DEBUG SLEEP 0"), "as over a unix socket")
 	require.Contains(t, do(t, s, "CONFIG", "GET", "enable-debug-command"), `"local"`)
 	do(t, s, "CONFIG", "SET", "protected-mode", "no")
-	require.Contains(t, dialFrom(t, s, "192.0.2.7:4711").ask("DEBUG SLEEP 0"), "ERR DEBUG command not allowed. ")
+	require.Contains(t, dialFrom(t, s, "192.0.2.7:4711").Ask("DEBUG SLEEP 0"), "ERR DEBUG command not allowed. ")
 	_, err := server.New(server.Options{Debug: "maybe"})
 	require.ErrorContains(t, err, "want no, local or yes")
 }
@@ -42,21 +42,21 @@ func TestDebugForThisMachine(t *testing.T) {
 func TestDebugObject(t *testing.T) {
 	s, clock := debugged(t)
 	p := dial(t, s)
-	p.ask("SET n 1")
+	p.Ask("SET n 1")
 	clock.Advance(3 * time.Second)
-	require.Regexp(t, `Value at:0x[0-9a-f]+ refcount:2147483647 encoding:int serializedlength:2 lru:\d+ lru_seconds_idle:3$`, p.ask("DEBUG OBJECT n"))
+	require.Regexp(t, `Value at:0x[0-9a-f]+ refcount:2147483647 encoding:int serializedlength:2 lru:\d+ lru_seconds_idle:3$`, p.Ask("DEBUG OBJECT n"))
 }
 
 // What others send meanwhile runs when the sleep is over: they are told that time.
 func TestDebugSleepHoldsBackAll(t *testing.T) {
 	s, clock := debugged(t)
 	sleeper, other := dial(t, s), dial(t, s)
-	require.Equal(t, "PONG", other.ask("PING"))
-	sleeper.send("DEBUG SLEEP 0.5")
-	other.send("TIME")
+	require.Equal(t, "PONG", other.Ask("PING"))
+	sleeper.Send("DEBUG SLEEP 0.5")
+	other.Send("TIME")
 	clock.Advance(500 * time.Millisecond)
-	require.Equal(t, "OK", sleeper.read())
-	require.Contains(t, other.read(), "500000")
+	require.Equal(t, "OK", sleeper.Read())
+	require.Contains(t, other.Read(), "500000")
 }
 
 // A word is read as far as it is a number, in all forms that C knows.
@@ -69,11 +69,11 @@ func TestDebugSleepReadsNumbersAsC(t *testing.T) {
 		s, clock := debugged(t)
 		end := clock.Now().Add(want)
 		sleeper, other := dial(t, s), dial(t, s)
-		sleeper.send("DEBUG SLEEP " + word)
-		other.send("TIME") // runs when the sleep is over
+		sleeper.Send("DEBUG SLEEP " + word)
+		other.Send("TIME") // runs when the sleep is over
 		clock.Advance(time.Hour)
-		require.Equal(t, "OK", sleeper.read(), word)
-		require.Equal(t, fmt.Sprintf("1) \"%d\"\n2) \"%d\"", end.Unix(), end.Nanosecond()/1000), other.read(), word)
+		require.Equal(t, "OK", sleeper.Read(), word)
+		require.Equal(t, fmt.Sprintf("1) \"%d\"\n2) \"%d\"", end.Unix(), end.Nanosecond()/1000), other.Read(), word)
 	}
 }
 
@@ -81,30 +81,30 @@ func TestDebugSleepReadsNumbersAsC(t *testing.T) {
 func TestDebugSleepWithinAPauseOfWrites(t *testing.T) {
 	s, clock := debugged(t)
 	sleeper, other := dial(t, s), dial(t, s)
-	require.Equal(t, "OK", other.ask("CLIENT PAUSE 60000 WRITE"))
-	sleeper.send("DEBUG SLEEP 0.5")
+	require.Equal(t, "OK", other.Ask("CLIENT PAUSE 60000 WRITE"))
+	sleeper.Send("DEBUG SLEEP 0.5")
 	clock.Advance(500 * time.Millisecond)
-	require.Equal(t, "OK", sleeper.read())
-	require.Equal(t, "PONG", other.ask("PING"))
+	require.Equal(t, "OK", sleeper.Read())
+	require.Equal(t, "PONG", other.Ask("PING"))
 }
 
 func TestCloseDuringDebugSleep(t *testing.T) {
 	s, err := server.New(server.Options{Debug: "yes"})
 	require.NoError(t, err)
 	p := dial(t, s)
-	p.send("DEBUG SLEEP 100000")
+	p.Send("DEBUG SLEEP 100000")
 	require.NoError(t, s.Close())
 }
 
 func TestDebugSetActiveExpire(t *testing.T) {
 	s, clock := debugged(t)
 	p := dial(t, s)
-	p.ask("DEBUG SET-ACTIVE-EXPIRE 0")
-	p.ask("SET k v PX 10")
+	p.Ask("DEBUG SET-ACTIVE-EXPIRE 0")
+	p.Ask("SET k v PX 10")
 	clock.Advance(time.Second)
-	require.Equal(t, "(integer) 1", p.ask("DBSIZE"))
-	require.Equal(t, "(nil)", p.ask("GET k"))
-	p.ask("DEBUG SET-ACTIVE-EXPIRE 1")
+	require.Equal(t, "(integer) 1", p.Ask("DBSIZE"))
+	require.Equal(t, "(nil)", p.Ask("GET k"))
+	p.Ask("DEBUG SET-ACTIVE-EXPIRE 1")
 	clock.Advance(time.Millisecond)
-	require.Equal(t, "(integer) 0", p.ask("DBSIZE"))
+	require.Equal(t, "(integer) 0", p.Ask("DBSIZE"))
 }

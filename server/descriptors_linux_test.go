@@ -12,10 +12,13 @@ import (
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/test/harness"
 )
 
 // process is the server's own id.
-func (c *contender) process() int { return int(c.info("process_id")) }
+func (c *subprocess) process() int { return int(c.info("process_id")) }
 
 // limitFor is the limit of open files that leaves a process room for so many
 // more: it bounds their numbers, not how many there are.
@@ -55,25 +58,25 @@ func TestNoFilesLeft(t *testing.T) {
 	if *reliability {
 		span = 5 * time.Second
 	}
-	for _, c := range contenders(t) {
+	for _, c := range subprocesses(t) {
 		old := c.dial(t)
-		require.Equal(t, "PONG", old.ask("PING"))
+		require.Equal(t, "PONG", old.Ask("PING"))
 		process := c.process()
 		limitFiles(t, process, limitFor(t, process, room))
-		var in []*peer
+		var in []*harness.Client
 		for range room {
 			p := c.dial(t)
-			require.Equal(t, "PONG", p.ask("PING"))
+			require.Equal(t, "PONG", p.Ask("PING"))
 			in = append(in, p)
 		}
 		replies := make(chan string, more)
 		for range more {
 			p := c.dial(t) // by the kernel
-			p.send("PING")
+			p.Send("PING")
 			go func() {
-				v, err := p.replies.Read()
+				v, err := resp.NewReader(p.R).Read()
 				replies <- v.String() + fmt.Sprint(err)
-				p.conn.Close()
+				p.Close()
 			}()
 		}
 
@@ -82,7 +85,7 @@ func TestNoFilesLeft(t *testing.T) {
 		var times []time.Duration
 		for range 20 {
 			asked := time.Now()
-			require.Equal(t, "PONG", old.ask("PING"))
+			require.Equal(t, "PONG", old.Ask("PING"))
 			times = append(times, time.Since(asked))
 			time.Sleep(span / 20) // a span to measure, not something to wait for
 		}
@@ -93,19 +96,19 @@ func TestNoFilesLeft(t *testing.T) {
 		default:
 		}
 		t.Logf("%s: %.1f %% of a processor; an old client waits %v at most", c.name, 100*share, slices.Max(times))
-		if c.name == "parley" && !raceDetector {
+		if c.name == "parley" && !harness.Race {
 			require.Less(t, share, 0.05)
 		}
 
 		freed := time.Now()
 		for _, p := range in {
-			require.NoError(t, p.conn.Close())
+			require.NoError(t, p.Close())
 		}
 		for range more {
 			require.Equal(t, "PONG<nil>", <-replies)
 		}
 		t.Logf("%s: all who waited were served %v after others had left", c.name, time.Since(freed).Round(time.Millisecond))
-		require.Equal(t, "PONG", c.dial(t).ask("PING"))
-		require.Equal(t, "PONG", old.ask("PING"))
+		require.Equal(t, "PONG", c.dial(t).Ask("PING"))
+		require.Equal(t, "PONG", old.Ask("PING"))
 	}
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/internal/test/redistest"
 	"github.com/parley-chat/parley/internal/test/tlstest"
@@ -74,10 +73,10 @@ func TestGuessesReached(t *testing.T) {
 	if *reliability {
 		span = 10 * time.Second
 	}
-	for _, c := range contenders(t) {
-		require.Equal(t, "OK", c.ask("CONFIG SET requirepass secret"))
+	for _, c := range subprocesses(t) {
+		require.Equal(t, "OK", c.Ask("CONFIG SET requirepass secret"))
 		if c.name == "parley" { // the guesses come from this machine
-			require.Equal(t, "OK", c.ask("CONFIG SET auth-failure-loopback yes"))
+			require.Equal(t, "OK", c.Ask("CONFIG SET auth-failure-loopback yes"))
 		}
 		for _, conns := range []int{1, 50} {
 			n, begun := 0, time.Now()
@@ -94,11 +93,11 @@ func TestGuessesReached(t *testing.T) {
 	}
 }
 
-// A stranger who sends 3 MB makes the process grow by little, whatever they are.
-func TestStrangersFlood(t *testing.T) {
+// An unauthenticated client that sends 3 MB makes the process grow by little, whatever they are.
+func TestUnauthenticatedFlood(t *testing.T) {
 	const size = 3 << 20
-	for _, c := range contenders(t) {
-		require.Equal(t, "OK", c.ask("CONFIG SET requirepass secret"))
+	for _, c := range subprocesses(t) {
+		require.Equal(t, "OK", c.Ask("CONFIG SET requirepass secret"))
 		for what, flood := range map[string]string{
 			"small calls":   strings.Repeat("PING\r\n", size/6),
 			"one long word": "*2\r\n$4\r\nAUTH\r\n$3145728\r\n" + strings.Repeat("x", size),
@@ -112,8 +111,8 @@ func TestStrangersFlood(t *testing.T) {
 			p := c.dial(t)
 			ended := make(chan error, 1)
 			go func() {
-				p.conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
-				_, err := io.WriteString(p.conn, flood)
+				p.SetWriteDeadline(time.Now().Add(5 * time.Second))
+				_, err := io.WriteString(p.Conn, flood)
 				ended <- err
 			}()
 			for open := true; open; {
@@ -129,13 +128,13 @@ func TestStrangersFlood(t *testing.T) {
 			}
 			t.Logf("%s: %.1f MB more for 3 MB of %s; cut off: %t", c.name, most/1e6, what, c.info("connected_clients") == 1)
 			if c.name == "parley" {
-				until(t, "cut off", func() bool { return c.info("connected_clients") == 1 })
-				if !raceDetector {
+				harness.Until(t, "cut off", func() bool { return c.info("connected_clients") == 1 })
+				if !harness.Race {
 					require.Less(t, most, 5e6)
 				}
 			}
-			p.conn.Close()
-			until(t, "gone", func() bool { return c.info("connected_clients") == 1 })
+			p.Close()
+			harness.Until(t, "gone", func() bool { return c.info("connected_clients") == 1 })
 		}
 	}
 }
@@ -146,8 +145,8 @@ func shakingHands(t *testing.T, addr string, config *tls.Config, n int) (times [
 		begun := time.Now()
 		conn, err := tls.Dial("tcp", addr, config)
 		require.NoError(t, err)
-		p := &peer{t, conn, resp.NewReader(conn)}
-		require.Equal(t, "PONG", p.ask("PING"))
+		p := harness.NewClient(t, conn)
+		require.Equal(t, "PONG", p.Ask("PING"))
 		times = append(times, time.Since(begun))
 		require.NoError(t, conn.Close())
 	}
@@ -162,9 +161,9 @@ func TestSilentHandshakes(t *testing.T) {
 	}
 	a := tlstest.New(t)
 	own := a.Issue(t.TempDir(), "server")
-	at := []struct{ name, addr string }{{"parley", startContender(t, own.Cert, own.Key)}}
+	at := []struct{ name, addr string }{{"parley", startSubprocess(t, own.Cert, own.Key)}}
 	if *reliability {
-		port := freePort(t)
+		port := harness.FreePort(t)
 		redistest.Start(t, "--tls-port", port, "--tls-cert-file", own.Cert, "--tls-key-file", own.Key, "--tls-ca-cert-file", a.File, "--tls-auth-clients", "no")
 		at = append(at, struct{ name, addr string }{"redis-server", "127.0.0.1:" + port})
 	}
@@ -172,8 +171,8 @@ func TestSilentHandshakes(t *testing.T) {
 		conn, err := tls.Dial("tcp", c.addr, a.Client())
 		require.NoError(t, err)
 		defer conn.Close()
-		old := &peer{t, conn, resp.NewReader(conn)}
-		old.ask("SET k v")
+		old := harness.NewClient(t, conn)
+		old.Ask("SET k v")
 		var alone, beside, oldAlone, oldBeside []time.Duration
 		for range rounds {
 			alone = append(alone, shakingHands(t, c.addr, a.Client(), handshakes)...)
@@ -202,14 +201,4 @@ func TestSilentHandshakes(t *testing.T) {
 			require.Less(t, percentile(beside, 99), time.Second)
 		}
 	}
-}
-
-// freePort finds a port on which nobody listens at the moment.
-func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	return port
 }

@@ -165,7 +165,7 @@ func askThrough(t testing.TB, conn net.Conn) asker {
 	return func(calls ...[]string) []resp.Value {
 		require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
 		for _, call := range calls {
-			out.Write(encodeCall(call))
+			out.Write(harness.Encode(call...))
 		}
 		require.NoError(t, out.Flush())
 		values := make([]resp.Value, len(calls))
@@ -176,15 +176,6 @@ func askThrough(t testing.TB, conn net.Conn) asker {
 		}
 		return values
 	}
-}
-
-func encodeCall(words []string) []byte {
-	var w resp.Writer
-	w.Array(len(words))
-	for _, word := range words {
-		w.BulkString(word)
-	}
-	return w.Bytes()
 }
 
 func TestDumpTellsEverything(t *testing.T) {

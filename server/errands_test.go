@@ -72,46 +72,46 @@ func (o *outing) run(c *commands.Context) error {
 func (o *outing) comeBack(text string) { o.back <- func(w *resp.Writer) { w.BulkString(text) } }
 
 // overOutings runs a test over the transports, each with a server of its own.
-func overOutings(t *testing.T, test func(t *testing.T, o *outing, s *server.Server, dial func() *peer)) {
+func overOutings(t *testing.T, test func(t *testing.T, o *outing, s *server.Server, dial func() *harness.Client)) {
 	var o *outing
 	overTransportsOf(t, func() server.Options {
 		o = newOuting()
 		return o.options()
-	}, func(t *testing.T, s *server.Server, dial func() *peer) { test(t, o, s, dial) })
+	}, func(t *testing.T, s *server.Server, dial func() *harness.Client) { test(t, o, s, dial) })
 }
 
 // What is sent behind a call whose errand runs waits for it; others do not, and
 // nobody counts its client as blocked.
 func TestAnErrandHoldsUpItsCallerOnly(t *testing.T) {
-	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *peer) {
+	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *harness.Client) {
 		away, other := dial(), dial()
-		away.send("SET k 1\r\nERRAND home\r\nINCR k\r\nERRAND again\r\nGET k")
+		away.Send("SET k 1\r\nERRAND home\r\nINCR k\r\nERRAND again\r\nGET k")
 		require.Equal(t, "home", <-o.left)
-		require.Equal(t, "OK", away.read())
-		require.Equal(t, `"1"`, other.ask("GET k"))
-		require.Contains(t, other.ask("INFO clients"), `blocked_clients:0\r\n`)
-		require.NotContains(t, other.ask("CLIENT LIST"), "flags=b")
+		require.Equal(t, "OK", away.Read())
+		require.Equal(t, `"1"`, other.Ask("GET k"))
+		require.Contains(t, other.Ask("INFO clients"), `blocked_clients:0\r\n`)
+		require.NotContains(t, other.Ask("CLIENT LIST"), "flags=b")
 		require.NoError(t, s.Check())
 		o.comeBack("with bread")
-		require.Equal(t, `"with bread"`, away.read())
-		require.Equal(t, "(integer) 2", away.read())
+		require.Equal(t, `"with bread"`, away.Read())
+		require.Equal(t, "(integer) 2", away.Read())
 		require.Equal(t, "again", <-o.left)
 		o.comeBack("with milk")
-		require.Equal(t, `"with milk"`, away.read())
-		require.Equal(t, `"2"`, away.read())
+		require.Equal(t, `"with milk"`, away.Read())
+		require.Equal(t, `"2"`, away.Read())
 	})
 }
 
 func TestErrandsThatFail(t *testing.T) {
-	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *peer) {
+	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *harness.Client) {
 		p := dial()
-		p.send("ERRAND panic\r\nERRAND late\r\nERRAND error\r\nERRAND wrapped\r\nERRAND known\r\nPING")
+		p.Send("ERRAND panic\r\nERRAND late\r\nERRAND error\r\nERRAND wrapped\r\nERRAND known\r\nPING")
 		for _, want := range []string{
 			"(error) ERR internal error: the server has logged what happened", "(error) ERR internal error: the server has logged what happened",
 			"(error) ERR nothing  found", "(error) ERR line 2: WRONGTYPE Operation against a key holding the wrong kind of value",
 			"(error) WRONGTYPE Operation against a key holding the wrong kind of value", "PONG",
 		} {
-			require.Equal(t, want, p.read())
+			require.Equal(t, want, p.Read())
 		}
 		require.Contains(t, do(t, s, "INFO", "errorstats"), "errorstat_WRONGTYPE:count=1\r\n")
 		require.Contains(t, do(t, s, "INFO", "commandstats"), "failed_calls=5\r\n")
@@ -123,59 +123,64 @@ func TestErrandsThatFail(t *testing.T) {
 func TestNoErrandsInTransactions(t *testing.T) {
 	s := newServer(t, newOuting().options())
 	p := dial(t, s)
-	p.ask("MULTI")
-	require.Equal(t, "(error) ERR Command not allowed inside a transaction", p.ask("ERRAND x"))
-	require.Equal(t, "(error) EXECABORT Transaction discarded because of previous errors.", p.ask("EXEC"))
-	p.ask("MULTI")
-	require.Equal(t, "QUEUED", p.ask("QUEUED x"))
-	require.Equal(t, "QUEUED", p.ask("SET k v"))
-	require.Equal(t, "1) (error) ERR Command not allowed inside a transaction\n2) OK", p.ask("EXEC"))
+	p.Ask("MULTI")
+	require.Equal(t, "(error) ERR Command not allowed inside a transaction", p.Ask("ERRAND x"))
+	require.Equal(t, "(error) EXECABORT Transaction discarded because of previous errors.", p.Ask("EXEC"))
+	p.Ask("MULTI")
+	require.Equal(t, "QUEUED", p.Ask("QUEUED x"))
+	require.Equal(t, "QUEUED", p.Ask("SET k v"))
+	require.Equal(t, "1) (error) ERR Command not allowed inside a transaction\n2) OK", p.Ask("EXEC"))
 }
 
 // Whoever waits for an errand no more ends it: by leaving, killed, unblocked.
 func TestAnErrandEndsWithWhoWaitsForIt(t *testing.T) {
-	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *peer) {
+	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *harness.Client) {
 		other := dial()
-		ends := []func(*peer, string){
-			func(p *peer, id string) { require.NoError(t, p.conn.Close()) },
-			func(p *peer, id string) { require.Equal(t, "(integer) 1", other.ask("CLIENT KILL ID "+id)) },
-			func(p *peer, id string) {
-				require.Equal(t, "(integer) 1", other.ask("CLIENT UNBLOCK "+id))
-				require.Equal(t, "(nil)", p.read())
-				require.Equal(t, "PONG", p.read())
+		ends := []func(*harness.Client, string){
+			func(p *harness.Client, id string) { require.NoError(t, p.Close()) },
+			func(p *harness.Client, id string) { require.Equal(t, "(integer) 1", other.Ask("CLIENT KILL ID "+id)) },
+			func(p *harness.Client, id string) {
+				require.Equal(t, "(integer) 1", other.Ask("CLIENT UNBLOCK "+id))
+				require.Equal(t, "(nil)", p.Read())
+				require.Equal(t, "PONG", p.Read())
 			},
-			func(p *peer, id string) {
-				require.Equal(t, "(integer) 1", other.ask("CLIENT UNBLOCK "+id+" ERROR"))
-				require.Equal(t, unblocked, p.read())
-				require.Equal(t, "PONG", p.read())
+			func(p *harness.Client, id string) {
+				require.Equal(t, "(integer) 1", other.Ask("CLIENT UNBLOCK "+id+" ERROR"))
+				require.Equal(t, unblocked, p.Read())
+				require.Equal(t, "PONG", p.Read())
 			},
 		}
 		for i, end := range ends {
 			p := dial()
-			id := p.id()
-			p.send("ERRAND x\r\nPING")
+			id := p.ID()
+			p.Send("ERRAND x\r\nPING")
 			<-o.left
 			end(p, id)
-			until(t, "the errand ends", func() bool { return o.ended.Load() == int64(i+1) })
+			harness.Until(t, "the errand ends", func() bool { return o.ended.Load() == int64(i+1) })
 		}
 	})
 }
 
-// Clients that vanish while their errands come back: nothing is left of either.
-func TestErrandsOfThoseWhoVanish(t *testing.T) {
-	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *peer) {
+// Clients that disconnect while their errands come back: nothing is left of either.
+func TestAsyncCallsOfClientsThatDisconnect(t *testing.T) {
+	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *harness.Client) {
 		const clients = 200
 		for i := range clients {
 			p := dial()
-			p.send("ERRAND " + strconv.Itoa(i))
+			p.Send("ERRAND " + strconv.Itoa(i))
 			<-o.left
-			go p.conn.Close()
-			select {
-			case o.back <- func(w *resp.Writer) { w.OK() }:
-			case <-time.After(time.Millisecond): // it was ended first
-			}
+			ended := o.ended.Load()
+			go p.Close()
+			harness.Until(t, "the errand ends, one way or the other", func() bool {
+				select {
+				case o.back <- func(w *resp.Writer) { w.OK() }:
+					return true
+				default:
+					return o.ended.Load() > ended
+				}
+			})
 		}
-		until(t, "all are forgotten", func() bool {
+		harness.Until(t, "all are forgotten", func() bool {
 			return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:0\r\n")
 		})
 		require.NoError(t, s.Check())
@@ -189,10 +194,10 @@ func TestCloseWaitsForErrands(t *testing.T) {
 	require.NoError(t, err)
 	harness.CloseAtEnd(t, s)
 	const clients = 20
-	var peers []*peer
+	var peers []*harness.Client
 	for range clients {
 		p := dial(t, s)
-		p.send("ERRAND x\r\nSET k v")
+		p.Send("ERRAND x\r\nSET k v")
 		<-o.left
 		peers = append(peers, p)
 	}
@@ -206,7 +211,7 @@ func TestCloseWaitsForErrands(t *testing.T) {
 	require.EqualValues(t, clients+1, o.ended.Load(), "Close has waited")
 	require.ErrorIs(t, <-asked, server.ErrClosed)
 	for _, p := range peers {
-		_, err := p.replies.Read()
+		_, err := resp.NewReader(p.R).Read()
 		require.ErrorIs(t, err, io.EOF)
 	}
 }
@@ -223,7 +228,7 @@ func TestDoWaitsForItsErrand(t *testing.T) {
 	<-o.left
 	cancel()
 	require.ErrorIs(t, <-asked, context.Canceled)
-	until(t, "the errand ends", func() bool { return o.ended.Load() == 1 })
+	harness.Until(t, "the errand ends", func() bool { return o.ended.Load() == 1 })
 	go o.comeBack("hello")
 	require.Equal(t, `"hello"`, do(t, s, "ERRAND", "x"))
 }
@@ -255,12 +260,12 @@ func TestCommandsBesideTheStandardOnes(t *testing.T) {
 	require.Contains(t, do(t, s, "COMMAND", "DOCS", "errand"), "Runs an errand.")
 	require.NotContains(t, do(t, plain, "COMMAND", "LIST"), `"errand"`)
 	p := dial(t, plain)
-	require.Equal(t, "(error) ERR unknown command 'ERRAND', with args beginning with: 'x' ", p.ask("ERRAND x"))
+	require.Equal(t, "(error) ERR unknown command 'ERRAND', with args beginning with: 'x' ", p.Ask("ERRAND x"))
 	q := dial(t, s)
-	require.Equal(t, "OK", q.ask("ACL SETUSER bob on nopass +@all -errand -queued"))
-	require.Equal(t, "OK", q.ask("AUTH bob x"))
-	require.Equal(t, "(error) NOPERM this user has no permissions to run the 'queued' command", q.ask("QUEUED x"))
-	require.Contains(t, q.ask("ERRAND known"), "WRONGTYPE", "what is the test's own runs")
+	require.Equal(t, "OK", q.Ask("ACL SETUSER bob on nopass +@all -errand -queued"))
+	require.Equal(t, "OK", q.Ask("AUTH bob x"))
+	require.Equal(t, "(error) NOPERM this user has no permissions to run the 'queued' command", q.Ask("QUEUED x"))
+	require.Contains(t, q.Ask("ERRAND known"), "WRONGTYPE", "what is the test's own runs")
 	require.Panics(t, func() {
 		server.New(server.Options{}.WithCommands(commands.Command{Name: "get", Arity: 1, Run: func(*commands.Context) error { return nil }}))
 	})
@@ -274,9 +279,9 @@ func TestTapsAreNotToldOfCallsAside(t *testing.T) {
 	hooks := control.Hooks{Call: func(l *commands.Client, m *commands.Command, args [][]byte) { calls = append(calls, string(args[0])) }}
 	s := newServer(t, options.WithHooks(hooks))
 	p := dial(t, s)
-	p.ask("PING")
-	p.ask("ERRAND error")
-	p.ask("NOSUCH")
-	p.ask("ECHO x")
+	p.Ask("PING")
+	p.Ask("ERRAND error")
+	p.Ask("NOSUCH")
+	p.Ask("ECHO x")
 	s.Inspect(func(*commands.State) { require.Equal(t, []string{"PING", "NOSUCH", "ECHO"}, calls) })
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/test/harness"
 )
 
 // under is a server with a limit of memory, and a way to ask it.
@@ -56,7 +56,7 @@ func TestEvictionKeepsWhatIsUsed(t *testing.T) {
 }
 
 // The same seed lets the same keys go, where the clock stands still: how much goes
-// in one stay under the lock is a matter of time.
+// in one critical section is a matter of time.
 func TestEvictionRepeats(t *testing.T) {
 	left := func(seed uint64) []string {
 		_, ask := under(t, 200_000, "allkeys-random", Options{Seed: seed, Clock: NewManualClock(time.Unix(1_700_000_000, 0))})
@@ -114,13 +114,11 @@ func TestEvictionByDeadlineIsInOrder(t *testing.T) {
 	}
 	gone = nil
 	ask("CONFIG", "SET", "maxmemory", 1) // on a slow machine some go by themselves, later
-	for left := 1; left > 0; {
+	harness.Until(t, "all have gone", func() bool {
 		s.engine.mu.Lock()
-		left = 100 - len(gone)
-		s.engine.mu.Unlock()
-		runtime.Gosched()
-	}
-	require.Len(t, gone, 100)
+		defer s.engine.mu.Unlock()
+		return len(gone) == 100
+	})
 	require.IsIncreasing(t, gone)
 }
 

@@ -44,12 +44,12 @@ func TestFairness(t *testing.T) {
 	ours := startParley(t, binary)
 	redis := redistest.Start(t).Socket()
 	for _, socket := range []string{ours, redis} {
-		k := &contestant{t: t, n: 10_000, dial: func() (net.Conn, error) { return net.Dial("unix", socket) }}
+		k := &rival{t: t, n: 10_000, dial: func() (net.Conn, error) { return net.Dial("unix", socket) }}
 		c := k.open()
 		c.prepare([]string{"load n ZADD zset # member:#", "SET mine 1"})
 		k.n = 500
 		c.prepare([]string{"load n SADD set member:#", "load n SADD set2 member:#"})
-		c.conn.Close()
+		c.Close()
 	}
 	fmt.Fprintf(os.Stderr, "%-14s %-5s | %8s %8s %8s %9s | %8s %8s %8s %9s\n", "hostile", "own", "p50", "p99", "max", "loads/s", "R p50", "R p99", "R max", "R loads/s")
 	for _, l := range loads {
@@ -98,9 +98,9 @@ func honest(t *testing.T, socket, load, own string) quantiles {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var hostile *exec.Cmd
-	c := &contestant{t: t, dial: func() (net.Conn, error) { return net.Dial("unix", socket) }}
+	c := &rival{t: t, dial: func() (net.Conn, error) { return net.Dial("unix", socket) }}
 	k := c.open()
-	defer k.conn.Close()
+	defer k.Close()
 	if load != "" {
 		args := append([]string{"-s", socket, "-c", "8", "-P", "10000", "-n", "1000000000", "-r", "10000"}, strings.Fields(load)...)
 		hostile = exec.CommandContext(ctx, "redis-benchmark", args...)
@@ -109,14 +109,14 @@ func honest(t *testing.T, socket, load, own string) quantiles {
 		defer cancel()
 	}
 	processed := func() (n int) {
-		_, rest, _ := strings.Cut(k.text("INFO stats"), "total_commands_processed:")
+		_, rest, _ := strings.Cut(k.AskText("INFO stats"), "total_commands_processed:")
 		fmt.Sscan(rest, &n)
 		return n
 	}
 	for range 1000 {
 		k.write(own, 0, 0)
 		k.flush()
-		k.skip()
+		k.Discard()
 	}
 	before := processed()
 	var times []time.Duration
@@ -125,7 +125,7 @@ func honest(t *testing.T, socket, load, own string) quantiles {
 	for now := begun; now.Before(end); {
 		k.write(own, 0, 0)
 		k.flush()
-		k.skip()
+		k.Discard()
 		times = append(times, time.Since(now))
 		for asked := now; now.Sub(asked) < every; now = time.Now() {
 		}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/internal/test/harness"
 )
 
 const rawProtocolFile = "testdata/raw_protocol.txt"
@@ -297,13 +299,13 @@ func startRedis(t *testing.T, password string) (addr string) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	require.Eventually(t, func() bool {
+	harness.Until(t, "redis-server listens", func() bool {
 		c, err := net.Dial("unix", addr)
 		if err == nil {
 			_ = c.Close()
 		}
 		return err == nil
-	}, time.Minute, 10*time.Millisecond)
+	})
 	hello := "INFO server\r\n"
 	if password != "" {
 		hello = "AUTH " + password + "\r\n" + hello

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/internal/test/harness"
 )
 
 // drain takes everything out of f that is there: copies of the commands and the error, if any. The buffer is
@@ -57,14 +59,7 @@ func feed(t testing.TB, f *framing, stream []byte, cuts ...int) (commands [][]st
 
 func newFraming() *framing { return &framing{limits: defaultLimits()} }
 
-func command(words ...string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "*%d\r\n", len(words))
-	for _, w := range words {
-		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(w), w)
-	}
-	return b.String()
-}
+func command(words ...string) string { return string(harness.Encode(words...)) }
 
 func TestErrorComesAfterTheCommandsBeforeIt(t *testing.T) {
 	f := newFraming()

@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server"
 )
 
@@ -34,7 +34,7 @@ func guarded(t *testing.T, parameters ...string) (*server.Server, *server.Manual
 // waits waits until that many calls are held back.
 func waits(t *testing.T, s *server.Server, n int) {
 	t.Helper()
-	until(t, fmt.Sprint(n, " calls are held back"), func() bool {
+	harness.Until(t, fmt.Sprint(n, " calls are held back"), func() bool {
 		return strings.Contains(do(t, s, "INFO", "clients"), fmt.Sprintf("blocked_clients:%d\r\n", n))
 	})
 }
@@ -43,14 +43,14 @@ func TestReplyToAWrongPasswordIsHeldBack(t *testing.T) {
 	for _, guess := range []string{"AUTH wrong", "AUTH nobody secret", "HELLO 3 AUTH default wrong"} {
 		s, clock := guarded(t)
 		p := dialFrom(t, s, "192.0.2.7:4711")
-		p.send(guess + "\r\nAUTH secret\r\nECHO x")
+		p.Send(guess + "\r\nAUTH secret\r\nECHO x")
 		waits(t, s, 1)
 		clock.Advance(99 * time.Millisecond)
 		waits(t, s, 1)
 		clock.Advance(time.Millisecond)
-		require.Equal(t, wrongPassword, p.read())
-		require.Equal(t, "OK", p.read())
-		require.Equal(t, `"x"`, p.read())
+		require.Equal(t, wrongPassword, p.Read())
+		require.Equal(t, "OK", p.Read())
+		require.Equal(t, `"x"`, p.Read())
 	}
 }
 
@@ -58,35 +58,35 @@ func TestReplyToAWrongPasswordIsHeldBack(t *testing.T) {
 func TestHeldBackReplyHoldsUpNobody(t *testing.T) {
 	s, clock := guarded(t)
 	p := dialFrom(t, s, "192.0.2.7:4711")
-	p.send("AUTH wrong")
+	p.Send("AUTH wrong")
 	waits(t, s, 1)
 	found := regexp.MustCompile(`id=(\d+) addr=192\.0\.2\.7:4711 `).FindStringSubmatch(do(t, s, "CLIENT", "LIST"))
 	require.NotNil(t, found)
 	id := found[1]
 	other := dialFrom(t, s, "192.0.2.7:4712")
-	require.Equal(t, "OK", other.ask("AUTH secret"))
-	require.Equal(t, "(integer) 0", other.ask("CLIENT UNBLOCK "+id))
-	require.Equal(t, "(integer) 0", other.ask("CLIENT UNBLOCK "+id+" ERROR"))
-	other.ask("CLIENT KILL ID " + id)
-	p.ended()
+	require.Equal(t, "OK", other.Ask("AUTH secret"))
+	require.Equal(t, "(integer) 0", other.Ask("CLIENT UNBLOCK "+id))
+	require.Equal(t, "(integer) 0", other.Ask("CLIENT UNBLOCK "+id+" ERROR"))
+	other.Ask("CLIENT KILL ID " + id)
+	p.RequireClosed()
 	waits(t, s, 0)
 	clock.Advance(time.Second)
-	require.Equal(t, "PONG", other.ask("PING"))
+	require.Equal(t, "PONG", other.Ask("PING"))
 }
 
 func TestConnectionEndsAfterFiveWrongPasswords(t *testing.T) {
 	for _, delay := range []string{"100", "0"} {
 		s, clock := guarded(t, "auth-failure-delay", delay)
 		p := dialFrom(t, s, "192.0.2.7:4711")
-		p.send(strings.Repeat("AUTH wrong\r\n", 7) + "AUTH secret\r\nSET k v")
+		p.Send(strings.Repeat("AUTH wrong\r\n", 7) + "AUTH secret\r\nSET k v")
 		for range 5 {
 			if delay != "0" {
 				waits(t, s, 1)
 				clock.Advance(100 * time.Millisecond)
 			}
-			require.Equal(t, wrongPassword, p.read())
+			require.Equal(t, wrongPassword, p.Read())
 		}
-		p.ended()
+		p.RequireClosed()
 		require.Equal(t, "(integer) 0", do(t, s, "DBSIZE"))
 		require.Contains(t, do(t, s, "INFO", "commandstats"), "cmdstat_auth:calls=5,")
 	}
@@ -94,13 +94,13 @@ func TestConnectionEndsAfterFiveWrongPasswords(t *testing.T) {
 	p := dialFrom(t, s, "192.0.2.7:4711")
 	for range 3 { // the right one in between begins a new count
 		clock.Advance(time.Second) // its address may guess again
-		p.send("AUTH wrong\r\nAUTH wrong\r\nAUTH wrong\r\nAUTH secret")
+		p.Send("AUTH wrong\r\nAUTH wrong\r\nAUTH wrong\r\nAUTH secret")
 		for range 3 {
 			waits(t, s, 1)
 			clock.Advance(100 * time.Millisecond)
-			require.Equal(t, wrongPassword, p.read())
+			require.Equal(t, wrongPassword, p.Read())
 		}
-		require.Equal(t, "OK", p.read())
+		require.Equal(t, "OK", p.Read())
 	}
 }
 
@@ -130,11 +130,11 @@ func TestGuessesFromOneAddress(t *testing.T) {
 			}
 			return n
 		}
-		var peers []*peer
+		var peers []*harness.Client
 		for _, addr := range site {
 			p := dialFrom(t, s, addr)
-			p.send(guesses100(len(peers)))
-			go io.Copy(io.Discard, p.conn)
+			p.Send(guesses100(len(peers)))
+			go io.Copy(io.Discard, p.Conn)
 			peers = append(peers, p)
 		}
 		waits(t, s, len(peers))
@@ -147,16 +147,16 @@ func TestGuessesFromOneAddress(t *testing.T) {
 			require.Equal(t, 5+5*(second+1), guesses())
 		}
 		// Another one is not held back, and neither is the process itself.
-		require.Equal(t, "OK", dialFrom(t, s, "198.51.100.7:1").ask("AUTH secret"))
-		require.Equal(t, "OK", dial(t, s).ask("AUTH secret"))
+		require.Equal(t, "OK", dialFrom(t, s, "198.51.100.7:1").Ask("AUTH secret"))
+		require.Equal(t, "OK", dial(t, s).Ask("AUTH secret"))
 		// Who knows the password has his turn, behind those that wait already.
 		honest := dialFrom(t, s, site[0])
-		honest.send("AUTH secret")
+		honest.Send("AUTH secret")
 		waits(t, s, len(peers)+1)
 		for range len(peers) + 1 {
 			clock.Advance(200 * time.Millisecond)
 		}
-		require.Equal(t, "OK", honest.read())
+		require.Equal(t, "OK", honest.Read())
 	}
 }
 
@@ -165,7 +165,7 @@ func TestRightPasswordsAreNotCounted(t *testing.T) {
 	s, _ := guarded(t)
 	p := dialFrom(t, s, "192.0.2.7:4711")
 	for range 100 {
-		require.Equal(t, "OK", p.ask("AUTH secret"))
+		require.Equal(t, "OK", p.Ask("AUTH secret"))
 	}
 }
 
@@ -173,36 +173,36 @@ func TestRightPasswordsAreNotCounted(t *testing.T) {
 func TestGuessesWithinATransaction(t *testing.T) {
 	s, clock := guarded(t, "auth-max-failures", "0")
 	p := dialFrom(t, s, "192.0.2.7:4711")
-	p.ask("AUTH secret")
-	p.ask("MULTI")
+	p.Ask("AUTH secret")
+	p.Ask("MULTI")
 	for i := range 10 {
-		require.Equal(t, "QUEUED", p.ask(fmt.Sprint("AUTH wrong", i)))
+		require.Equal(t, "QUEUED", p.Ask(fmt.Sprint("AUTH wrong", i)))
 	}
-	require.Equal(t, "QUEUED", p.ask("AUTH secret"))
-	require.Equal(t, "QUEUED", p.ask("SET k v"))
-	p.send("EXEC")
+	require.Equal(t, "QUEUED", p.Ask("AUTH secret"))
+	require.Equal(t, "QUEUED", p.Ask("SET k v"))
+	p.Send("EXEC")
 	waits(t, s, 1)
 	clock.Advance(100 * time.Millisecond)
-	reply := p.read()
+	reply := p.Read()
 	require.Equal(t, 5, strings.Count(reply, "WRONGPASS"))
 	require.Equal(t, 6, strings.Count(reply, "ERR too many wrong passwords"))
-	require.Equal(t, `"v"`, p.ask("GET k"))
+	require.Equal(t, `"v"`, p.Ask("GET k"))
 }
 
 // A call that waits for its turn goes with its client.
 func TestLeavingWhileWaitingForATurn(t *testing.T) {
 	s, clock := guarded(t, "auth-max-failures", "0", "auth-failure-delay", "0")
 	first, second := dialFrom(t, s, "192.0.2.7:4711"), dialFrom(t, s, "192.0.2.7:4712")
-	first.send(guesses100(1))
+	first.Send(guesses100(1))
 	waits(t, s, 1)
-	second.send("AUTH secret")
+	second.Send("AUTH secret")
 	waits(t, s, 2)
-	require.NoError(t, first.conn.Close())
+	require.NoError(t, first.Close())
 	waits(t, s, 1)
 	clock.Advance(200 * time.Millisecond)
-	require.Equal(t, "OK", second.read())
+	require.Equal(t, "OK", second.Read())
 	third := dialFrom(t, s, "192.0.2.7:4713")
-	third.send(guesses100(3))
+	third.Send(guesses100(3))
 	waits(t, s, 1) // and Close waits for nobody
 }
 
@@ -213,13 +213,13 @@ func TestWrongPasswordsInMemory(t *testing.T) {
 		require.NoError(t, err)
 		conn, err := s.Dial()
 		require.NoError(t, err)
-		p := &peer{t, conn, resp.NewReader(conn)}
+		p := harness.NewClient(t, conn)
 		begun := time.Now()
 		for range 100 {
-			require.Equal(t, wrongPassword, p.ask("AUTH wrong"))
+			require.Equal(t, wrongPassword, p.Ask("AUTH wrong"))
 		}
 		time.Sleep(time.Hour)
-		require.Equal(t, "OK", p.ask("AUTH secret"))
+		require.Equal(t, "OK", p.Ask("AUTH secret"))
 		require.Equal(t, time.Hour, time.Since(begun))
 		require.NoError(t, conn.Close())
 		require.NoError(t, s.Close())
@@ -253,36 +253,36 @@ func TestClientThatNeverAuthenticates(t *testing.T) {
 	s, clock := guarded(t)
 	silent, busy, honest := dialFrom(t, s, "192.0.2.7:1"), dialFrom(t, s, "192.0.2.7:2"), dialFrom(t, s, "192.0.2.7:3")
 	inside := dial(t, s)
-	require.Equal(t, "OK", honest.ask("AUTH secret"))
-	until(t, "all are admitted", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:4\r\n") })
+	require.Equal(t, "OK", honest.Ask("AUTH secret"))
+	harness.Until(t, "all are admitted", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:4\r\n") })
 	for range 29 {
-		require.Contains(t, busy.ask("PING"), "NOAUTH")
+		require.Contains(t, busy.Ask("PING"), "NOAUTH")
 		clock.Advance(time.Second)
 	}
-	require.Equal(t, "PONG", honest.ask("PING"))
+	require.Equal(t, "PONG", honest.Ask("PING"))
 	clock.Advance(time.Second)
-	silent.ended()
-	busy.ended()
+	silent.RequireClosed()
+	busy.RequireClosed()
 	clock.Advance(time.Hour)
-	require.Equal(t, "PONG", honest.ask("PING"))
-	require.Equal(t, "OK", inside.ask("AUTH secret"))
-	require.Equal(t, "RESET", honest.ask("RESET")) // and the time begins anew
+	require.Equal(t, "PONG", honest.Ask("PING"))
+	require.Equal(t, "OK", inside.Ask("AUTH secret"))
+	require.Equal(t, "RESET", honest.Ask("RESET")) // and the time begins anew
 	clock.Advance(29 * time.Second)
-	require.Contains(t, honest.ask("PING"), "NOAUTH")
+	require.Contains(t, honest.Ask("PING"), "NOAUTH")
 	clock.Advance(time.Second)
-	honest.ended()
+	honest.RequireClosed()
 }
 
 // dialMany connects so many clients, as if all came from one address.
-func dialMany(t *testing.T, s *server.Server, addr net.Addr, n int) []*peer {
+func dialMany(t *testing.T, s *server.Server, addr net.Addr, n int) []*harness.Client {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(fromAddr{l, addr}) }()
-	var peers []*peer
+	var peers []*harness.Client
 	t.Cleanup(func() {
 		for _, p := range peers {
-			p.conn.Close()
+			p.Close()
 		}
 		l.Close()
 		<-served
@@ -290,7 +290,7 @@ func dialMany(t *testing.T, s *server.Server, addr net.Addr, n int) []*peer {
 	for range n {
 		conn, err := net.Dial("tcp", l.Addr().String())
 		require.NoError(t, err)
-		peers = append(peers, &peer{t, conn, resp.NewReader(conn)})
+		peers = append(peers, harness.NewClient(t, conn))
 	}
 	return peers
 }
@@ -321,14 +321,14 @@ func TestLoopbackIsExempt(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1:4711", "127.1.2.3:4711", "[::1]:4711", "[::1%lo]:4711", "[::ffff:127.0.0.1]:4711"} {
 		s, _ := guarded(t, "auth-max-failures", "0")
 		p := dialMany(t, s, tcpAddr(addr), 1)[0]
-		p.send(guesses100(0) + "AUTH secret")
+		p.Send(guesses100(0) + "AUTH secret")
 		for range 100 {
-			require.Equal(t, wrongPassword, p.read(), addr)
+			require.Equal(t, wrongPassword, p.Read(), addr)
 		}
-		require.Equal(t, "OK", p.read(), addr)
+		require.Equal(t, "OK", p.Read(), addr)
 
 		do(t, s, "CONFIG", "SET", "auth-failure-loopback", "yes") // holds for those who are there
-		p.send("AUTH wrong")
+		p.Send("AUTH wrong")
 		waits(t, s, 1)
 	}
 	clock := server.NewManualClock(time.UnixMilli(1615480369000))
@@ -336,12 +336,12 @@ func TestLoopbackIsExempt(t *testing.T) {
 	conn, err := net.Dial("unix", socket)
 	require.NoError(t, err)
 	defer conn.Close()
-	p := &peer{t, conn, resp.NewReader(conn)}
-	p.send(guesses100(0) + "AUTH secret")
+	p := harness.NewClient(t, conn)
+	p.Send(guesses100(0) + "AUTH secret")
 	for range 100 {
-		require.Equal(t, wrongPassword, p.read())
+		require.Equal(t, wrongPassword, p.Read())
 	}
-	require.Equal(t, "OK", p.read())
+	require.Equal(t, "OK", p.Read())
 	require.NoError(t, s.Close())
 }
 
@@ -358,13 +358,13 @@ func TestWhoIsNotExempt(t *testing.T) {
 			if i > 3 {
 				p = second
 			}
-			require.Equal(t, wrongPassword, p.ask(fmt.Sprint("AUTH wrong", i)), addr)
+			require.Equal(t, wrongPassword, p.Ask(fmt.Sprint("AUTH wrong", i)), addr)
 		}
-		first.send("AUTH wrong5")
-		second.send("AUTH wrong6")
+		first.Send("AUTH wrong5")
+		second.Send("AUTH wrong6")
 		waits(t, s, 2)
 		// Those on the machine are not among them.
-		require.Equal(t, "OK", dialMany(t, s, tcpAddr("127.0.0.1:1"), 1)[0].ask("AUTH secret"))
+		require.Equal(t, "OK", dialMany(t, s, tcpAddr("127.0.0.1:1"), 1)[0].Ask("AUTH secret"))
 	}
 }
 
@@ -379,20 +379,20 @@ func TestMisconfiguredClientsHoldUpNobody(t *testing.T) {
 			calls := []string{"AUTH old", "AUTH default old", "HELLO 3 AUTH default old", "HELLO 2 AUTH default old SETNAME app"}
 			for round := range 2 {
 				for i, p := range many {
-					p.send(calls[i%len(calls)])
+					p.Send(calls[i%len(calls)])
 				}
-				until(t, "each has failed: none waits for its turn", func() bool { return s.Metrics().Events["auth_failed"] == int64(n*(round+1)) })
+				harness.Until(t, "each has failed: none waits for its turn", func() bool { return s.Metrics().Events["auth_failed"] == int64(n*(round+1)) })
 				if addr != "127.0.0.1:4711" {
 					waits(t, s, n) // their replies are held back
 				}
 				honest := dialMany(t, s, tcpAddr(addr), 2)
-				require.Equal(t, "OK", honest[0].ask("AUTH secret"))
-				require.Contains(t, honest[1].ask("HELLO 2 AUTH default secret"), "7.0.15")
+				require.Equal(t, "OK", honest[0].Ask("AUTH secret"))
+				require.Contains(t, honest[1].Ask("HELLO 2 AUTH default secret"), "7.0.15")
 				if addr != "127.0.0.1:4711" {
 					clock.Advance(100 * time.Millisecond)
 				}
 				for _, p := range many {
-					require.Equal(t, wrongPassword, p.read())
+					require.Equal(t, wrongPassword, p.Read())
 				}
 			}
 		}
@@ -405,32 +405,32 @@ func TestWrongPasswordGivenAgain(t *testing.T) {
 	s, clock := guarded(t, "auth-failure-delay", "0", "auth-max-failures", "0")
 	p, other := dialFrom(t, s, "192.0.2.7:1"), dialFrom(t, s, "192.0.2.7:2")
 	for i := range 5 {
-		require.Equal(t, wrongPassword, p.ask(fmt.Sprint("AUTH wrong", i)))
+		require.Equal(t, wrongPassword, p.Ask(fmt.Sprint("AUTH wrong", i)))
 	}
 	for i := range 5 {
-		require.Equal(t, wrongPassword, other.ask(fmt.Sprint("AUTH wrong", i)))
-		require.Equal(t, wrongPassword, p.ask(fmt.Sprint("AUTH default wrong", i)))
+		require.Equal(t, wrongPassword, other.Ask(fmt.Sprint("AUTH wrong", i)))
+		require.Equal(t, wrongPassword, p.Ask(fmt.Sprint("AUTH default wrong", i)))
 	}
-	require.Contains(t, p.ask("HELLO 3"), "NOAUTH", "it gives no password")
-	other.send("AUTH ann wrong1") // another user's
+	require.Contains(t, p.Ask("HELLO 3"), "NOAUTH", "it gives no password")
+	other.Send("AUTH ann wrong1") // another user's
 	waits(t, s, 1)
-	p.send("AUTH secret")
+	p.Send("AUTH secret")
 	waits(t, s, 2)
 	clock.Advance(200 * time.Millisecond)
-	require.Equal(t, wrongPassword, other.read())
+	require.Equal(t, wrongPassword, other.Read())
 	waits(t, s, 1)
 	clock.Advance(200 * time.Millisecond)
-	require.Equal(t, "OK", p.read())
+	require.Equal(t, "OK", p.Read())
 
 	do(t, s, "CONFIG", "SET", "requirepass", "wrong1")
-	require.Equal(t, "OK", other.ask("AUTH wrong1"), "it is looked at, and is right by now")
+	require.Equal(t, "OK", other.Ask("AUTH wrong1"), "it is looked at, and is right by now")
 
 	// Only the last few are remembered.
 	for i := range 8 {
 		clock.Advance(200 * time.Millisecond)
-		require.Equal(t, wrongPassword, p.ask(fmt.Sprint("AUTH next", i)))
+		require.Equal(t, wrongPassword, p.Ask(fmt.Sprint("AUTH next", i)))
 	}
-	require.Equal(t, wrongPassword, p.ask("AUTH last")) // what the right password did not use up
-	p.send("AUTH wrong0")
+	require.Equal(t, wrongPassword, p.Ask("AUTH last")) // what the right password did not use up
+	p.Send("AUTH wrong0")
 	waits(t, s, 1)
 }

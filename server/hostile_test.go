@@ -32,18 +32,6 @@ func numbered(name, format string, n int) string {
 	return b.String()
 }
 
-// sendWords sends a call that is too long for a line.
-func (p *peer) sendWords(line string) {
-	words := strings.Fields(line)
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "*%d\r\n", len(words))
-	for _, w := range words {
-		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(w), w)
-	}
-	_, err := p.conn.Write(b.Bytes())
-	require.NoError(p.t, err)
-}
-
 func TestDoEndsWhenItsContextAndTheServerDo(t *testing.T) {
 	for range 50 {
 		synctest.Test(t, func(t *testing.T) {
@@ -101,13 +89,13 @@ func TestKilledWaiterTakesNothingAtItsTimeout(t *testing.T) {
 		clock := server.NewManualClock(time.UnixMilli(1615480369000))
 		s := newServer(t, server.Options{Clock: clock})
 		waiter, killer := dial(t, s), dial(t, s)
-		waiter.send("BZPOPMIN z 1")
-		killer.ask("MULTI")
-		killer.ask("CLIENT KILL ID 1")
-		killer.ask("ZADD z 1 a")
-		killer.ask("EXEC")
+		waiter.Send("BZPOPMIN z 1")
+		killer.Ask("MULTI")
+		killer.Ask("CLIENT KILL ID 1")
+		killer.Ask("ZADD z 1 a")
+		killer.Ask("EXEC")
 		clock.Advance(time.Second)
-		require.Equal(t, "(integer) 1", killer.ask("ZCARD z"))
+		require.Equal(t, "(integer) 1", killer.Ask("ZCARD z"))
 	}
 }
 
@@ -116,15 +104,15 @@ func TestWaitingForManyKeys(t *testing.T) {
 	s := newServer(t, server.Options{})
 	waiter, client := dial(t, s), dial(t, s)
 	harness.RequireCPU(t, soon, "what goes by the length of the input", func() {
-		waiter.sendWords(numbered("BZPOPMIN", "k%d", keys) + " 0")
+		waiter.SendWords(strings.Fields(numbered("BZPOPMIN", "k%d", keys) + " 0")...)
 		blocked(t, s, 1)
-		client.sendWords(numbered("MSET", "k%d x", keys))
-		require.Equal(t, "OK", client.read())
-		require.Equal(t, "OK", client.ask("SWAPDB 0 1"))
-		require.Equal(t, "OK", client.ask("SWAPDB 0 1"))
-		require.Equal(t, "(integer) 1", client.ask("DEL k7"))
-		require.Equal(t, "(integer) 1", client.ask("ZADD k7 1 a"))
-		require.Equal(t, popped("k7", "a", "1"), waiter.read())
+		client.SendWords(strings.Fields(numbered("MSET", "k%d x", keys))...)
+		require.Equal(t, "OK", client.Read())
+		require.Equal(t, "OK", client.Ask("SWAPDB 0 1"))
+		require.Equal(t, "OK", client.Ask("SWAPDB 0 1"))
+		require.Equal(t, "(integer) 1", client.Ask("DEL k7"))
+		require.Equal(t, "(integer) 1", client.Ask("ZADD k7 1 a"))
+		require.Equal(t, popped("k7", "a", "1"), waiter.Read())
 	})
 }
 
@@ -132,13 +120,13 @@ func TestManyPatternsEnd(t *testing.T) {
 	const patterns = 100_000
 	s := newServer(t, server.Options{})
 	listener, client := dial(t, s), dial(t, s)
-	listener.sendWords(numbered("PSUBSCRIBE", "p%d", patterns))
+	listener.SendWords(strings.Fields(numbered("PSUBSCRIBE", "p%d", patterns))...)
 	for range patterns {
-		listener.read()
+		listener.Read()
 	}
 	harness.RequireCPU(t, soon, "what goes by the length of the input", func() {
-		listener.conn.Close()
-		require.Equal(t, "(integer) 0", client.ask("PUBSUB NUMPAT"))
+		listener.Close()
+		require.Equal(t, "(integer) 0", client.Ask("PUBSUB NUMPAT"))
 	})
 }
 
@@ -146,11 +134,11 @@ func TestPatternsAreAskedInTheOrderOfTheirSubscription(t *testing.T) {
 	s := newServer(t, server.Options{})
 	listener, client := dial(t, s), dial(t, s)
 	for _, line := range []string{"PSUBSCRIBE c*", "PSUBSCRIBE a*", "PSUBSCRIBE *", "PUNSUBSCRIBE c*", "PSUBSCRIBE b*", "PSUBSCRIBE c*"} {
-		listener.ask(line)
+		listener.Ask(line)
 	}
-	require.Equal(t, "(integer) 2", client.ask("PUBLISH c x"))
+	require.Equal(t, "(integer) 2", client.Ask("PUBLISH c x"))
 	for _, pattern := range []string{"*", "c*"} {
-		require.Equal(t, fmt.Sprintf("1) \"pmessage\"\n2) %q\n3) \"c\"\n4) \"x\"", pattern), listener.read())
+		require.Equal(t, fmt.Sprintf("1) \"pmessage\"\n2) %q\n3) \"c\"\n4) \"x\"", pattern), listener.Read())
 	}
 }
 
@@ -158,14 +146,14 @@ func TestTransactionThatDescribesItself(t *testing.T) {
 	const calls = 50_000
 	s := newServer(t, server.Options{})
 	client := dial(t, s)
-	client.ask("MULTI")
+	client.Ask("MULTI")
 	for range calls {
-		client.send("CLIENT INFO")
-		client.read()
+		client.Send("CLIENT INFO")
+		client.Read()
 	}
 	harness.RequireCPU(t, soon, "what goes by the length of the input", func() {
-		client.send("EXEC")
-		require.Contains(t, client.read(), fmt.Sprintf("multi=%d ", calls))
+		client.Send("EXEC")
+		require.Contains(t, client.Read(), fmt.Sprintf("multi=%d ", calls))
 	})
 }
 
@@ -176,14 +164,14 @@ func TestTransactionOfRepliesWithoutEnd(t *testing.T) {
 	client := dial(t, s)
 	do(t, s, "SADD", "s", "")
 	do(t, s, "CONFIG", "SET", "client-output-buffer-limit", "normal 8mb 0 0")
-	client.ask("MULTI")
+	client.Ask("MULTI")
 	for range 1000 {
-		client.ask("SRANDMEMBER s -9223372036854775807")
+		client.Ask("SRANDMEMBER s -9223372036854775807")
 	}
-	client.ask("INCR n")
+	client.Ask("INCR n")
 	harness.RequireCPU(t, soon, "what goes by the length of the input", func() {
-		client.send("EXEC")
-		client.ended()
+		client.Send("EXEC")
+		client.RequireClosed()
 	})
 	require.Equal(t, `"1"`, do(t, s, "GET", "n"))
 }
@@ -211,8 +199,8 @@ func TestHTTPDoesNotFillTheLog(t *testing.T) {
 	attack := func() {
 		for range 10 {
 			client := dial(t, s)
-			client.send("POST / HTTP/1.1")
-			client.ended()
+			client.Send("POST / HTTP/1.1")
+			client.RequireClosed()
 		}
 	}
 	attack()
@@ -227,9 +215,9 @@ func TestHTTPDoesNotFillTheLog(t *testing.T) {
 func TestNoConfigurationLetsAStringTakeAllMemory(t *testing.T) {
 	s := newServer(t, server.Options{})
 	client := dial(t, s)
-	client.ask("CONFIG SET proto-max-bulk-len 9223372036854775807")
+	client.Ask("CONFIG SET proto-max-bulk-len 9223372036854775807")
 	for _, offset := range []string{"9223372036854775800", "35184372088832"} {
-		require.Contains(t, client.ask("SETRANGE k "+offset+" x"), "string exceeds maximum allowed size")
+		require.Contains(t, client.Ask("SETRANGE k "+offset+" x"), "string exceeds maximum allowed size")
 	}
 }
 
@@ -238,10 +226,10 @@ func TestAlgebraOfOneSetManyTimes(t *testing.T) {
 	const members, times = 20_000, 20_000
 	s := newServer(t, server.Options{})
 	p := dial(t, s)
-	p.sendWords(numbered("SADD s", "m%d", members))
-	p.sendWords("SADD other m1 x")
-	p.read()
-	p.read()
+	p.SendWords(strings.Fields(numbered("SADD s", "m%d", members))...)
+	p.SendWords(strings.Fields("SADD other m1 x")...)
+	p.Read()
+	p.Read()
 	harness.RequireCPU(t, soon, "what goes by the length of the input", func() {
 		for call, want := range map[string]string{
 			"SINTERCARD 20001 other":  "(integer) 1",
@@ -251,8 +239,8 @@ func TestAlgebraOfOneSetManyTimes(t *testing.T) {
 			"SDIFFSTORE to s":         "(integer) 0",
 			"SINTERSTORE to s other ": "(integer) 1",
 		} {
-			p.sendWords(call + strings.Repeat(" s", times))
-			require.Equal(t, want, p.read(), call)
+			p.SendWords(strings.Fields(call + strings.Repeat(" s", times))...)
+			require.Equal(t, want, p.Read(), call)
 		}
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server"
 )
 
@@ -164,16 +165,16 @@ func TestHostileTextInTheLog(t *testing.T) {
 
 // A server that is part of a program ends with that, not when a client says so.
 func TestClientsMayNotShutAnEmbeddedServerDown(t *testing.T) {
-	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		p := dial()
 		for _, words := range []string{"", " NOSAVE", " NOW", " FORCE", " NOSAVE NOW FORCE"} {
-			require.Equal(t, "(error) ERR SHUTDOWN is not for clients of this server", p.ask("SHUTDOWN"+words))
+			require.Equal(t, "(error) ERR SHUTDOWN is not for clients of this server", p.Ask("SHUTDOWN"+words))
 		}
-		require.Equal(t, "OK", p.ask("MULTI"))
-		p.ask("SHUTDOWN NOSAVE")
-		p.ask("EXEC")
-		require.Equal(t, "PONG", p.ask("PING"))
-		require.Equal(t, "PONG", dial().ask("PING"))
+		require.Equal(t, "OK", p.Ask("MULTI"))
+		p.Ask("SHUTDOWN NOSAVE")
+		p.Ask("EXEC")
+		require.Equal(t, "PONG", p.Ask("PING"))
+		require.Equal(t, "PONG", dial().Ask("PING"))
 	})
 }
 
@@ -186,11 +187,11 @@ func TestPanicShowsNoPassword(t *testing.T) {
 	}
 	s := newServer(t, server.Options{Logger: slog.New(log), Config: map[string]string{"slowlog-log-slower-than": "0"}}.WithCommands(login))
 	p := dial(t, s)
-	require.Contains(t, p.ask("LOGIN hunter2"), "internal error")
-	require.Contains(t, p.ask("MULTI"), "OK")
-	require.Contains(t, p.ask("LOGIN hunter2"), "QUEUED")
-	require.Contains(t, p.ask("EXEC"), "internal error")
-	shown := strings.Join(*log.lines, "\n") + p.ask("SLOWLOG GET -1")
+	require.Contains(t, p.Ask("LOGIN hunter2"), "internal error")
+	require.Contains(t, p.Ask("MULTI"), "OK")
+	require.Contains(t, p.Ask("LOGIN hunter2"), "QUEUED")
+	require.Contains(t, p.Ask("EXEC"), "internal error")
+	shown := strings.Join(*log.lines, "\n") + p.Ask("SLOWLOG GET -1")
 	require.Contains(t, shown, "a command panicked")
 	require.Contains(t, shown, "goroutine ")
 	require.NotContains(t, shown, "hunter2")

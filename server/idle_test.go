@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server"
 )
 
@@ -20,8 +22,8 @@ func TestIdleConnections(t *testing.T) {
 	if *reliability {
 		n, most = 10_000, 6500
 	}
-	for _, c := range contenders(t) {
-		require.Equal(t, "OK", c.ask(fmt.Sprint("CONFIG SET maxclients ", n+10)))
+	for _, c := range subprocesses(t) {
+		require.Equal(t, "OK", c.Ask(fmt.Sprint("CONFIG SET maxclients ", n+10)))
 		share := func() float64 { // of a processor, that the server takes
 			spent := func() float64 { return c.info("used_cpu_sys") + c.info("used_cpu_user") }
 			begun, before := time.Now(), spent()
@@ -29,20 +31,20 @@ func TestIdleConnections(t *testing.T) {
 			return (spent() - before) / time.Since(begun).Seconds()
 		}
 		purge := func() float64 {
-			c.ask("MEMORY PURGE")
+			c.Ask("MEMORY PURGE")
 			return c.resident()
 		}
 		before := purge()
 		all := make([]net.Conn, n)
 		for i := range all {
-			all[i] = c.dial(t).conn
+			all[i] = c.dial(t).Conn
 		}
 		leave := func() { // this program may not open enough files for both servers
 			for _, conn := range all {
 				conn.Close()
 			}
 		}
-		until(t, "all are clients", func() bool { return c.info("connected_clients") == float64(n+1) })
+		harness.Until(t, "all are clients", func() bool { return c.info("connected_clients") == float64(n+1) })
 		each := (c.resident() - before) / float64(n)
 		t.Logf("%s: %.0f bytes of each of %d connections", c.name, each, n)
 		if c.name != "parley" {
@@ -50,7 +52,7 @@ func TestIdleConnections(t *testing.T) {
 			leave()
 			continue
 		}
-		if runtime.GOOS == "linux" && !raceDetector {
+		if runtime.GOOS == "linux" && !harness.Race {
 			require.Less(t, each, float64(most))
 		}
 		if !*reliability {
@@ -66,7 +68,7 @@ func TestIdleConnections(t *testing.T) {
 			require.NoError(t, err)
 		}
 		t.Logf("%s: %.0f bytes when each has just called", c.name, (c.resident()-before)/float64(n))
-		until(t, "they are quiet again", func() bool { return purge()-before < float64(n*most) })
+		harness.Until(t, "they are quiet again", func() bool { return purge()-before < float64(n*most) })
 		t.Logf("%s: %.0f bytes when each is quiet again", c.name, (purge()-before)/float64(n))
 		t.Logf("%s: %.5f of a processor", c.name, share())
 		leave()
@@ -75,29 +77,29 @@ func TestIdleConnections(t *testing.T) {
 
 // A connection that has been quiet lets go of its buffers, and serves on.
 func TestQuietConnectionServesOn(t *testing.T) {
-	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *peer) {
+	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *harness.Client) {
 		p := dial()
 		for range 3 {
-			require.Equal(t, "PONG", p.ask("PING"))
-			until(t, "nothing is kept", func() bool {
+			require.Equal(t, "PONG", p.Ask("PING"))
+			harness.Until(t, "nothing is kept", func() bool {
 				clock.Advance(10 * time.Second)
 				return strings.Contains(do(t, s, "CLIENT", "LIST"), " qbuf=0 qbuf-free=0 ")
 			})
-			_, err := p.conn.Write([]byte("*1\r\n$4\r\nPI"))
+			_, err := p.Conn.Write([]byte("*1\r\n$4\r\nPI"))
 			require.NoError(t, err)
 			arrived(t, s, 10)
 			clock.Advance(9 * time.Second)
-			_, err = p.conn.Write([]byte("NG\r\n"))
+			_, err = p.Conn.Write([]byte("NG\r\n"))
 			require.NoError(t, err)
-			require.Equal(t, "PONG", p.read())
+			require.Equal(t, "PONG", p.Read())
 		}
 		waiter := dial()
-		waiter.send("BZPOPMIN z 0\r\nPING")
+		waiter.Send("BZPOPMIN z 0\r\nPING")
 		blocked(t, s, 1)
 		clock.Advance(time.Hour)
 		do(t, s, "ZADD", "z", 1, "a")
-		require.Equal(t, popped("z", "a", "1"), waiter.read())
-		require.Equal(t, "PONG", waiter.read())
+		require.Equal(t, popped("z", "a", "1"), waiter.Read())
+		require.Equal(t, "PONG", waiter.Read())
 	}, "tcp", "unix")
 }
 
@@ -105,21 +107,21 @@ func TestQuietConnectionServesOn(t *testing.T) {
 // hold it.
 func TestRepliesThatNobodyReads(t *testing.T) {
 	const clients, calls = 6, 150
-	for _, c := range contenders(t) {
+	for _, c := range subprocesses(t) {
 		value := strings.Repeat("x", 1_000_000)
-		c.sendWords("SET k " + value)
-		require.Equal(t, "OK", c.read())
+		c.SendWords(strings.Fields("SET k " + value)...)
+		require.Equal(t, "OK", c.Read())
 		before, most := c.resident(), 0.0
-		var all []*peer
+		var all []*harness.Client
 		for range clients {
 			p := c.dial(t)
-			p.send(strings.Repeat("GET k\r\n", calls))
+			p.Send(strings.Repeat("GET k\r\n", calls))
 			all = append(all, p)
 		}
-		until(t, "all have run what they may", func() bool {
+		harness.Until(t, "all have run what they may", func() bool {
 			most = max(most, c.resident()-before)
-			c.send("CLIENT LIST")
-			v, err := c.replies.Read()
+			c.Send("CLIENT LIST")
+			v, err := resp.NewReader(c.R).Read()
 			require.NoError(t, err)
 			return strings.Count(v.Str, " cmd=get ") == clients && strings.Count(v.Str, " omem=0 ") == 1
 		})
@@ -127,11 +129,11 @@ func TestRepliesThatNobodyReads(t *testing.T) {
 			most = max(most, c.resident()-before)
 		}
 		t.Logf("%s: %.0f MB more for %d clients that have asked for %d MB each", c.name, most/1e6, clients, calls)
-		if c.name == "parley" && !raceDetector {
+		if c.name == "parley" && !harness.Race {
 			require.Less(t, most, 50e6)
 		}
 		for range calls { // and it is all there
-			all[0].readLength(len(value))
+			readLength(all[0], len(value))
 		}
 	}
 }

@@ -21,7 +21,7 @@ import (
 )
 
 // The rules that hold for every row of the table, over the calls of all
-// transcripts and over random ones. A witness checks most of them; see there.
+// transcripts and over random ones. A checker checks most of them; see there.
 
 func eachTranscript(t *testing.T, f func(*testing.T, []transcript.Step)) {
 	names, err := filepath.Glob("../commands/testdata/*.txt")
@@ -78,7 +78,7 @@ func TestEffectsAreThoseOfRedis(t *testing.T) {
 	})
 	t.Run("random calls", func(t *testing.T) {
 		t.Parallel()
-		w, g := newFollowedWitness(t, followers), newGenerator(5)
+		w, g := newFollowedChecker(t, followers), newGenerator(5)
 		for range harness.Count(500, 1000) {
 			w.do(g.step())
 		}
@@ -92,7 +92,7 @@ func timePasses(steps []transcript.Step) bool {
 // countDifferences makes the calls on both servers and tells which of them only
 // one took for a change.
 func countDifferences(t *testing.T, followers *followers, steps []transcript.Step) (differences []string) {
-	w, counts, apart := newFollowedWitness(t, followers), newChangeCounter(t), false
+	w, counts, apart := newFollowedChecker(t, followers), newChangeCounter(t), false
 	for _, s := range steps {
 		w.do(s)
 		if apart = apart || transcript.Older(redistest.Version, s.Since); apart {
@@ -146,8 +146,8 @@ func (f *followers) take(t *testing.T) asker {
 	return ask
 }
 
-func newFollowedWitness(t *testing.T, f *followers) *witness {
-	w := newWitness(t, 2, time.Now())
+func newFollowedChecker(t *testing.T, f *followers) *checker {
+	w := newChecker(t, 2, time.Now())
 	w.follow("redis-server", f.take(t), redistest.Version)
 	return w
 }
@@ -182,7 +182,7 @@ func (c *changeCounter) changes(s transcript.Step) int {
 	if c.conns[s.Conn] == nil {
 		c.conns[s.Conn] = c.dial()
 	}
-	c.conns[s.Conn].Write(encodeCall(s.Words)) // fails where the transcript says that it is closed
+	c.conns[s.Conn].Write(harness.Encode(s.Words...)) // fails where the transcript says that it is closed
 	before := c.total
 	c.count()
 	return c.total - before
@@ -202,7 +202,7 @@ func (c *changeCounter) count() {
 	}
 }
 
-func (w *witness) do(s transcript.Step) []resp.Value {
+func (w *checker) do(s transcript.Step) []resp.Value {
 	w.t.Helper()
 	if s.Pause > 0 {
 		w.advance(s.Pause)
@@ -215,13 +215,13 @@ func (w *witness) do(s transcript.Step) []resp.Value {
 // A pair is two servers of one seed that are called alike, in RESP2 and RESP3.
 type pair struct {
 	t            *testing.T
-	resp2, resp3 *witness
+	resp2, resp3 *checker
 	apart        bool // RESP2 has refused what RESP3 allows
 }
 
 func newPair(t *testing.T) *pair {
 	now := time.Now()
-	return &pair{t: t, resp2: newWitness(t, 2, now), resp3: newWitness(t, 3, now)}
+	return &pair{t: t, resp2: newChecker(t, 2, now), resp3: newChecker(t, 3, now)}
 }
 
 // aboutProtocol are commands whose replies tell the protocol, or sizes that

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server"
 )
 
@@ -42,22 +42,21 @@ func TestKeepAliveHoldsForNewConnections(t *testing.T) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		tapped := taps{l, make(chan net.Conn, 1)}
-		dial := func() *peer {
+		dial := func() *harness.Client {
 			conn, err := net.Dial("tcp", l.Addr().String())
 			require.NoError(t, err)
-			t.Cleanup(func() { conn.Close() })
-			return &peer{t, conn, resp.NewReader(conn)}
+			return harness.NewClient(t, conn)
 		}
 		if secure {
 			go s.Serve(tls.NewListener(tapped, selfSigned(t)))
-			dial = func() *peer { return dialTLS(t, l.Addr().String()) }
+			dial = func() *harness.Client { return dialTLS(t, l.Addr().String()) }
 		} else {
 			go s.Serve(tapped)
 		}
 		for _, c := range []struct{ seconds, idle, interval int }{{300, 300, 100}, {2, 2, 1}, {1 << 30, 32767, 32767}, {0, 0, 0}} {
 			do(t, s, "CONFIG", "SET", "tcp-keepalive", strconv.Itoa(c.seconds))
 			p := dial()
-			require.Equal(t, "PONG", p.ask("PING")) // so it has been set up
+			require.Equal(t, "PONG", p.Ask("PING")) // so it has been set up
 			conn := <-tapped.accepted
 			on := option(t, conn, syscall.SOL_SOCKET, syscall.SO_KEEPALIVE)
 			if c.seconds == 0 {

@@ -8,8 +8,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(contenderVariable) != "" {
-		contend()
+	if os.Getenv(subprocessVariable) != "" {
+		serveInSubprocess()
 		return
 	}
 	harness.Main(m)

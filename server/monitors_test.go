@@ -15,19 +15,19 @@ import (
 // Monitors see the calls of all callers in one order, reads included, and those
 // of Do.
 func TestMonitorsSeeOneOrder(t *testing.T) {
-	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		const callers, calls = 4, 50
-		monitors := []*peer{dial(), dial(), dial()}
+		monitors := []*harness.Client{dial(), dial(), dial()}
 		for _, m := range monitors {
-			require.Equal(t, "OK", m.ask("MONITOR"))
+			require.Equal(t, "OK", m.Ask("MONITOR"))
 		}
 		var done sync.WaitGroup
 		for i := range callers {
 			p := dial()
 			done.Go(func() {
 				for n := range calls {
-					p.send(fmt.Sprintf("GET k:%d:%d", i, n))
-					p.read()
+					p.Send(fmt.Sprintf("GET k:%d:%d", i, n))
+					p.Read()
 				}
 			})
 		}
@@ -41,7 +41,7 @@ func TestMonitorsSeeOneOrder(t *testing.T) {
 		for i, m := range monitors {
 			var lines []string
 			for range (callers + 1) * calls {
-				lines = append(lines, m.read())
+				lines = append(lines, m.Read())
 			}
 			if i == 0 {
 				seen = lines
@@ -72,28 +72,28 @@ func TestMonitorThatDoesNotReadIsCutOff(t *testing.T) {
 	do(t, s, "CONFIG", "SET", "client-output-buffer-limit", "replica 1mb 0 0")
 	_, err = conn.Write([]byte("MONITOR\r\n"))
 	require.NoError(t, err)
-	until(t, "a monitor", func() bool { return strings.Contains(do(t, s, "CLIENT", "LIST"), "flags=O") })
+	harness.Until(t, "a monitor", func() bool { return strings.Contains(do(t, s, "CLIENT", "LIST"), "flags=O") })
 	big := strings.Repeat("x", 100_000)
 	for range 20 {
 		require.Equal(t, "OK", do(t, s, "SET", "k", big))
 	}
 	require.Contains(t, do(t, s, "INFO", "stats"), "client_output_buffer_limit_disconnections:1")
-	until(t, "it is gone", func() bool { return !strings.Contains(do(t, s, "CLIENT", "LIST"), "flags=O") })
+	harness.Until(t, "it is gone", func() bool { return !strings.Contains(do(t, s, "CLIENT", "LIST"), "flags=O") })
 }
 
 // One that leaves, in whatever way, is shown nothing more, and reads run side by
 // side again.
 func TestMonitorThatLeaves(t *testing.T) {
-	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
-		for _, end := range []func(*peer){
-			func(p *peer) { p.send("QUIT"); p.read(); p.ended() },
-			func(p *peer) { p.conn.Close() },
-			func(p *peer) { p.send("RESET"); p.ask("PING") },
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
+		for _, end := range []func(*harness.Client){
+			func(p *harness.Client) { p.Send("QUIT"); p.Read(); p.RequireClosed() },
+			func(p *harness.Client) { p.Close() },
+			func(p *harness.Client) { p.Send("RESET"); p.Ask("PING") },
 		} {
 			p := dial()
-			require.Equal(t, "OK", p.ask("MONITOR"))
+			require.Equal(t, "OK", p.Ask("MONITOR"))
 			end(p)
-			until(t, "monitors gone", func() bool { return !strings.Contains(do(t, s, "CLIENT", "LIST"), "flags=O") })
+			harness.Until(t, "monitors gone", func() bool { return !strings.Contains(do(t, s, "CLIENT", "LIST"), "flags=O") })
 		}
 	})
 }

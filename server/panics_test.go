@@ -180,7 +180,7 @@ func TestPanicsOfHandlersHurtNobody(t *testing.T) {
 }
 
 func playWithPanics(t *testing.T, steps []transcript.Step, seed uint64) *bomb {
-	w, b, random := newWitness(t, 2, time.Now()), new(bomb), rand.New(rand.NewPCG(seed, 0))
+	w, b, random := newChecker(t, 2, time.Now()), new(bomb), rand.New(rand.NewPCG(seed, 0))
 	var log harness.Log
 	w.server.engine.log.logger = slog.New(slog.NewTextHandler(&log, nil))
 	b.rig(t, w.server.engine)
@@ -206,7 +206,7 @@ func playWithPanics(t *testing.T, steps []transcript.Step, seed uint64) *bomb {
 // panicInEachRow makes random calls of rows that have not panicked everywhere in
 // transcripts.
 func panicInEachRow(t *testing.T, done func(*commands.Command, point) bool) *bomb {
-	w, b, g := newWitness(t, 2, time.Now()), new(bomb), newGenerator(1)
+	w, b, g := newChecker(t, 2, time.Now()), new(bomb), newGenerator(1)
 	b.rig(t, w.server.engine)
 	for _, row := range commands.Standard().Rows() {
 		for _, m := range leavesOf(row) {
@@ -233,7 +233,7 @@ func comesTo(m *commands.Command, p point) bool {
 }
 
 // panicAlone makes a call on a connection of its own, with some keys there.
-func (w *witness) panicAlone(words []string, p point, b *bomb) {
+func (w *checker) panicAlone(words []string, p point, b *bomb) {
 	b.arm(w.server.engine, nowhere, 0, 0)
 	w.ask([]string{"SET", "k1", "1"}, []string{"HSET", "h1", "a", "1"}, []string{"SADD", "s1", "a", "b"}, []string{"ZADD", "z1", "1", "a"}, []string{"DEL", "new"})
 	w.held = w.checkData()
@@ -248,15 +248,15 @@ func (w *witness) panicAlone(words []string, p point, b *bomb) {
 var sequence = []point{inMiddle, atStart, inMiddle, atEnd}
 
 // callToPanic is call without what holds only where nothing panics.
-func (w *witness) callToPanic(name string, words []string, b *bomb) {
+func (w *checker) callToPanic(name string, words []string, b *bomb) {
 	c := w.open(name)
 	if c.owed || c.session.finished.Load() {
 		return
 	}
 	w.context = fmt.Sprintf("%s> %q, panicking at %d", name, words, b.point)
 	w.effects = nil
-	muted := slices.ContainsFunc(slices.Collect(maps.Values(w.conns)), func(c *witnessed) bool { return c.session.client.Muted() })
-	_, err := c.Write(encodeCall(words))
+	muted := slices.ContainsFunc(slices.Collect(maps.Values(w.conns)), func(c *checkedConn) bool { return c.session.client.Muted() })
+	_, err := c.Write(harness.Encode(words...))
 	require.NoError(w.t, err)
 	b.point = nowhere // no call is under way
 	values := w.drain(c)
@@ -273,7 +273,7 @@ func (w *witness) callToPanic(name string, words []string, b *bomb) {
 
 // unpause ends a pause, in case that the call which was to has panicked: to look
 // at the data is a call, too.
-func (w *witness) unpause() {
+func (w *checker) unpause() {
 	e := w.server.engine
 	e.mu.Lock()
 	e.state.Pause = commands.Pause{}
@@ -284,7 +284,7 @@ func (w *witness) unpause() {
 
 // othersPanicked takes what others were sent, and reports whether it was the
 // error.
-func (w *witness) othersPanicked(caller *witnessed) (so bool) {
+func (w *checker) othersPanicked(caller *checkedConn) (so bool) {
 	for _, c := range w.conns {
 		if c != caller {
 			so = slices.ContainsFunc(w.drain(c), isPanic) || so
@@ -300,26 +300,26 @@ func isPanic(v resp.Value) bool {
 
 // A call that waited gets the error, and does not wait for ever.
 func TestPanicWhereAWaitingCallIsServed(t *testing.T) {
-	w, b := newWitness(t, 2, time.Now()), new(bomb)
+	w, b := newChecker(t, 2, time.Now()), new(bomb)
 	b.rig(t, w.server.engine)
 	waiter, giver := w.open("waiter"), w.open("giver")
-	waiter.Write(encodeCall([]string{"BZPOPMIN", "z", "0"}))
+	waiter.Write(harness.Encode("BZPOPMIN", "z", "0"))
 	b.arm(w.server.engine, atEnd, 1, 0)
-	giver.Write(encodeCall([]string{"ZADD", "z", "1", "a", "2", "b"}))
+	giver.Write(harness.Encode("ZADD", "z", "1", "a", "2", "b"))
 	require.True(t, b.went)
 	require.Equal(t, "(integer) 2", w.drain(giver)[0].String())
 	require.True(t, isPanic(w.drain(waiter)[0]))
 	require.NoError(t, w.server.Check())
 	w.held = w.checkData()
-	waiter.Write(encodeCall([]string{"ZRANGE", "z", "0", "-1"}))
+	waiter.Write(harness.Encode("ZRANGE", "z", "0", "-1"))
 	require.Equal(t, `1) "b"`, w.drain(waiter)[0].String())
 }
 
 // What panics while keys expire keeps nothing else from expiring.
 func TestPanicWhereKeysExpire(t *testing.T) {
-	for name, expire := range map[string]func(w *witness){
-		"by the alarm": func(w *witness) { w.clock.Advance(time.Second) },
-		"before a call": func(w *witness) {
+	for name, expire := range map[string]func(w *checker){
+		"by the alarm": func(w *checker) { w.clock.Advance(time.Second) },
+		"before a call": func(w *checker) {
 			w.server.engine.mu.Lock()
 			w.server.engine.expiry.clear(w.server.engine.timers)
 			w.server.engine.mu.Unlock()
@@ -328,7 +328,7 @@ func TestPanicWhereKeysExpire(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, b := newWitness(t, 2, time.Now()), new(bomb)
+			w, b := newChecker(t, 2, time.Now()), new(bomb)
 			b.rig(t, w.server.engine)
 			for _, call := range []string{"PSETEX a 10 v", "PSETEX b 1500 v", "HSET h f v g v", "HPEXPIRE h 2500 FIELDS 1 f", "HPEXPIRE h 3500 FIELDS 1 g", "SET x y"} {
 				require.NoError(t, w.ask(strings.Fields(call))[0].Err())
@@ -348,7 +348,7 @@ func TestPanicWhereKeysExpire(t *testing.T) {
 }
 
 func TestPanicInDo(t *testing.T) {
-	w, b := newWitness(t, 2, time.Now()), new(bomb)
+	w, b := newChecker(t, 2, time.Now()), new(bomb)
 	b.rig(t, w.server.engine)
 	for _, p := range []point{atStart, inMiddle, atEnd} {
 		b.arm(w.server.engine, p, 0, 0)
@@ -386,7 +386,7 @@ func TestPanicBeforeAChangeIsStored(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWitness(t, 2, time.Now())
+			w := newChecker(t, 2, time.Now())
 			broken := func(rows []*commands.Command) (list []commands.Command) {
 				for _, row := range rows {
 					copied := *row
@@ -405,7 +405,7 @@ func TestPanicBeforeAChangeIsStored(t *testing.T) {
 			w.held = w.checkData()
 			watcher := w.open("watcher")
 			for _, call := range []string{"WATCH h", "MULTI", "GET k"} {
-				watcher.Write(encodeCall(strings.Fields(call)))
+				watcher.Write(harness.Encode(strings.Fields(call)...))
 			}
 			w.drain(watcher)
 			w.effects = nil
@@ -413,7 +413,7 @@ func TestPanicBeforeAChangeIsStored(t *testing.T) {
 			require.NoError(t, w.server.Check())
 			require.NotEmpty(t, w.effects)
 			w.checkData()
-			watcher.Write(encodeCall([]string{"EXEC"}))
+			watcher.Write(harness.Encode("EXEC"))
 			require.Equal(t, "(nil)", w.drain(watcher)[0].String())
 		})
 	}

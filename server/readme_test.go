@@ -26,7 +26,7 @@ func TestReadmeSession(t *testing.T) {
 		switch {
 		case isCall:
 			require.Empty(t, replies, "not shown before %q", call)
-			replies = strings.Split(p.ask(call), "\n")
+			replies = strings.Split(p.Ask(call), "\n")
 			calls++
 		case isText && len(replies) > 0:
 			require.Equal(t, replies[0], text)

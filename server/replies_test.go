@@ -113,9 +113,9 @@ func sentUntilClosed(t *testing.T, dial func() (net.Conn, error), pipeline strin
 func TestMutedRepliesAreBounded(t *testing.T) {
 	s := newServer(t, server.Options{})
 	p := dial(t, s)
-	p.ask("SADD k member")
-	p.send("CLIENT REPLY OFF\r\nSRANDMEMBER k -9223372036854775807")
-	rest, err := io.ReadAll(p.conn)
+	p.Ask("SADD k member")
+	p.Send("CLIENT REPLY OFF\r\nSRANDMEMBER k -9223372036854775807")
+	rest, err := io.ReadAll(p.Conn)
 	require.NoError(t, err, "it is cut off")
 	require.Empty(t, rest)
 }
@@ -124,18 +124,18 @@ func TestQuitOfAMutedClientEndsItsConnection(t *testing.T) {
 	s := newServer(t, server.Options{})
 	for _, line := range []string{"CLIENT REPLY OFF\r\nQUIT\r\nSET k v", "CLIENT REPLY SKIP\r\nQUIT", "CLIENT REPLY OFF\r\n*x", "CLIENT REPLY OFF\r\nCLIENT KILL TYPE normal SKIPME no"} {
 		p := dial(t, s)
-		p.send(line)
-		rest, err := io.ReadAll(p.conn)
+		p.Send(line)
+		rest, err := io.ReadAll(p.Conn)
 		require.NoError(t, err)
 		require.Empty(t, rest, line)
 	}
-	require.Equal(t, "(integer) 0", dial(t, s).ask("EXISTS k"))
+	require.Equal(t, "(integer) 0", dial(t, s).Ask("EXISTS k"))
 }
 
 func TestMonitorsThatWantNoRepliesAreShownNothing(t *testing.T) {
 	s := newServer(t, server.Options{})
 	p := dial(t, s)
-	p.send("CLIENT REPLY OFF\r\nMONITOR\r\nECHO x")
+	p.Send("CLIENT REPLY OFF\r\nMONITOR\r\nECHO x")
 	do(t, s, "PING")
-	require.Equal(t, "OK", p.ask("CLIENT REPLY ON"))
+	require.Equal(t, "OK", p.Ask("CLIENT REPLY ON"))
 }

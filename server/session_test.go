@@ -25,14 +25,14 @@ import (
 
 // overTransports runs a test with a server and a way to connect to it: of all
 // networks if none is named.
-func overTransports(t *testing.T, test func(t *testing.T, s *server.Server, dial func() *peer), networks ...string) {
+func overTransports(t *testing.T, test func(t *testing.T, s *server.Server, dial func() *harness.Client), networks ...string) {
 	overTransportsOf(t, func() server.Options { return server.Options{} }, test, networks...)
 }
 
 // overTransportsOf is overTransports with options for each server. The networks
 // "tls" and "wrapped", a connection of which the server knows no socket, are tried
 // by those who name them.
-func overTransportsOf(t *testing.T, options func() server.Options, test func(t *testing.T, s *server.Server, dial func() *peer), networks ...string) {
+func overTransportsOf(t *testing.T, options func() server.Options, test func(t *testing.T, s *server.Server, dial func() *harness.Client), networks ...string) {
 	if networks == nil {
 		networks = []string{"memory", "tcp", "unix"}
 	}
@@ -50,7 +50,7 @@ func overTransportsOf(t *testing.T, options func() server.Options, test func(t *
 			s, err := server.Start(o)
 			require.NoError(t, err)
 			harness.CloseAtEnd(t, s)
-			test(t, s, func() *peer {
+			test(t, s, func() *harness.Client {
 				var conn net.Conn
 				var err error
 				switch network {
@@ -66,95 +66,71 @@ func overTransportsOf(t *testing.T, options func() server.Options, test func(t *
 					return dialFrom(t, s, "127.0.0.1:4711")
 				}
 				require.NoError(t, err)
-				t.Cleanup(func() { conn.Close() })
-				return &peer{t, conn, resp.NewReader(conn)}
+				return harness.NewClient(t, conn)
 			})
 		})
 	}
 }
 
-// ended requires that the server has closed the connection, with nothing more to read.
-func (p *peer) ended() {
-	p.t.Helper()
-	require.NoError(p.t, p.conn.SetReadDeadline(time.Now().Add(time.Minute)))
-	v, err := p.replies.Read()
-	require.Error(p.t, err, v)
-	require.NotErrorIs(p.t, err, os.ErrDeadlineExceeded)
-}
-
 // readLength reads a reply that is too long to look at.
-func (p *peer) readLength(want int) {
-	p.t.Helper()
-	v, err := p.replies.Read()
-	require.NoError(p.t, err)
-	require.Equal(p.t, want, len(v.Str))
+func readLength(c *harness.Client, want int) {
+	c.T.Helper()
+	require.Len(c.T, nextValue(c).Str, want)
 }
 
-func do(t *testing.T, s *server.Server, words ...any) string {
-	t.Helper()
-	v, err := s.Do(t.Context(), words...)
-	require.NoError(t, err)
-	return v.String()
-}
-
-// until waits for what another goroutine brings about by itself.
-func until(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for begun := time.Now(); !done(); runtime.Gosched() {
-		require.Less(t, time.Since(begun), harness.GiveUp, what)
-	}
-}
+// do makes a call on a server without a connection.
+var do = harness.Do[resp.Value]
 
 // blocked waits until that many clients wait for a key.
 func blocked(t *testing.T, s *server.Server, n int) {
 	t.Helper()
-	until(t, "blocked clients", func() bool {
+	harness.Until(t, "blocked clients", func() bool {
 		return strings.Contains(do(t, s, "INFO", "clients"), fmt.Sprintf("blocked_clients:%d\r\n", n))
 	})
 }
 
 func TestNothingRunsBehindQuit(t *testing.T) {
-	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		p := dial()
-		p.send("SET a 1\r\nQUIT\r\nSET b 1")
-		require.Equal(t, "OK", p.read())
-		require.Equal(t, "OK", p.read())
-		p.ended()
+		p.Send("SET a 1\r\nQUIT\r\nSET b 1")
+		require.Equal(t, "OK", p.Read())
+		require.Equal(t, "OK", p.Read())
+		p.RequireClosed()
 		require.Equal(t, "(integer) 1", do(t, s, "EXISTS", "a", "b"))
 	})
 }
 
-func TestDrippedCommand(t *testing.T) {
-	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+func TestByteAtATimeCommand(t *testing.T) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		p, other := dial(), dial()
 		for _, b := range []byte("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\na\r\nbc\r\n") {
-			_, err := p.conn.Write([]byte{b})
+			_, err := p.Conn.Write([]byte{b})
 			require.NoError(t, err)
-			require.Equal(t, "PONG", other.ask("PING"))
+			require.Equal(t, "PONG", other.Ask("PING"))
 		}
-		require.Equal(t, "OK", p.read())
-		require.Equal(t, `"a\r\nbc"`, p.ask("GET k"))
+		require.Equal(t, "OK", p.Read())
+		require.Equal(t, `"a\r\nbc"`, p.Ask("GET k"))
 	})
 }
 
 func TestHalfACommandIsNone(t *testing.T) {
-	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		p := dial()
-		p.send("SET a 1\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$3\r\n12")
-		require.Equal(t, "OK", p.read())
-		require.NoError(t, p.conn.Close())
-		until(t, "gone", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:0\r\n") })
+		p.Send("SET a 1\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$3\r\n12")
+		require.Equal(t, "OK", p.Read())
+		require.NoError(t, p.Close())
+		harness.Until(t, "gone", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:0\r\n") })
 		require.Equal(t, "(integer) 1", do(t, s, "EXISTS", "a", "b"))
 	})
 }
 
-// A client that vanishes while it waits takes nothing, and what it sent behind does not run.
-func TestClientThatVanishesWhileBlockedTakesNothing(t *testing.T) {
-	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+// A client that disconnects while it waits takes nothing, and what it sent behind does not run.
+func TestClientThatDisconnectsWhileBlockedTakesNothing(t *testing.T) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		p := dial()
-		p.send("BZPOPMIN z 0\r\nSET k v")
+		p.Send("BZPOPMIN z 0\r\nSET k v")
 		blocked(t, s, 1)
-		require.NoError(t, p.conn.Close())
+		require.NoError(t, p.Close())
 		blocked(t, s, 0)
 		require.Equal(t, "(integer) 1", do(t, s, "ZADD", "z", 1, "m"))
 		require.Equal(t, "(integer) 1", do(t, s, "ZCARD", "z"))
@@ -163,39 +139,39 @@ func TestClientThatVanishesWhileBlockedTakesNothing(t *testing.T) {
 }
 
 func TestClientKill(t *testing.T) {
-	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		operator := dial()
-		require.Equal(t, "PONG", operator.ask("PING"))
-		kinds := map[string]func(*peer){
-			"idle":       func(p *peer) {},
-			"in MULTI":   func(p *peer) { p.ask("MULTI"); p.ask("SET k v") },
-			"subscribed": func(p *peer) { p.ask("SUBSCRIBE c") },
-			"blocked":    func(p *peer) { p.send("BZPOPMIN z 0\r\nSET k v"); blocked(t, s, 1) },
-			"half way":   func(p *peer) { p.send("*2\r\n$3\r\nGET") },
+		require.Equal(t, "PONG", operator.Ask("PING"))
+		kinds := map[string]func(*harness.Client){
+			"idle":       func(p *harness.Client) {},
+			"in MULTI":   func(p *harness.Client) { p.Ask("MULTI"); p.Ask("SET k v") },
+			"subscribed": func(p *harness.Client) { p.Ask("SUBSCRIBE c") },
+			"blocked":    func(p *harness.Client) { p.Send("BZPOPMIN z 0\r\nSET k v"); blocked(t, s, 1) },
+			"half way":   func(p *harness.Client) { p.Send("*2\r\n$3\r\nGET") },
 		}
 		for kind, prepare := range kinds {
 			p := dial()
-			id := strings.TrimPrefix(p.ask("CLIENT ID"), "(integer) ")
+			id := strings.TrimPrefix(p.Ask("CLIENT ID"), "(integer) ")
 			prepare(p)
-			require.Equal(t, "(integer) 1", operator.ask("CLIENT KILL ID "+id), kind)
-			p.ended()
+			require.Equal(t, "(integer) 1", operator.Ask("CLIENT KILL ID "+id), kind)
+			p.RequireClosed()
 		}
-		until(t, "all gone", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:1\r\n") })
+		harness.Until(t, "all gone", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:1\r\n") })
 		require.Equal(t, "(integer) 0", do(t, s, "PUBLISH", "c", "m"))
 		require.Equal(t, "(integer) 0", do(t, s, "EXISTS", "k"))
 
 		// Who kills itself gets the answer, and nothing runs behind it.
-		id := strings.TrimPrefix(operator.ask("CLIENT ID"), "(integer) ")
-		operator.send("CLIENT KILL ID " + id + " SKIPME no\r\nSET k v")
-		require.Equal(t, "(integer) 1", operator.read())
-		operator.ended()
+		id := strings.TrimPrefix(operator.Ask("CLIENT ID"), "(integer) ")
+		operator.Send("CLIENT KILL ID " + id + " SKIPME no\r\nSET k v")
+		require.Equal(t, "(integer) 1", operator.Read())
+		operator.RequireClosed()
 		require.Equal(t, "(integer) 0", do(t, s, "EXISTS", "k"))
 	})
 }
 
 // A client that is killed while it connects is gone too.
 func TestClientKillWhileConnecting(t *testing.T) {
-	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		stop := make(chan struct{})
 		stopped := make(chan struct{})
 		go func() {
@@ -210,7 +186,7 @@ func TestClientKillWhileConnecting(t *testing.T) {
 			}
 		}()
 		for range 50 {
-			dial().ended()
+			dial().RequireClosed()
 		}
 		close(stop)
 		<-stopped
@@ -240,24 +216,24 @@ func TestThousandServers(t *testing.T) {
 	slices.Sort(took)
 	t.Logf("99 %% under %v", took[990])
 	harness.RequireWithin(t, took[500], time.Millisecond, "the median")
-	until(t, "goroutines", func() bool { return runtime.NumGoroutine() <= before })
+	harness.Until(t, "goroutines", func() bool { return runtime.NumGoroutine() <= before })
 }
 
 // Close ends whoever is connected, whatever they are doing, at once.
 func TestCloseIsQuick(t *testing.T) {
 	before := runtime.NumGoroutine()
-	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
-		var all []*peer
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
+		var all []*harness.Client
 		for _, line := range []string{"PING", "SUBSCRIBE c", "MULTI"} {
 			for range 20 {
 				p := dial()
-				p.ask(line)
+				p.Ask(line)
 				all = append(all, p)
 			}
 		}
 		for range 20 {
 			p := dial()
-			p.send("BZPOPMIN z 0\r\nSET k v")
+			p.Send("BZPOPMIN z 0\r\nSET k v")
 			all = append(all, p)
 		}
 		blocked(t, s, 20)
@@ -265,8 +241,8 @@ func TestCloseIsQuick(t *testing.T) {
 		require.NoError(t, s.Close())
 		harness.RequireWithin(t, time.Since(begun), 5*time.Second, "Close")
 		for _, p := range all {
-			p.ended()
-			p.conn.Close()
+			p.RequireClosed()
+			p.Close()
 		}
 		require.NoError(t, s.Close())
 		_, err := s.Do(t.Context(), "PING")
@@ -274,17 +250,17 @@ func TestCloseIsQuick(t *testing.T) {
 		_, err = s.Dial()
 		require.Error(t, err)
 	})
-	until(t, "goroutines", func() bool { return runtime.NumGoroutine() <= before })
+	harness.Until(t, "goroutines", func() bool { return runtime.NumGoroutine() <= before })
 }
 
 // A client that asks for much and reads nothing cannot hold up Close.
 func TestCloseWithAClientThatDoesNotRead(t *testing.T) {
 	t.Parallel()
-	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		do(t, s, "SET", "k", strings.Repeat("x", 1<<20))
 		p := dial()
-		p.send(strings.Repeat("GET k\r\n", 1000))
-		until(t, "unread replies", func() bool {
+		p.Send(strings.Repeat("GET k\r\n", 1000))
+		harness.Until(t, "unread replies", func() bool {
 			_, omem, _ := strings.Cut(do(t, s, "CLIENT", "LIST", "TYPE", "normal"), " omem=")
 			return omem != "" && omem[0] != '0'
 		})
@@ -297,9 +273,9 @@ func TestCloseWithAClientThatDoesNotRead(t *testing.T) {
 // A message to a subscriber that does not read waits in its outbox; Close does not wait for it.
 func TestCloseWithASubscriberThatDoesNotRead(t *testing.T) {
 	t.Parallel()
-	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		p := dial()
-		p.ask("SUBSCRIBE c")
+		p.Ask("SUBSCRIBE c")
 		message := strings.Repeat("x", 1<<20)
 		for range 25 { // less than what cuts it off
 			require.Equal(t, "(integer) 1", do(t, s, "PUBLISH", "c", message))
@@ -314,17 +290,17 @@ func TestCloseWithASubscriberThatDoesNotRead(t *testing.T) {
 // libraries do: it is not the server that waits for the client.
 func TestLongPipelineBeforeReading(t *testing.T) {
 	const calls = 100_000
-	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		p := dial()
 		input := strings.Repeat("INCR message:count\r\n", calls)
-		require.NoError(t, p.conn.SetDeadline(time.Now().Add(time.Minute)))
+		require.NoError(t, p.SetDeadline(time.Now().Add(time.Minute)))
 		for input != "" {
-			n, err := io.WriteString(p.conn, input[:min(32<<10, len(input))])
+			n, err := io.WriteString(p.Conn, input[:min(32<<10, len(input))])
 			require.NoError(t, err)
 			input = input[n:]
 		}
 		for i := range calls {
-			if v, err := p.replies.Read(); err != nil || v.Int != int64(i+1) {
+			if v, err := resp.NewReader(p.R).Read(); err != nil || v.Int != int64(i+1) {
 				t.Fatal(i, v, err)
 			}
 		}
@@ -333,21 +309,21 @@ func TestLongPipelineBeforeReading(t *testing.T) {
 
 // Nothing is lost of what a client sends that then closes its side, and reads on.
 func TestHalfClosedClientGetsAll(t *testing.T) {
-	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		p := dial()
-		half, ok := p.conn.(interface{ CloseWrite() error })
+		half, ok := p.Conn.(interface{ CloseWrite() error })
 		if !ok {
 			t.Skip("it has no sides")
 		}
 		do(t, s, "SET", "k", strings.Repeat("x", 64<<10))
 		const calls = 500
-		p.send(strings.Repeat("GET k\r\n", calls) + "INCR done")
+		p.Send(strings.Repeat("GET k\r\n", calls) + "INCR done")
 		require.NoError(t, half.CloseWrite())
 		for range calls {
-			p.readLength(64 << 10)
+			readLength(p, 64<<10)
 		}
-		require.Equal(t, "(integer) 1", p.read())
-		p.ended()
+		require.Equal(t, "(integer) 1", p.Read())
+		p.RequireClosed()
 	})
 }
 
@@ -358,23 +334,23 @@ func TestMemoryWriteWaitsForTheReader(t *testing.T) {
 		s := newServer(t, server.Options{})
 		do(t, s, "SET", "k", strings.Repeat("x", 2<<20))
 		p := dial(t, s)
-		p.send("GET k")
+		p.Send("GET k")
 		echo := fmt.Sprintf("*2\r\n$4\r\nECHO\r\n$%d\r\n%s\r\n", 60<<10, strings.Repeat("x", 60<<10))
 		sent := 0
 		var err error
 		for ; err == nil; sent++ {
-			require.NoError(t, p.conn.SetWriteDeadline(time.Now().Add(30*time.Second)))
-			_, err = io.WriteString(p.conn, echo)
+			require.NoError(t, p.SetWriteDeadline(time.Now().Add(30*time.Second)))
+			_, err = io.WriteString(p.Conn, echo)
 		}
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 		var timeout net.Error
 		require.True(t, errors.As(err, &timeout) && timeout.Timeout())
 		require.InDelta(t, 64<<20, sent*len(echo), 1<<20)
-		require.NoError(t, p.conn.SetWriteDeadline(time.Time{}))
-		p.readLength(2 << 20)
+		require.NoError(t, p.SetWriteDeadline(time.Time{}))
+		readLength(p, 2<<20)
 		for range sent - 1 {
-			p.readLength(60 << 10)
+			readLength(p, 60<<10)
 		}
-		require.Equal(t, "PONG", p.ask("PING"))
+		require.Equal(t, "PONG", p.Ask("PING"))
 	})
 }

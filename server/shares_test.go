@@ -1,10 +1,10 @@
 package server
 
 import (
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -13,6 +13,10 @@ import (
 // While others are in the narrow way, a long pipeline gets no further than its
 // first batch, and a short one all the way.
 func TestLongPipelinesGoThroughTheNarrowWay(t *testing.T) {
+	synctest.Test(t, longPipelines)
+}
+
+func longPipelines(t *testing.T) {
 	srv, err := New(Options{Clock: NewManualClock(time.UnixMilli(1615480369000))}) // a batch ends early if it takes long
 	require.NoError(t, err)
 	defer srv.Close()
@@ -31,13 +35,13 @@ func TestLongPipelinesGoThroughTheNarrowWay(t *testing.T) {
 	}
 	var fed sync.WaitGroup
 	fed.Go(func() { long.Feed([]byte(strings.Repeat("PING\r\n", 10*maxBatch))) })
-	for longAnswers() < maxBatch {
-		runtime.Gosched()
-	}
+	synctest.Wait() // the long one is at the narrow way
+	require.Equal(t, maxBatch, longAnswers())
 	for range 100 {
 		short.Feed([]byte(strings.Repeat("PING\r\n", maxBatch)))
 	}
 	require.Equal(t, 100*maxBatch, shortAnswers())
+	synctest.Wait()
 	require.Equal(t, maxBatch, longAnswers())
 
 	for range cap(srv.engine.pipelineSlots) {

@@ -108,7 +108,7 @@ func TestRestoreGivesBackWhatThereWas(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
-			w, g := newWitness(t, 3, time.Now()), newGenerator(seed)
+			w, g := newChecker(t, 3, time.Now()), newGenerator(seed)
 			w.server.engine.state.Effects = nil
 			rewindAtRandom(t, w, g, calls, func(s transcript.Step) {
 				if s.Pause > 0 {
@@ -116,7 +116,7 @@ func TestRestoreGivesBackWhatThereWas(t *testing.T) {
 					return
 				}
 				if c := w.open(s.Conn); !c.session.isBlocked.Load() && !c.session.finished.Load() {
-					c.Write(encodeCall(s.Words))
+					c.Write(harness.Encode(s.Words...))
 				}
 				for _, c := range w.conns {
 					w.drain(c)
@@ -131,7 +131,7 @@ func TestRestoreHasEffects(t *testing.T) {
 	for _, seed := range []uint64{11, 12} {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
-			w := newWitness(t, 2, time.Now())
+			w := newChecker(t, 2, time.Now())
 			rewindAtRandom(t, w, newGenerator(seed), 400, func(s transcript.Step) { w.do(s) }, func(m moment) {
 				w.context, w.effects = "Restore", nil
 				restoreMoment(t, w.server, m)
@@ -142,7 +142,7 @@ func TestRestoreHasEffects(t *testing.T) {
 	}
 }
 
-func rewindAtRandom(t *testing.T, w *witness, g *generator, calls int, do func(transcript.Step), restore func(moment)) {
+func rewindAtRandom(t *testing.T, w *checker, g *generator, calls int, do func(transcript.Step), restore func(moment)) {
 	var kept []moment
 	restored := 0
 	for range calls {
@@ -206,7 +206,7 @@ func TestSnapshotOfAnotherServerOrReleasedIsRefused(t *testing.T) {
 // A Restore does to each key that differs what a client would have done, and nothing to others.
 func TestRestoreTouchesOnlyWhatDiffers(t *testing.T) {
 	t.Parallel()
-	w := newWitness(t, 3, time.Now())
+	w := newChecker(t, 3, time.Now())
 	for _, words := range [][]string{
 		{"SET", "same", "1"}, {"SET", "changed", "1"}, {"SET", "back", "1"}, {"SET", "gone", "1", "PX", "5000"}, {"ZADD", "z", "1", "a"},
 		{"CONFIG", "SET", "notify-keyspace-events", "Eg$nz"},
@@ -302,7 +302,7 @@ func BenchmarkSetUnderASnapshot(b *testing.B) {
 			fill(s, 1000)
 			var calls []byte
 			for i := range 1000 {
-				calls = append(calls, encodeCall([]string{"SET", "key:" + strconv.Itoa(i), "other"})...)
+				calls = append(calls, harness.Encode("SET", "key:"+strconv.Itoa(i), "other")...)
 			}
 			conn, err := s.Dial()
 			require.NoError(b, err)

@@ -75,7 +75,7 @@ func TestSoak(t *testing.T) {
 	}
 	all.Wait()
 	require.NoError(t, s.Check())
-	until(t, "all forgotten", func() bool {
+	harness.Until(t, "all forgotten", func() bool {
 		info := do(t, s, "INFO", "everything")
 		for _, field := range []string{"connected_clients:0", "blocked_clients:0", "tracking_clients:0", "pubsub_channels:0", "pubsub_patterns:0"} {
 			if !strings.Contains(info, field+"\r\n") {
@@ -87,7 +87,7 @@ func TestSoak(t *testing.T) {
 	require.NoError(t, s.Close())
 	require.NoError(t, s.Check())
 	s = nil
-	until(t, "goroutines", func() bool { return runtime.NumGoroutine() <= goroutines })
+	harness.Until(t, "goroutines", func() bool { return runtime.NumGoroutine() <= goroutines })
 	require.LessOrEqual(t, openDescriptors(), descriptors)
 	for _, b := range []byte(log.String()) {
 		require.True(t, b == '\n' || b >= ' ' && b != 0x7f, "a control byte %q in the log", b)
@@ -199,8 +199,8 @@ func (c *hostile) hear(lines ...string) {
 	}
 }
 
-// vanish makes Close send a reset.
-func (c *hostile) vanish() { c.SetLinger(0) }
+// reset makes Close send a reset.
+func (c *hostile) reset() { c.SetLinger(0) }
 
 func (c *hostile) sendNoise() {
 	p := make([]byte, 1+c.IntN(3000))
@@ -212,7 +212,7 @@ func (c *hostile) sendNoise() {
 	}
 	c.Write(p)
 	if c.IntN(2) == 0 {
-		c.vanish()
+		c.reset()
 	}
 }
 
@@ -220,13 +220,13 @@ var attacksOnOthers = []func(c *hostile){
 	func(c *hostile) { // half a command
 		io.WriteString(c, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000\r\nabc")
 		c.hold()
-		c.vanish()
+		c.reset()
 	},
 	func(c *hostile) { // much output, unread
 		c.say("SELECT 9", "SETRANGE big 1000000 x")
 		c.say(strings.Repeat("GET big\r\n", 200))
 		c.hold()
-		c.vanish()
+		c.reset()
 	},
 	func(c *hostile) { // a long pipeline
 		go io.Copy(io.Discard, c.TCPConn)
@@ -255,7 +255,7 @@ var attacksOnOthers = []func(c *hostile){
 	func(c *hostile) { c.say("HELLO 3", "CLIENT TRACKING ON BCAST"); c.hold() },
 	func(c *hostile) {
 		c.hear("HELLO 3", "CLIENT TRACKING ON", "SELECT 9", "MGET a b c d e f g", "SET a 1")
-		c.vanish()
+		c.reset()
 	},
 	func(c *hostile) {
 		c.hear("CLIENT PAUSE 3 ALL", "CLIENT UNPAUSE")
@@ -266,7 +266,7 @@ var attacksOnOthers = []func(c *hostile){
 	},
 	func(c *hostile) {
 		c.say("SELECT 9", "BZPOPMIN nothing 0")
-		c.vanish()
+		c.reset()
 	},
 	func(c *hostile) { c.hear("SELECT 9", "FLUSHDB", "FLUSHDB ASYNC", "SWAPDB 9 10") },
 	func(c *hostile) {
@@ -278,7 +278,7 @@ var attacksOnOthers = []func(c *hostile){
 	func(c *hostile) { c.say("POST / HTTP/1.1", "Host: x", "", "SET evil 1") },
 	func(c *hostile) {
 		c.say("SELECT 9", "MULTI", strings.Repeat("SRANDMEMBER s -100000\r\n", 50), "EXEC")
-		c.vanish()
+		c.reset()
 	},
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server"
 )
@@ -51,7 +52,7 @@ func moveUnderWay(t *testing.T, newClock func() movableClock, networks ...string
 		clock = newClock()
 		return server.Options{Clock: clock}
 	}
-	overTransportsOf(t, options, func(t *testing.T, s *server.Server, dial func() *peer) {
+	overTransportsOf(t, options, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		large := strings.Repeat("x", 100_000)
 		do(t, s, "SET", "large", large)
 		var over atomic.Bool
@@ -63,11 +64,11 @@ func moveUnderWay(t *testing.T, newClock func() movableClock, networks ...string
 			p := dial()
 			busy.Go(func() {
 				for !over.Load() {
-					if _, err := io.WriteString(p.conn, call); err != nil {
+					if _, err := io.WriteString(p.Conn, call); err != nil {
 						t.Error(call[:4], err)
 						return
 					}
-					if _, err := p.replies.Read(); err != nil {
+					if _, err := resp.NewReader(p.R).Read(); err != nil {
 						t.Error(call[:4], err)
 						return
 					}
@@ -79,7 +80,7 @@ func moveUnderWay(t *testing.T, newClock func() movableClock, networks ...string
 		for range moves {
 			before := calls.Load()
 			clock.Advance(61 * time.Second)
-			until(t, "calls run", func() bool { return calls.Load() > before || t.Failed() })
+			harness.Until(t, "calls run", func() bool { return calls.Load() > before || t.Failed() })
 		}
 		over.Store(true)
 		busy.Wait()
@@ -91,7 +92,7 @@ func moveUnderWay(t *testing.T, newClock func() movableClock, networks ...string
 // Nor does it end handshakes.
 func TestClockThatIsMovedEndsNoHandshake(t *testing.T) {
 	t.Parallel()
-	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *peer) {
+	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *harness.Client) {
 		var over atomic.Bool
 		var moving sync.WaitGroup
 		moving.Go(func() {
@@ -100,7 +101,7 @@ func TestClockThatIsMovedEndsNoHandshake(t *testing.T) {
 			}
 		})
 		for range moves {
-			require.NoError(t, dial().conn.Close())
+			require.NoError(t, dial().Close())
 		}
 		over.Store(true)
 		moving.Wait()
@@ -129,17 +130,17 @@ func TestClientsAreNotLateWhileTheServerIsBusy(t *testing.T) {
 				}
 				return o
 			}
-			overTransportsOf(t, options, func(t *testing.T, s *server.Server, dial func() *peer) {
-				peers := make([]*peer, clients)
+			overTransportsOf(t, options, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
+				peers := make([]*harness.Client, clients)
 				for i := range peers {
 					peers[i] = dial()
-					_, err := io.WriteString(peers[i].conn, c.part)
+					_, err := io.WriteString(peers[i].Conn, c.part)
 					require.NoError(t, err)
 					if name == "a call" {
-						require.Equal(t, "PONG", peers[i].read())
+						require.Equal(t, "PONG", peers[i].Read())
 					}
 				}
-				until(t, "the first part has arrived", func() bool {
+				harness.Until(t, "the first part has arrived", func() bool {
 					if name != "the rest of a call" {
 						return strings.Contains(do(t, s, "INFO", "clients"), fmt.Sprintf("connected_clients:%d\r\n", clients))
 					}
@@ -157,14 +158,14 @@ func TestClientsAreNotLateWhileTheServerIsBusy(t *testing.T) {
 				})
 				<-busy
 				for _, p := range peers {
-					_, err := io.WriteString(p.conn, c.rest)
+					_, err := io.WriteString(p.Conn, c.rest)
 					require.NoError(t, err)
 				}
 				all.Go(func() { clock.Advance(c.moved) })
-				until(t, "they would be late", func() bool { return clock.Now().Sub(begun) >= c.checked })
+				harness.Until(t, "they would be late", func() bool { return clock.Now().Sub(begun) >= c.checked })
 				close(free)
 				for _, p := range peers {
-					require.Equal(t, c.reply, p.read())
+					require.Equal(t, c.reply, p.Read())
 				}
 				all.Wait()
 				requireNobodyLate(t, s)
@@ -184,26 +185,26 @@ func TestClientsThatDoNotReadAreIdle(t *testing.T) {
 			overTransportsOf(t, func() server.Options {
 				clock = server.NewManualClock(time.UnixMilli(1615480369000))
 				return server.Options{Clock: clock, Config: map[string]string{"timeout": "10", "client-output-timeout": "0"}}
-			}, func(t *testing.T, s *server.Server, dial func() *peer) {
+			}, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 				do(t, s, "SET", "k", strings.Repeat("x", 1<<20))
 				p := dial()
-				_, err := io.WriteString(p.conn, strings.Repeat("GET k\r\n", 100))
+				_, err := io.WriteString(p.Conn, strings.Repeat("GET k\r\n", 100))
 				require.NoError(t, err)
-				until(t, "replies are left unread", func() bool {
+				harness.Until(t, "replies are left unread", func() bool {
 					return regexp.MustCompile(` omem=[1-9]\d{6,} `).MatchString(do(t, s, "CLIENT", "LIST"))
 				})
 				if ends {
-					require.NoError(t, p.conn.(interface{ CloseWrite() error }).CloseWrite())
+					require.NoError(t, p.Conn.(interface{ CloseWrite() error }).CloseWrite())
 				} else {
 					var sent sync.WaitGroup
-					sent.Go(func() { io.WriteString(p.conn, strings.Repeat("PING"+strings.Repeat(" ", 1000)+"\r\n", 100_000)) })
+					sent.Go(func() { io.WriteString(p.Conn, strings.Repeat("PING"+strings.Repeat(" ", 1000)+"\r\n", 100_000)) })
 					t.Cleanup(sent.Wait)
-					until(t, "input is left unread", func() bool {
+					harness.Until(t, "input is left unread", func() bool {
 						return regexp.MustCompile(` qbuf=6[7-9]\d{6} `).MatchString(do(t, s, "CLIENT", "LIST"))
 					})
 				}
 				clock.Advance(time.Hour)
-				until(t, "the client is gone", func() bool { return do(t, s, "CLIENT", "LIST") == "" })
+				harness.Until(t, "the client is gone", func() bool { return do(t, s, "CLIENT", "LIST") == "" })
 				requireInfo(t, s, "client_idle_timeout_disconnections:1")
 			}, "tcp", "unix", "tls")
 		})

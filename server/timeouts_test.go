@@ -10,16 +10,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server"
 )
 
 // overTransportsAt is overTransports with a clock that stands still.
-func overTransportsAt(t *testing.T, test func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *peer), networks ...string) {
+func overTransportsAt(t *testing.T, test func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *harness.Client), networks ...string) {
 	var clock *server.ManualClock
 	overTransportsOf(t, func() server.Options {
 		clock = server.NewManualClock(time.UnixMilli(1615480369000))
 		return server.Options{Clock: clock}
-	}, func(t *testing.T, s *server.Server, dial func() *peer) { test(t, s, clock, dial) }, networks...)
+	}, func(t *testing.T, s *server.Server, dial func() *harness.Client) { test(t, s, clock, dial) }, networks...)
 }
 
 // requireInfo requires a line in the statistics of INFO.
@@ -31,7 +32,7 @@ func requireInfo(t *testing.T, s *server.Server, line string) {
 // arrived waits until the server has so many bytes of a call that is not whole.
 func arrived(t *testing.T, s *server.Server, bytes int) {
 	t.Helper()
-	until(t, "the bytes arrive", func() bool {
+	harness.Until(t, "the bytes arrive", func() bool {
 		return strings.Contains(do(t, s, "CLIENT", "LIST"), fmt.Sprintf(" qbuf=%d ", bytes))
 	})
 }
@@ -39,93 +40,93 @@ func arrived(t *testing.T, s *server.Server, bytes int) {
 // As in Redis, who waits is not idle: for a key, or for messages.
 func TestIdleClientsAreClosed(t *testing.T) {
 	t.Parallel()
-	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *peer) {
+	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *harness.Client) {
 		idle, busy, subscriber, sharded, monitor, waiter, transaction := dial(), dial(), dial(), dial(), dial(), dial(), dial()
-		subscriber.ask("SUBSCRIBE news")
-		sharded.ask("SSUBSCRIBE news")
-		waiter.send("BZPOPMIN z 0")
+		subscriber.Ask("SUBSCRIBE news")
+		sharded.Ask("SSUBSCRIBE news")
+		waiter.Send("BZPOPMIN z 0")
 		blocked(t, s, 1)
-		transaction.ask("MULTI")
-		idle.ask("PING")
+		transaction.Ask("MULTI")
+		idle.Ask("PING")
 		clock.Advance(time.Hour)
-		require.Equal(t, "PONG", idle.ask("PING"), "by default it may be idle")
-		busy.ask("CONFIG SET timeout 10")
-		monitor.ask("MONITOR")
+		require.Equal(t, "PONG", idle.Ask("PING"), "by default it may be idle")
+		busy.Ask("CONFIG SET timeout 10")
+		monitor.Ask("MONITOR")
 
 		clock.Advance(9 * time.Second)
-		require.Equal(t, "PONG", busy.ask("PING"))
-		transaction.ended() // its last call was an hour ago
+		require.Equal(t, "PONG", busy.Ask("PING"))
+		transaction.RequireClosed() // its last call was an hour ago
 		requireInfo(t, s, "client_idle_timeout_disconnections:1")
 		clock.Advance(time.Second)
-		idle.ended()
+		idle.RequireClosed()
 		requireInfo(t, s, "client_idle_timeout_disconnections:2")
 		clock.Advance(9 * time.Second)
-		busy.ended()
+		busy.RequireClosed()
 
 		clock.Advance(time.Hour)
 		requireInfo(t, s, "client_idle_timeout_disconnections:3")
-		subscriber.ask("UNSUBSCRIBE news")
-		sharded.ask("PING")
+		subscriber.Ask("UNSUBSCRIBE news")
+		sharded.Ask("PING")
 		do(t, s, "ZADD", "z", 1, "a")
-		waiter.read()
+		waiter.Read()
 		clock.Advance(9 * time.Second)
-		require.Equal(t, "PONG", subscriber.ask("PING"))
-		require.Equal(t, "PONG", waiter.ask("PING"))
+		require.Equal(t, "PONG", subscriber.Ask("PING"))
+		require.Equal(t, "PONG", waiter.Ask("PING"))
 		clock.Advance(10 * time.Second)
-		subscriber.ended()
-		waiter.ended()
+		subscriber.RequireClosed()
+		waiter.RequireClosed()
 		do(t, s, "PUBLISH", "news", "x")
 		do(t, s, "SPUBLISH", "news", "x")
-		require.Contains(t, sharded.read(), "smessage")
+		require.Contains(t, sharded.Read(), "smessage")
 		requireInfo(t, s, "client_idle_timeout_disconnections:5")
 	})
 }
 
 func TestCallHalfSentIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *peer) {
+	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *harness.Client) {
 		p, bystander := dial(), dial()
 		send := func(text string) {
-			_, err := io.WriteString(p.conn, text)
+			_, err := io.WriteString(p.Conn, text)
 			require.NoError(t, err)
 		}
-		bystander.ask("PING")
+		bystander.Ask("PING")
 		for range 3 {
 			send("*2\r\n$3\r\nGET\r\n$1\r\n")
 			arrived(t, s, 17)
 			clock.Advance(9 * time.Second)
 			send("k\r\n")
-			require.Equal(t, "(nil)", p.read())
+			require.Equal(t, "(nil)", p.Read())
 		}
 		clock.Advance(time.Hour) // between calls it may take its time
 		send("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*1\r\n$4")
-		require.Equal(t, "(nil)", p.read())
+		require.Equal(t, "(nil)", p.Read())
 		arrived(t, s, 6)
 		clock.Advance(9 * time.Second)
 		send("\r\nPI") // a drop more is no new beginning
 		arrived(t, s, 10)
 		requireInfo(t, s, "client_query_timeout_disconnections:0")
 		clock.Advance(time.Second)
-		p.ended()
+		p.RequireClosed()
 		requireInfo(t, s, "client_query_timeout_disconnections:1")
-		require.Equal(t, "PONG", bystander.ask("PING"))
+		require.Equal(t, "PONG", bystander.Ask("PING"))
 	})
 }
 
 // Many megabytes over a slow line take long, but they come.
 func TestSlowUploadIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *peer) {
+	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *harness.Client) {
 		p := dial()
 		send := func(text string, all int) {
-			_, err := io.WriteString(p.conn, text)
+			_, err := io.WriteString(p.Conn, text)
 			require.NoError(t, err)
 			arrived(t, s, all)
 			clock.Advance(10 * time.Second)
 		}
 		head := "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1000000\r\n"
 		all := len(head)
-		_, err := io.WriteString(p.conn, head)
+		_, err := io.WriteString(p.Conn, head)
 		require.NoError(t, err)
 		for range 5 {
 			all += 10 << 10
@@ -133,21 +134,21 @@ func TestSlowUploadIsWaitedFor(t *testing.T) {
 			requireInfo(t, s, "client_query_timeout_disconnections:0")
 		}
 		send(strings.Repeat("x", 9<<10), all+9<<10)
-		p.ended()
+		p.RequireClosed()
 		requireInfo(t, s, "client_query_timeout_disconnections:1")
 	})
 }
 
 // What a client sends behind a call that waits is not late.
 func TestNobodyIsLateWhoWaits(t *testing.T) {
-	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *peer) {
+	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *harness.Client) {
 		p := dial()
-		p.send("BZPOPMIN z 0\r\n*1\r\n$4\r\nPI")
+		p.Send("BZPOPMIN z 0\r\n*1\r\n$4\r\nPI")
 		blocked(t, s, 1)
 		arrived(t, s, len("*1\r\n$4\r\nPI\r\n"))
 		clock.Advance(time.Hour)
 		do(t, s, "ZADD", "z", 1, "a")
-		p.read()
+		p.Read()
 		clock.Advance(9 * time.Second)
 		requireInfo(t, s, "client_query_timeout_disconnections:0")
 	})
@@ -155,45 +156,45 @@ func TestNobodyIsLateWhoWaits(t *testing.T) {
 
 func TestClientThatStopsReadingIsCutOff(t *testing.T) {
 	t.Parallel()
-	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *peer) {
+	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *harness.Client) {
 		p, subscriber, bystander := dial(), dial(), dial()
-		bystander.ask("CONFIG SET timeout 10") // who does not read is not just idle
-		subscriber.ask("SUBSCRIBE news")
+		bystander.Ask("CONFIG SET timeout 10") // who does not read is not just idle
+		subscriber.Ask("SUBSCRIBE news")
 		do(t, s, "SET", "k", strings.Repeat("x", 1<<20))
-		p.send(strings.Repeat("GET k\r\n", 99) + "QUIT")
+		p.Send(strings.Repeat("GET k\r\n", 99) + "QUIT")
 		message := strings.Repeat("x", 1<<20)
 		for range 7 { // less than its soft limit
 			do(t, s, "PUBLISH", "news", message)
 		}
-		until(t, "both are cut off", func() bool {
+		harness.Until(t, "both are cut off", func() bool {
 			clock.Advance(60 * time.Second)
 			return strings.Contains(do(t, s, "INFO", "stats"), "client_output_timeout_disconnections:2\r\n")
 		})
-		until(t, "both are gone", func() bool {
+		harness.Until(t, "both are gone", func() bool {
 			return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:0\r\n")
 		})
-		io.Copy(io.Discard, p.conn)
-		p.ended()
+		io.Copy(io.Discard, p.Conn)
+		p.RequireClosed()
 	})
 }
 
 // A client in memory that has less unread than the system holds for others may
 // read it when it likes.
 func TestLittleUnreadIsWaitedFor(t *testing.T) {
-	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *peer) {
+	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *harness.Client) {
 		p := dial()
-		p.send("PING\r\nPING")
+		p.Send("PING\r\nPING")
 		clock.Advance(24 * time.Hour)
-		require.Equal(t, "PONG", p.read())
-		require.Equal(t, "PONG", p.read())
+		require.Equal(t, "PONG", p.Read())
+		require.Equal(t, "PONG", p.Read())
 	})
 }
 
 func TestSoftOutputLimitWithoutFurtherOutput(t *testing.T) {
 	t.Parallel()
-	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *peer) {
+	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *harness.Client) {
 		subscriber := dial()
-		subscriber.ask("SUBSCRIBE news")
+		subscriber.Ask("SUBSCRIBE news")
 		do(t, s, "CONFIG", "SET", "client-output-buffer-limit", "pubsub 100mb 100kb 10")
 		message := strings.Repeat("x", 1<<20)
 		for range 20 {
@@ -203,7 +204,7 @@ func TestSoftOutputLimitWithoutFurtherOutput(t *testing.T) {
 		requireInfo(t, s, "client_output_buffer_limit_disconnections:0")
 		clock.Advance(time.Second)
 		requireInfo(t, s, "client_output_buffer_limit_disconnections:1")
-		io.Copy(io.Discard, subscriber.conn)
+		io.Copy(io.Discard, subscriber.Conn)
 	})
 }
 
@@ -213,18 +214,12 @@ func TestPatienceInABubble(t *testing.T) {
 		require.NoError(t, err)
 		begun := time.Now()
 		idle, half := dial(t, s), dial(t, s)
-		_, err = io.WriteString(half.conn, "*1\r\n")
+		_, err = io.WriteString(half.Conn, "*1\r\n")
 		require.NoError(t, err)
-		half.wait()
+		half.RequireRest("")
 		require.Equal(t, 10*time.Second, time.Since(begun))
-		idle.wait()
+		idle.RequireRest("")
 		require.Equal(t, 300*time.Second, time.Since(begun))
 		require.NoError(t, s.Close())
 	})
-}
-
-// wait waits for the end of the connection.
-func (p *peer) wait() {
-	_, err := p.replies.Read()
-	require.ErrorIs(p.t, err, io.EOF)
 }

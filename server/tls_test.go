@@ -42,18 +42,17 @@ func certified(t *testing.T, a *tlstest.Authority, clients string) server.TLSFil
 
 // secured connects with TLS. What TLS 1.3 has against a client's certificate
 // comes only with the first reply.
-func secured(t *testing.T, s *server.Server, config *tls.Config) (*peer, error) {
+func secured(t *testing.T, s *server.Server, config *tls.Config) (*harness.Client, error) {
 	conn, err := tls.Dial("tcp", s.TLSAddr(), config)
 	if err != nil {
 		return nil, err
 	}
-	t.Cleanup(func() { conn.Close() })
 	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
-	p := &peer{t, conn, resp.NewReader(conn)}
+	p := harness.NewClient(t, conn)
 	if _, err := io.WriteString(conn, "PING\r\n"); err != nil {
 		return nil, err
 	}
-	_, err = p.replies.Read()
+	_, err = resp.NewReader(p.R).Read()
 	return p, err
 }
 
@@ -65,10 +64,10 @@ func TestTLSOnly(t *testing.T) {
 	p, err := secured(t, s, a.Client())
 	require.NoError(t, err)
 	_, port, _ := net.SplitHostPort(s.TLSAddr())
-	require.Equal(t, "1) \"port\"\n2) \"0\"", p.ask("CONFIG GET port"))
-	require.Equal(t, "1) \"tls-port\"\n2) \""+port+"\"", p.ask("CONFIG GET tls-port"))
-	require.Equal(t, "1) \"tls-auth-clients\"\n2) \"no\"", p.ask("CONFIG GET tls-auth-clients"))
-	require.Contains(t, p.ask("INFO server"), "tcp_port:"+port)
+	require.Equal(t, "1) \"port\"\n2) \"0\"", p.Ask("CONFIG GET port"))
+	require.Equal(t, "1) \"tls-port\"\n2) \""+port+"\"", p.Ask("CONFIG GET tls-port"))
+	require.Equal(t, "1) \"tls-auth-clients\"\n2) \"no\"", p.Ask("CONFIG GET tls-auth-clients"))
+	require.Contains(t, p.Ask("INFO server"), "tcp_port:"+port)
 	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
 		old := a.Client()
 		old.MinVersion, old.MaxVersion = version, version
@@ -84,11 +83,11 @@ func TestTLSBesideTCP(t *testing.T) {
 	conn, err := net.Dial("tcp", s.Addr())
 	require.NoError(t, err)
 	defer conn.Close()
-	plain := &peer{t, conn, resp.NewReader(conn)}
-	require.Equal(t, "OK", plain.ask("SET k v"))
+	plain := harness.NewClient(t, conn)
+	require.Equal(t, "OK", plain.Ask("SET k v"))
 	p, err := secured(t, s, a.Client())
 	require.NoError(t, err)
-	require.Equal(t, `"v"`, p.ask("GET k"))
+	require.Equal(t, `"v"`, p.Ask("GET k"))
 }
 
 func TestTLSOptionsThatContradict(t *testing.T) {
@@ -111,10 +110,10 @@ func TestTLSOptionsThatContradict(t *testing.T) {
 }
 
 func TestTLSAuthClients(t *testing.T) {
-	a, stranger := tlstest.New(t), tlstest.New(t)
+	a, foreign := tlstest.New(t), tlstest.New(t)
 	for _, c := range []struct {
-		clients               string
-		none, ours, strangers bool // who gets in
+		clients             string
+		none, ours, foreign bool // who gets in
 	}{{"yes", false, true, false}, {"optional", true, true, false}, {"no", true, true, true}} {
 		s := startTLS(t, server.Options{TLSFiles: certified(t, a, c.clients)})
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
@@ -126,7 +125,7 @@ func TestTLSAuthClients(t *testing.T) {
 			}
 			require.Equal(t, c.none, try(), c.clients)
 			require.Equal(t, c.ours, try(a.Certificate("alice")), c.clients)
-			require.Equal(t, c.strangers, tryAnyway(t, s, a, stranger.Certificate("mallory"), version), c.clients)
+			require.Equal(t, c.foreign, tryAnyway(t, s, a, foreign.Certificate("mallory"), version), c.clients)
 		}
 	}
 }
@@ -162,7 +161,7 @@ func TestTLSCertificatesAreReadAgain(t *testing.T) {
 	require.NoError(t, os.Remove(files.Cert))
 	_, err = secured(t, s, successor.Client())
 	require.NoError(t, err)
-	require.Equal(t, "PONG", early.ask("PING"), "who is in stays")
+	require.Equal(t, "PONG", early.Ask("PING"), "who is in stays")
 }
 
 // Handshakes wait for nobody but their own client, and not for ever.
@@ -191,7 +190,7 @@ func TestThousandsThatNeverShakeHands(t *testing.T) {
 	clock.Advance(30 * time.Second)
 	for _, conn := range conns {
 		err := os.ErrDeadlineExceeded
-		until(t, "it is closed", func() bool {
+		harness.Until(t, "it is closed", func() bool {
 			require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Second)))
 			if _, err = conn.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
 				clock.Advance(30 * time.Second) // it was let in when the clock had moved already
@@ -200,7 +199,7 @@ func TestThousandsThatNeverShakeHands(t *testing.T) {
 		})
 		require.Error(t, err)
 	}
-	require.Equal(t, "PONG", p.ask("PING"), "who has shaken hands has no deadline")
+	require.Equal(t, "PONG", p.Ask("PING"), "who has shaken hands has no deadline")
 }
 
 func TestHandshakesCountUnderMaxclients(t *testing.T) {
@@ -223,7 +222,7 @@ func TestHandshakesCountUnderMaxclients(t *testing.T) {
 	left = slices.DeleteFunc(left, func(c net.Conn) bool { return c == refused })
 	require.NoError(t, left[0].Close())
 	<-closed
-	until(t, "a place is free", func() bool {
+	harness.Until(t, "a place is free", func() bool {
 		_, err := secured(t, s, a.Client())
 		return err == nil
 	})
@@ -265,7 +264,7 @@ func TestPlainClientAtTheTLSPort(t *testing.T) {
 	}
 	p, err := secured(t, s, a.Client())
 	require.NoError(t, err)
-	require.Equal(t, "(integer) 0", p.ask("DBSIZE"))
+	require.Equal(t, "(integer) 0", p.Ask("DBSIZE"))
 	require.Contains(t, do(t, s, "INFO", "stats"), "total_connections_received:1\r\n")
 }
 
@@ -278,13 +277,13 @@ func TestStuckSubscriberOverTLS(t *testing.T) {
 	}})
 	stuck, err := secured(t, s, a.Client())
 	require.NoError(t, err)
-	stuck.ask("SUBSCRIBE news")
+	stuck.Ask("SUBSCRIBE news")
 	other, err := secured(t, s, a.Client())
 	require.NoError(t, err)
 	text := strings.Repeat("x", 64<<10)
-	until(t, "cut off", func() bool {
+	harness.Until(t, "cut off", func() bool {
 		require.Less(t, do(t, s, "PUBLISH", "news", text), "(integer) 2")
-		require.Equal(t, "PONG", other.ask("PING"))
+		require.Equal(t, "PONG", other.Ask("PING"))
 		return strings.Contains(do(t, s, "INFO", "stats"), "client_output_buffer_limit_disconnections:1\r\n")
 	})
 }
@@ -316,13 +315,13 @@ func TestRenegotiationEndsTheConnection(t *testing.T) {
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
 	require.NoError(t, c.Start())
-	until(t, "connected", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:1\r\n") })
+	harness.Until(t, "connected", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:1\r\n") })
 	_, err = io.WriteString(stdin, "R\n")
 	require.NoError(t, err)
 	require.Error(t, c.Wait())
 	require.Contains(t, out.String(), "RENEGOTIATING")
 	require.Contains(t, out.String(), "alert unexpected message")
-	until(t, "gone", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:0\r\n") })
+	harness.Until(t, "gone", func() bool { return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:0\r\n") })
 }
 
 // A connection on which bytes are sent one by one, however many are written at once.

@@ -16,9 +16,9 @@ import (
 )
 
 // dial3 is a client that speaks RESP3.
-func dial3(t *testing.T, s *server.Server) *peer {
+func dial3(t *testing.T, s *server.Server) *harness.Client {
 	p := dial(t, s)
-	p.ask("HELLO 3")
+	p.Ask("HELLO 3")
 	return p
 }
 
@@ -42,17 +42,17 @@ func TestInfoTellsWhatIsTracked(t *testing.T) {
 	s := newServer(t, server.Options{})
 	a, b, c := dial3(t, s), dial3(t, s), dial3(t, s)
 	tracked(t, s, 0, 0, 0, 0)
-	a.ask("CLIENT TRACKING ON")
-	b.ask("CLIENT TRACKING ON")
-	c.ask("CLIENT TRACKING ON BCAST PREFIX x PREFIX y")
-	a.ask("MGET k l k")
-	b.ask("GET k")
-	c.ask("GET z")
+	a.Ask("CLIENT TRACKING ON")
+	b.Ask("CLIENT TRACKING ON")
+	c.Ask("CLIENT TRACKING ON BCAST PREFIX x PREFIX y")
+	a.Ask("MGET k l k")
+	b.Ask("GET k")
+	c.Ask("GET z")
 	tracked(t, s, 3, 2, 3, 2)
 	do(t, s, "SET", "k", 1)
 	tracked(t, s, 3, 1, 1, 2)
-	c.ask("CLIENT TRACKING OFF")
-	a.ask("CLIENT TRACKING OFF")
+	c.Ask("CLIENT TRACKING OFF")
+	a.Ask("CLIENT TRACKING OFF")
 	tracked(t, s, 1, 1, 1, 0)
 	do(t, s, "FLUSHDB")
 	tracked(t, s, 1, 0, 0, 0)
@@ -63,23 +63,23 @@ func TestClientListShowsTracking(t *testing.T) {
 	a, b := dial3(t, s), dial3(t, s)
 	flags := func(want string) {
 		t.Helper()
-		require.Contains(t, a.ask("CLIENT INFO"), want)
+		require.Contains(t, a.Ask("CLIENT INFO"), want)
 	}
 	flags(" flags=N ")
 	flags(" redir=-1 ")
-	a.ask("CLIENT TRACKING ON")
+	a.Ask("CLIENT TRACKING ON")
 	flags(" flags=t ")
 	flags(" redir=0 ")
-	a.ask("CLIENT TRACKING ON REDIRECT " + b.id())
-	flags(" redir=" + b.id() + " ")
-	a.ask("GET k")
-	b.conn.Close()
+	a.Ask("CLIENT TRACKING ON REDIRECT " + b.ID())
+	flags(" redir=" + b.ID() + " ")
+	a.Ask("GET k")
+	b.Close()
 	do(t, s, "SET", "k", "v")
-	require.Contains(t, a.read(), "tracking-redir-broken")
+	require.Contains(t, a.Read(), "tracking-redir-broken")
 	flags(" flags=tR ")
-	a.ask("CLIENT TRACKING OFF")
+	a.Ask("CLIENT TRACKING OFF")
 	flags(" flags=N ")
-	a.ask("CLIENT TRACKING ON BCAST")
+	a.Ask("CLIENT TRACKING ON BCAST")
 	flags(" flags=tB ")
 }
 
@@ -87,21 +87,21 @@ func TestClientListShowsTracking(t *testing.T) {
 func TestWhoLeavesIsTrackedNoMore(t *testing.T) {
 	s := newServer(t, server.Options{})
 	a, b, c := dial3(t, s), dial3(t, s), dial3(t, s)
-	for i, p := range []*peer{a, b} {
-		p.ask("CLIENT TRACKING ON")
+	for i, p := range []*harness.Client{a, b} {
+		p.Ask("CLIENT TRACKING ON")
 		for j := range 3000 {
-			p.ask(fmt.Sprintf("GET key:%d", (i+1)*j))
+			p.Ask(fmt.Sprintf("GET key:%d", (i+1)*j))
 		}
 	}
-	c.ask("CLIENT TRACKING ON BCAST PREFIX x PREFIX y")
+	c.Ask("CLIENT TRACKING ON BCAST PREFIX x PREFIX y")
 	tracked(t, s, 3, 3000+1500, 6000, 2)
-	require.NoError(t, a.conn.Close())
+	require.NoError(t, a.Close())
 	tracked(t, s, 2, 3000, 3000, 2)
-	do(t, s, "CLIENT", "KILL", "ID", c.id())
+	do(t, s, "CLIENT", "KILL", "ID", c.ID())
 	tracked(t, s, 1, 3000, 3000, 0)
-	b.ask("RESET")
+	b.Ask("RESET")
 	tracked(t, s, 0, 3000, 3000, 0)
-	require.NoError(t, b.conn.Close())
+	require.NoError(t, b.Close())
 	tracked(t, s, 0, 0, 0, 0)
 }
 
@@ -109,61 +109,54 @@ func TestWhoLeavesIsTrackedNoMore(t *testing.T) {
 func TestKilledTrackerRedirectsNothing(t *testing.T) {
 	s := newServer(t, server.Options{})
 	a, b, c := dial3(t, s), dial3(t, s), dial3(t, s)
-	a.ask("CLIENT TRACKING ON REDIRECT " + b.id())
-	a.ask("GET k")
-	id := a.id()
-	c.send("MULTI\r\nCLIENT KILL ID " + id + "\r\nSET k 1\r\nFLUSHALL\r\nEXEC")
+	a.Ask("CLIENT TRACKING ON REDIRECT " + b.ID())
+	a.Ask("GET k")
+	id := a.ID()
+	c.Send("MULTI\r\nCLIENT KILL ID " + id + "\r\nSET k 1\r\nFLUSHALL\r\nEXEC")
 	for range 5 {
-		c.read()
+		c.Read()
 	}
-	require.Equal(t, "PONG", b.ask("PING"))
+	require.Equal(t, "PONG", b.Ask("PING"))
 }
 
 func TestTrackedKeysAreLimited(t *testing.T) {
 	s := newServer(t, server.Options{})
 	a, b := dial3(t, s), dial3(t, s)
-	a.ask("CLIENT TRACKING ON")
+	a.Ask("CLIENT TRACKING ON")
 	do(t, s, "CONFIG", "SET", "tracking-table-max-keys", 10)
 	keys := make(map[string]bool)
 	for i := range 25 {
 		keys[fmt.Sprint("k", i)] = true
-		a.ask(fmt.Sprint("GET k", i))
+		a.Ask(fmt.Sprint("GET k", i))
 		if i >= 10 {
-			forgotten := a.next().Elems[1].Elems[0].Str
+			forgotten := nextValue(a).Elems[1].Elems[0].Str
 			require.True(t, keys[forgotten], forgotten)
 			delete(keys, forgotten)
 		}
 	}
 	tracked(t, s, 1, 10, 10, 0)
-	require.Equal(t, "(nil)", b.ask("GET k1"))
+	require.Equal(t, "(nil)", b.Ask("GET k1"))
 
 	// Those that are left are still remembered.
 	for key := range keys {
 		do(t, s, "SET", key, "v")
-		require.Equal(t, invalid(key), a.read())
+		require.Equal(t, invalid(key), a.Read())
 	}
 	tracked(t, s, 1, 0, 0, 0)
 
 	// A lower limit is reached in steps: nobody waits long.
 	do(t, s, "CONFIG", "SET", "tracking-table-max-keys", 0)
 	for i := range 1000 {
-		a.ask(fmt.Sprint("GET k", i))
+		a.Ask(fmt.Sprint("GET k", i))
 	}
 	do(t, s, "CONFIG", "SET", "tracking-table-max-keys", 100)
 	tracked(t, s, 1, 700, 700, 0) // 100 went with CONFIG and 200 with the first INFO; 300 go with the second
 	do(t, s, "PING")
 	for range 900 {
-		require.Contains(t, a.read(), "invalidate")
+		require.Contains(t, a.Read(), "invalidate")
 	}
 	tracked(t, s, 1, 100, 100, 0)
-	require.Equal(t, "PONG", a.ask("PING"))
-}
-
-func (p *peer) next() resp.Value {
-	p.t.Helper()
-	v, err := p.replies.Read()
-	require.NoError(p.t, err)
-	return v
+	require.Equal(t, "PONG", a.Ask("PING"))
 }
 
 // In Redis the second of these errors is followed by an OK, and the prefixes
@@ -173,8 +166,8 @@ func TestOverlappingPrefixesGiveOneReply(t *testing.T) {
 	a := dial3(t, s)
 	for _, prefixes := range []string{"PREFIX a PREFIX ab", "PREFIX x PREFIX a PREFIX ab"} {
 		require.Equal(t, "(error) ERR Prefix 'a' overlaps with another provided prefix 'ab'. Prefixes for a single client must not overlap.",
-			a.ask("CLIENT TRACKING ON BCAST "+prefixes))
-		require.Equal(t, "PONG", a.ask("PING"))
+			a.Ask("CLIENT TRACKING ON BCAST "+prefixes))
+		require.Equal(t, "PONG", a.Ask("PING"))
 	}
 	tracked(t, s, 0, 0, 0, 0)
 }
@@ -195,9 +188,9 @@ func TestManyPrefixes(t *testing.T) {
 			for _, word := range words {
 				w.BulkString(word)
 			}
-			_, err := a.conn.Write(w.Bytes())
+			_, err := a.Conn.Write(w.Bytes())
 			require.NoError(t, err)
-			return a.read()
+			return a.Read()
 		}
 		require.Equal(t, "OK", call(words))
 		require.Contains(t, call(append(slices.Clone(words[:4]), "PREFIX", "x", "PREFIX", "099999")), "Prefix '099999' overlaps with an existing prefix '099999:'")
@@ -207,9 +200,9 @@ func TestManyPrefixes(t *testing.T) {
 		require.Contains(t, call(append(words, "PREFIX", "y099999:")), "Prefix 'y099999:' overlaps with another provided prefix 'y099999:'")
 		for i := range 1000 {
 			do(t, s, "SET", fmt.Sprintf("%06d:%s", i, strings.Repeat("x", 100)), "v")
-			require.Contains(t, a.read(), fmt.Sprintf("%06d:", i))
+			require.Contains(t, a.Read(), fmt.Sprintf("%06d:", i))
 		}
-		require.NoError(t, a.conn.Close())
+		require.NoError(t, a.Close())
 		tracked(t, s, 0, 0, 0, 0)
 	})
 }
@@ -221,20 +214,20 @@ func TestTrackingClientThatDoesNotRead(t *testing.T) {
 	do(t, s, "CONFIG", "SET", "client-output-buffer-limit", "pubsub 1mb 0 0")
 	stuck, slow := dial3(t, s), dial3(t, s)
 	do(t, s, "SET", "large", strings.Repeat("x", 4<<20))
-	slow.ask("CLIENT TRACKING ON BCAST PREFIX large")
-	slow.send("GET large")
-	stuck.ask("CLIENT TRACKING ON BCAST")
+	slow.Ask("CLIENT TRACKING ON BCAST PREFIX large")
+	slow.Send("GET large")
+	stuck.Ask("CLIENT TRACKING ON BCAST")
 	name := strings.Repeat("k", 10_000)
 	for i := range 200 {
 		do(t, s, "SET", fmt.Sprint(name, i), "v")
 	}
-	until(t, "the stuck client is gone", func() bool {
+	harness.Until(t, "the stuck client is gone", func() bool {
 		return strings.Contains(do(t, s, "INFO", "clients"), "tracking_clients:1\r\n")
 	})
 	require.Contains(t, do(t, s, "INFO", "stats"), "client_output_buffer_limit_disconnections:1\r\n")
 	do(t, s, "SET", "large", "v")
-	slow.readLength(4 << 20)
-	require.Equal(t, invalid("large"), slow.read())
+	readLength(slow, 4<<20)
+	require.Equal(t, invalid("large"), slow.Read())
 }
 
 // A client whose cache goes by what it is told never ends with a value that is
@@ -251,29 +244,29 @@ func TestCachesAreCoherent(t *testing.T) {
 			for i := range rounds {
 				switch key := fmt.Sprint("k", r.IntN(keys)); r.IntN(10) {
 				case 0:
-					p.ask("DEL " + key)
+					p.Ask("DEL " + key)
 				case 1:
-					p.ask(fmt.Sprintf("SET %s %d PX 1", key, i))
+					p.Ask(fmt.Sprintf("SET %s %d PX 1", key, i))
 				case 2:
-					p.send(fmt.Sprintf("MULTI\r\nSET %s a\r\nSET %s b\r\nEXEC", key, key))
+					p.Send(fmt.Sprintf("MULTI\r\nSET %s a\r\nSET %s b\r\nEXEC", key, key))
 					for range 4 {
-						p.read()
+						p.Read()
 					}
 				case 3:
 					if r.IntN(20) == 0 {
-						p.ask("FLUSHALL")
+						p.Ask("FLUSHALL")
 					}
 				default:
-					p.ask(fmt.Sprintf("SET %s %d", key, i))
+					p.Ask(fmt.Sprintf("SET %s %d", key, i))
 				}
 			}
 		})
 	}
 	var clients []*cache
 	for i := range caches {
-		c := &cache{peer: dial3(t, s), values: make(map[string]string)}
+		c := &cache{Client: dial3(t, s), values: make(map[string]string)}
 		clients = append(clients, c)
-		c.ask("CLIENT TRACKING ON " + modes[i])
+		c.Ask("CLIENT TRACKING ON " + modes[i])
 		r := rand.New(rand.NewPCG(2, uint64(i)))
 		caching.Go(func() {
 			for ended := false; !ended; {
@@ -291,7 +284,7 @@ func TestCachesAreCoherent(t *testing.T) {
 	writing.Wait()
 	close(done)
 	caching.Wait()
-	until(t, "all that can has expired", func() bool {
+	harness.Until(t, "all that can has expired", func() bool {
 		info := do(t, s, "INFO", "keyspace")
 		return !strings.Contains(info, "expires=") || strings.Contains(info, "expires=0")
 	})
@@ -305,15 +298,15 @@ func TestCachesAreCoherent(t *testing.T) {
 
 // A cache holds what its client has read, until it is told otherwise.
 type cache struct {
-	*peer
+	*harness.Client
 	values map[string]string
 }
 
 // call makes a call and takes in all that comes before its reply.
 func (c *cache) call(line string) resp.Value {
-	c.send(line)
+	c.Send(line)
 	for {
-		v := c.next()
+		v := nextValue(c.Client)
 		switch {
 		case v.Type != resp.TypePush:
 			return v

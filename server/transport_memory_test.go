@@ -2,7 +2,6 @@ package server
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -34,9 +33,9 @@ func TestKilledWhileDialledIsForgotten(t *testing.T) {
 	<-stopped
 	_, err = s.Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal")
 	require.NoError(t, err)
-	require.Eventually(t, func() bool {
+	harness.Until(t, "the connection is forgotten", func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return len(s.conns) == 0
-	}, time.Minute, time.Millisecond)
+	})
 }

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strings"
 	"testing"
@@ -44,41 +42,14 @@ func newMeasured(t *testing.T, addr string) measured {
 	return m
 }
 
-func (m measured) dial() net.Conn {
-	conn, err := net.Dial("tcp", m.addr)
-	require.NoError(m.t, err)
-	m.t.Cleanup(func() { conn.Close() })
-	return conn
-}
+func (m measured) dial() *harness.Client { return harness.Dial(m.t, "tcp", m.addr) }
 
-func encode(words ...string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "*%d\r\n", len(words))
-	for _, w := range words {
-		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(w), w)
-	}
-	return b.String()
-}
-
-// ask sends a call on a connection of its own, and returns the reply of one bulk.
+// ask makes a call on a connection of its own.
 func (m measured) ask(words ...string) string {
-	conn := m.dial()
-	defer conn.Close()
-	_, err := io.WriteString(conn, encode(words...))
-	require.NoError(m.t, err)
-	r := bufio.NewReader(conn)
-	head, err := r.ReadString('\n')
-	require.NoError(m.t, err)
-	if head[0] != '$' {
-		return strings.TrimSpace(head)
-	}
-	var n int
-	_, err = fmt.Sscanf(head, "$%d", &n)
-	require.NoError(m.t, err)
-	text := make([]byte, n)
-	_, err = io.ReadFull(r, text)
-	require.NoError(m.t, err)
-	return string(text)
+	c := m.dial()
+	defer c.Close()
+	c.SendWords(words...)
+	return c.Text()
 }
 
 // memory is a line of /proc/PID/status in MB.
@@ -95,9 +66,7 @@ func (m measured) memory(line string) (mb int) {
 
 // until waits for a line of INFO.
 func (m measured) until(section, line string) {
-	for begun := time.Now(); !strings.Contains(m.ask("INFO", section), line+"\r\n"); {
-		require.Less(m.t, time.Since(begun), harness.GiveUp, line)
-	}
+	harness.Until(m.t, line, func() bool { return strings.Contains(m.ask("INFO", section), line+"\r\n") })
 }
 
 // returned tells, for the figures, when memory has been given back to the system.
@@ -111,13 +80,10 @@ func (m measured) returned(before int) {
 
 // longest pings the server until over is closed, and tells how long a reply took at most.
 func (m measured) longest(over chan struct{}) (longest time.Duration) {
-	conn, reply := m.dial(), make([]byte, 7)
+	c := m.dial()
 	for {
 		begun := time.Now()
-		_, err := io.WriteString(conn, "PING\r\n")
-		require.NoError(m.t, err)
-		_, err = io.ReadFull(conn, reply)
-		require.NoError(m.t, err)
+		c.AskLine("PING")
 		longest = max(longest, time.Since(begun))
 		select {
 		case <-over:
@@ -148,12 +114,11 @@ func TestWhatEndsTogetherHoldsUpNobody(t *testing.T) {
 		for i := range clients {
 			call = append(call, fmt.Sprint("k", i))
 		}
-		text := encode(append(call, "0")...)
-		conns := make([]net.Conn, clients)
+		call = append(call, "0")
+		conns := make([]*harness.Client, clients)
 		for i := range conns {
 			conns[i] = m.dial()
-			_, err := io.WriteString(conns[i], text)
-			require.NoError(m.t, err)
+			conns[i].SendWords(call...)
 		}
 		m.until("clients", fmt.Sprint("blocked_clients:", clients))
 		m.stall(func() {
@@ -171,23 +136,18 @@ func TestWhatEndsTogetherHoldsUpNobody(t *testing.T) {
 			}
 			before := m.memory("VmRSS")
 			conn := m.dial()
-			replies := bufio.NewReaderSize(conn, 1<<20)
 			const step = 1000
 			for i := 0; i < names; i += step {
 				call := []string{word}
 				for j := range step {
 					call = append(call, fmt.Sprint("some:name:", i+j))
 				}
-				_, err := io.WriteString(conn, encode(call...))
-				require.NoError(m.t, err)
+				conn.SendWords(call...)
 				lines := 1
 				if word != "WATCH" {
 					lines = 6 * step
 				}
-				for range lines {
-					_, err := replies.ReadSlice('\n')
-					require.NoError(m.t, err)
-				}
+				conn.Skip(lines)
 			}
 			most := m.memory("VmRSS")
 			m.stall(func() {
@@ -208,22 +168,17 @@ func TestMemoryOfLargeValues(t *testing.T) {
 		mb, replies = 400, 15
 	}
 	value := bytes.Repeat([]byte("x"), mb<<20)
-	set := func(m measured, conn net.Conn, value []byte) {
-		_, err := fmt.Fprintf(conn, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n", len(value))
+	set := func(m measured, conn *harness.Client, value []byte) {
+		_, err := fmt.Fprintf(conn.Conn, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n", len(value))
 		require.NoError(m.t, err)
 		_, err = conn.Write(value)
 		require.NoError(m.t, err)
-		_, err = io.WriteString(conn, "\r\n")
-		require.NoError(m.t, err)
-		reply := make([]byte, 5)
-		_, err = io.ReadFull(conn, reply)
-		require.NoError(m.t, err)
-		require.Equal(m.t, "+OK\r\n", string(reply))
+		require.Equal(m.t, "+OK", conn.AskLine(""))
 	}
 	report := func(m measured, before, all int) {
 		peak := m.memory("VmHWM")
 		m.t.Logf("of %d MB: resident before %d, peak %d MB", all, before, peak)
-		if strings.HasSuffix(m.t.Name(), "parley") && !raceDetector {
+		if strings.HasSuffix(m.t.Name(), "parley") && !harness.Race {
 			require.Less(m.t, peak-before, all*16/10)
 		}
 	}
@@ -239,9 +194,8 @@ func TestMemoryOfLargeValues(t *testing.T) {
 		value := value[:len(value)/4] // so that the replies are the larger part
 		set(m, conn, value)
 		before := m.memory("VmRSS")
-		_, err := io.WriteString(conn, "MULTI\r\n"+strings.Repeat("GET k\r\n", replies)+"EXEC\r\nQUIT\r\n")
-		require.NoError(m.t, err)
-		n, err := io.Copy(io.Discard, conn)
+		conn.Send("MULTI", strings.Repeat("GET k\r\n", replies)+"EXEC", "QUIT")
+		n, err := io.Copy(io.Discard, conn.R)
 		require.NoError(m.t, err)
 		require.Greater(m.t, n, int64(replies*len(value)))
 		report(m, before, replies*len(value)>>20)

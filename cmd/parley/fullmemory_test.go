@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -18,7 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/internal/test/redistest"
 )
 
@@ -97,14 +96,14 @@ func fill(t *testing.T, addr string, evicts bool) filling {
 		writers.Go(func() {
 			w := newWriter(t, addr, uint64(i))
 			for !enough.Load() {
-				for _, v := range w.pipeline() {
-					switch err := v.Err(); {
-					case err == nil:
+				for _, reply := range w.pipeline() {
+					switch {
+					case !strings.HasPrefix(reply, "(error) "):
 						done.Add(1)
-					case strings.HasPrefix(err.Error(), "OOM command not allowed when used memory > 'maxmemory'."):
+					case strings.HasPrefix(reply, "(error) OOM command not allowed when used memory > 'maxmemory'."):
 						refused.Add(1)
 					default:
-						wrong.Store(err.Error())
+						wrong.Store(reply)
 					}
 				}
 			}
@@ -115,13 +114,13 @@ func fill(t *testing.T, addr string, evicts bool) filling {
 	for !enough.Load() {
 		const some = 200
 		enough.Store(time.Since(begun) > *fullFor && (evicts && f.evicted > some || refused.Load() > some))
-		info := look.ask("INFO").Str
+		info := look.AskText("INFO")
 		f.evicted = field(t, info, "evicted_keys")
 		f.used = max(f.used, field(t, info, "used_memory"))
 		f.resident = max(f.resident, field(t, info, "used_memory_rss"))
 		asked := time.Now()
-		require.NoError(t, look.ask("GET", "nothing").Err())
-		require.NoError(t, look.ask("DEL", "growing:1").Err())
+		require.Equal(t, "(nil)", look.Ask("GET nothing"))
+		require.Contains(t, look.Ask("DEL growing:1"), "(integer) ")
 		f.longest = max(f.longest, time.Since(asked)/2)
 		time.Sleep(2 * time.Millisecond) // the looking is not to be the load
 	}
@@ -142,64 +141,47 @@ func field(t *testing.T, info, name string) int64 {
 
 // A writer is a client that writes all there is to be written.
 type writer struct {
-	t    *testing.T
-	conn net.Conn
-	r    *resp.Reader
+	*harness.Client
 	rand *rand.Rand
 }
 
 func newWriter(t *testing.T, addr string, seed uint64) *writer {
-	conn, err := net.Dial("tcp", addr)
-	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
-	return &writer{t, conn, resp.NewReader(conn), rand.New(rand.NewPCG(seed, 1))}
+	return &writer{harness.Dial(t, "tcp", addr), rand.New(rand.NewPCG(seed, 1))}
 }
 
-func (w *writer) ask(words ...string) resp.Value {
-	var b bytes.Buffer
-	call(&b, words...)
-	return w.send(&b, 1)[0]
-}
-
-func (w *writer) send(b *bytes.Buffer, n int) (values []resp.Value) {
-	if _, err := w.conn.Write(b.Bytes()); err != nil {
-		w.t.Error(err)
+// pass writes calls, and returns their replies: of all goroutines, not only the test's.
+func (w *writer) pass(calls []byte, n int) (replies []string) {
+	if _, err := w.Write(calls); err != nil {
+		w.T.Error(err)
 		return nil
 	}
 	for range n {
-		v, err := w.r.Read()
+		reply, err := w.TryRead()
 		if err != nil {
-			w.t.Error(err)
-			return values
+			w.T.Error(err)
+			return replies
 		}
-		values = append(values, v)
+		replies = append(replies, reply)
 	}
-	return values
-}
-
-func call(b *bytes.Buffer, words ...string) {
-	fmt.Fprintf(b, "*%d\r\n", len(words))
-	for _, word := range words {
-		fmt.Fprintf(b, "$%d\r\n%s\r\n", len(word), word)
-	}
+	return replies
 }
 
 // pipeline sends one call, or a hundred, and returns the replies.
-func (w *writer) pipeline() []resp.Value {
+func (w *writer) pipeline() []string {
 	n := 1
 	if w.rand.IntN(3) == 0 {
 		n = 100
 	}
 	var b bytes.Buffer
 	for range n {
-		w.write(&b)
+		b.Write(w.call())
 	}
-	return w.send(&b, n)
+	return w.pass(b.Bytes(), n)
 }
 
-// write writes new keys of all sizes, half of them with a deadline; makes some
+// call writes new keys of all sizes, half of them with a deadline; makes some
 // values grow and grow; and reads and deletes now and then.
-func (w *writer) write(b *bytes.Buffer) {
+func (w *writer) call() []byte {
 	size := w.rand.IntN(200)
 	switch w.rand.IntN(400) {
 	case 0:
@@ -211,24 +193,24 @@ func (w *writer) write(b *bytes.Buffer) {
 	of := func(kind string, n int) string { return kind + ":" + strconv.Itoa(w.rand.IntN(n)) }
 	switch w.rand.IntN(12) {
 	case 0, 1, 2:
-		call(b, "SET", of("key", 1e9), text, "EX", strconv.Itoa(100+w.rand.IntN(1000)))
+		return harness.Encode("SET", of("key", 1e9), text, "EX", strconv.Itoa(100+w.rand.IntN(1000)))
 	case 3:
-		call(b, "SET", of("key", 1e9), text)
+		return harness.Encode("SET", of("key", 1e9), text)
 	case 4:
-		call(b, "HSET", of("message", 1e9), "time", "1615480371", "from", of("user", 1000), "data", text)
+		return harness.Encode("HSET", of("message", 1e9), "time", "1615480371", "from", of("user", 1000), "data", text)
 	case 5:
-		call(b, "HSET", of("hash", 3), of("field", 1e9), text)
+		return harness.Encode("HSET", of("hash", 3), of("field", 1e9), text)
 	case 6:
-		call(b, "ZADD", of("messages", 3), strconv.Itoa(w.rand.IntN(1e9)), of("member", 1e9))
+		return harness.Encode("ZADD", of("messages", 3), strconv.Itoa(w.rand.IntN(1e9)), of("member", 1e9))
 	case 7:
-		call(b, "SADD", of("set", 3), of("member", 1e9))
+		return harness.Encode("SADD", of("set", 3), of("member", 1e9))
 	case 8:
-		call(b, "APPEND", of("growing", 3), text)
+		return harness.Encode("APPEND", of("growing", 3), text)
 	case 9:
-		call(b, "SETRANGE", of("range", 3), strconv.Itoa(w.rand.IntN(*fullMemory<<20/100)), text)
+		return harness.Encode("SETRANGE", of("range", 3), strconv.Itoa(w.rand.IntN(*fullMemory<<20/100)), text)
 	case 10:
-		call(b, "GET", of("key", 1e9))
-	case 11:
-		call(b, "DEL", of("hash", 3000), of("messages", 3000), of("set", 3000), of("growing", 3000))
+		return harness.Encode("GET", of("key", 1e9))
+	default:
+		return harness.Encode("DEL", of("hash", 3000), of("messages", 3000), of("set", 3000), of("growing", 3000))
 	}
 }

@@ -56,25 +56,21 @@ func start(t *testing.T, args ...string) (ready string, ended chan error) {
 	return strings.TrimSpace(line), ended
 }
 
+// ask makes a call on a connection of its own and returns the first line of the reply.
 func ask(t *testing.T, network, addr, command string) string {
-	conn, err := net.Dial(network, addr)
-	require.NoError(t, err)
-	defer conn.Close()
-	_, err = io.WriteString(conn, command+"\r\n")
-	require.NoError(t, err)
-	line, err := bufio.NewReader(conn).ReadString('\n')
-	require.NoError(t, err)
-	return strings.TrimSpace(line)
+	t.Helper()
+	c := harness.Dial(t, network, addr)
+	defer c.Close()
+	return c.AskLine(command)
 }
 
 // askList is ask for a reply that is an array of strings.
 func askList(t *testing.T, addr, command string) []string {
-	conn, err := net.Dial("tcp", addr)
-	require.NoError(t, err)
-	defer conn.Close()
-	_, err = io.WriteString(conn, command+"\r\n")
-	require.NoError(t, err)
-	v, err := resp.NewReader(conn).Read()
+	t.Helper()
+	c := harness.Dial(t, "tcp", addr)
+	defer c.Close()
+	c.Send(command)
+	v, err := resp.NewReader(c.R).Read()
 	require.NoError(t, err)
 	return v.Strings()
 }

@@ -14,79 +14,29 @@ import (
 	"path/filepath"
 	"runtime/pprof"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/internal/test/tlstest"
 )
 
 // marker is part of every password that the test below uses, and of nothing else.
 const marker = "m4rk3r"
 
-// A syncBuffer takes what several goroutines write.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // A secretsRun is a program that has been given passwords in every way, and has written
 // of that all it can.
 type secretsRun struct {
 	t              *testing.T
-	stdout, stderr syncBuffer
+	stdout, stderr harness.Log
 	addr, tlsAddr  string
 	page           string // its URL
-	admin          *talker
+	admin          *harness.Client
 	key            string // a line of the TLS key
 }
 
-// A talker is a connection.
-type talker struct {
-	t       *testing.T
-	conn    net.Conn
-	replies *resp.Reader
-}
-
-func (r *secretsRun) dial() *talker {
-	conn, err := net.Dial("tcp", r.addr)
-	require.NoError(r.t, err)
-	r.t.Cleanup(func() { conn.Close() })
-	return &talker{r.t, conn, resp.NewReader(conn)}
-}
-
-func (l *talker) send(line string) {
-	_, err := io.WriteString(l.conn, line+"\r\n")
-	require.NoError(l.t, err)
-}
-
-func (l *talker) read() resp.Value {
-	require.NoError(l.t, l.conn.SetReadDeadline(time.Now().Add(time.Minute)))
-	v, err := l.replies.Read()
-	require.NoError(l.t, err)
-	return v
-}
-
-// ask returns all that the reply holds as text.
-func (l *talker) ask(line string) string {
-	l.send(line)
-	return l.read().String()
-}
+func (r *secretsRun) dial() *harness.Client { return harness.Dial(r.t, "tcp", r.addr) }
 
 // startSecrets runs the program with TLS. Another process may take the port that it is
 // to have.
@@ -95,7 +45,7 @@ func startSecrets(t *testing.T) (r *secretsRun, end func()) {
 	key, err := os.ReadFile(p.Key)
 	require.NoError(t, err)
 	for range 5 {
-		port := freePort(t)
+		port := harness.FreePort(t)
 		r = &secretsRun{t: t, tlsAddr: "127.0.0.1:" + port, key: strings.Split(string(key), "\n")[1]}
 		out, in := io.Pipe()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -103,7 +53,7 @@ func startSecrets(t *testing.T) (r *secretsRun, end func()) {
 		silent, hold := io.Pipe()
 		go func() {
 			ended <- run(ctx, []string{
-				"--test", "--port", freePort(t), "--requirepass-file", passwordFile(t, marker+"\n", 0o644), "--http", ":0", "--loglevel", "debug",
+				"--test", "--port", harness.FreePort(t), "--requirepass-file", passwordFile(t, marker+"\n", 0o644), "--http", ":0", "--loglevel", "debug",
 				"--tls-port", port, "--tls-cert-file", p.Cert, "--tls-key-file", p.Key, "--tls-auth-clients", "no",
 				"--slowlog-log-slower-than", "0", "--latency-monitor-threshold", "1", "--auth-failure-rate", "0", "--auth-max-failures", "0",
 				"--auth-failure-delay", "0", "--notify-keyspace-events", "KA",
@@ -130,15 +80,6 @@ func startSecrets(t *testing.T) (r *secretsRun, end func()) {
 	return nil, nil
 }
 
-// freePort is one, probably: with --tls-port, port 0 is none.
-func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
-}
-
 // get returns a page, unpacked if it is packed.
 func (r *secretsRun) get(path string) string {
 	answer, err := http.Get(r.page + strings.TrimPrefix(path, "/"))
@@ -159,14 +100,14 @@ func (r *secretsRun) get(path string) string {
 func TestNoDiagnosticsShowPasswords(t *testing.T) {
 	r, end := startSecrets(t)
 	r.admin = r.dial()
-	require.Contains(t, r.admin.ask("CONFIG GET requirepass"), "NOAUTH")
-	require.Equal(t, "OK", r.admin.ask("AUTH "+marker))
-	require.Contains(t, r.admin.ask("CONFIG GET requirepass"), marker, "as in Redis: who may ask for it gets it")
+	require.Contains(t, r.admin.Ask("CONFIG GET requirepass"), "NOAUTH")
+	require.Equal(t, "OK", r.admin.Ask("AUTH "+marker))
+	require.Contains(t, r.admin.Ask("CONFIG GET requirepass"), marker, "as in Redis: who may ask for it gets it")
 	monitor := r.dial()
-	require.Equal(t, "OK", monitor.ask("AUTH "+marker))
-	require.Equal(t, "OK", r.admin.ask("TEST LINT ALL VERSION 2.0.0"))
-	require.Equal(t, "OK", r.admin.ask("TEST RECORD all"))
-	require.Equal(t, "OK", monitor.ask("MONITOR"))
+	require.Equal(t, "OK", monitor.Ask("AUTH "+marker))
+	require.Equal(t, "OK", r.admin.Ask("TEST LINT ALL VERSION 2.0.0"))
+	require.Equal(t, "OK", r.admin.Ask("TEST RECORD all"))
+	require.Equal(t, "OK", monitor.Ask("MONITOR"))
 
 	caller := r.dial()
 	for _, line := range []string{
@@ -179,23 +120,23 @@ func TestNoDiagnosticsShowPasswords(t *testing.T) {
 		"MULTI", "AUTH $ $ $ $", "NOSUCH", "EXEC",
 		"ACL SETUSER bob on >$ +auth +get ~a", "AUTH bob $", "ACL SETUSER bob >$", "CONFIG SET requirepass $", "GET k", "AUTH $",
 	} {
-		caller.ask(strings.ReplaceAll(line, "$", marker))
+		caller.Ask(strings.ReplaceAll(line, "$", marker))
 	}
 	// What ends a connection: it was sent with a password in it.
 	for _, stream := range []string{
 		"AUTH \"" + marker, "*2\r\n$4\r\nAUTH\r\n!6\r\n" + marker, "*2\r\n$4\r\nAUTH\r\n$" + marker, "*" + marker, "POST /?password=" + marker + " HTTP/1.1", "GET / HTTP/1.1\r\nHost: " + marker,
 	} {
 		l := r.dial()
-		l.send(stream)
-		require.NoError(t, l.conn.(*net.TCPConn).CloseWrite())
-		io.Copy(io.Discard, l.conn)
+		io.WriteString(l.Conn, stream+"\r\n")
+		require.NoError(t, l.Conn.(*net.TCPConn).CloseWrite())
+		io.Copy(io.Discard, l.Conn)
 	}
 	// TLS, and what is none on its port.
 	conn, err := tls.Dial("tcp", r.tlsAddr, &tls.Config{InsecureSkipVerify: true})
 	require.NoError(t, err)
 	defer conn.Close()
-	over := &talker{t, conn, resp.NewReader(conn)}
-	require.Equal(t, "OK", over.ask("AUTH "+marker))
+	over := harness.NewClient(t, conn)
+	require.Equal(t, "OK", over.Ask("AUTH "+marker))
 	plain, err := net.Dial("tcp", r.tlsAddr)
 	require.NoError(t, err)
 	defer plain.Close()
@@ -203,11 +144,10 @@ func TestNoDiagnosticsShowPasswords(t *testing.T) {
 	require.NoError(t, err)
 	io.Copy(io.Discard, plain)
 	// Calls that wait with a password in them.
-	require.Equal(t, "OK", r.admin.ask("CONFIG SET auth-failure-delay 60000 auth-failure-loopback yes"))
+	require.Equal(t, "OK", r.admin.Ask("CONFIG SET auth-failure-delay 60000 auth-failure-loopback yes"))
 	guesser := r.dial()
-	guesser.send("AUTH " + marker + "x")
-	for !strings.Contains(r.admin.ask("CLIENT LIST"), "flags=b") {
-	}
+	guesser.Send("AUTH " + marker + "x")
+	harness.Until(t, "the guess is delayed", func() bool { return strings.Contains(r.admin.Ask("CLIENT LIST"), "flags=b") })
 
 	shown := map[string]string{}
 	for _, line := range []string{
@@ -216,13 +156,13 @@ func TestNoDiagnosticsShowPasswords(t *testing.T) {
 		"DEBUG OBJECT k", "TEST CALLS LIKE \"AUTH *\"", "TEST CALLS LIKE HELLO", "TEST CALLS LIKE \"ACL *\"", "TEST CALLS LIKE CONFIG", "TEST RECORDED all", "TEST FINDINGS",
 		"TEST WAIT BLOCKED 9 1ms", "TEST WAIT IDLE 1ms", "TEST WAIT CLIENTS 100 1ms", "TEST FAULTS", "TEST HELP",
 	} {
-		shown[line] = r.admin.ask(line)
+		shown[line] = r.admin.Ask(line)
 	}
 	require.Contains(t, shown["TEST CALLS LIKE \"AUTH *\""], "(redacted)")
 	require.Contains(t, shown["SLOWLOG GET -1"], "(redacted)")
-	r.admin.ask("ECHO end")
+	r.admin.Ask("ECHO end")
 	for !strings.Contains(shown["MONITOR"], `"end"`) {
-		shown["MONITOR"] += monitor.read().String() + "\n"
+		shown["MONITOR"] += monitor.Read() + "\n"
 	}
 	require.Contains(t, shown["MONITOR"], "(redacted)")
 

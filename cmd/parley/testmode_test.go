@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/test/harness"
 )
 
 // startForTest runs the program with --test and returns its address, and what ends
@@ -96,15 +96,12 @@ func TestTestModeOnTheCommandLine(t *testing.T) {
 func TestTestModeIsRepeatable(t *testing.T) {
 	scan := func(args ...string) (pages []string) {
 		addr, stdin, ended := startForTest(t, args...)
-		conn, err := net.Dial("tcp", addr)
-		require.NoError(t, err)
-		defer conn.Close()
-		replies := resp.NewReader(conn)
+		c := harness.Dial(t, "tcp", addr)
+		defer c.Close()
 		cursor := "0"
 		ask := func(command string) resp.Value {
-			_, err := io.WriteString(conn, command+"\r\n")
-			require.NoError(t, err)
-			v, err := replies.Read()
+			c.Send(command)
+			v, err := resp.NewReader(c.R).Read()
 			require.NoError(t, err)
 			return v
 		}

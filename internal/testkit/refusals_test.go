@@ -1,7 +1,6 @@
 package testkit_test
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/internal/test/redistest"
 	"github.com/parley-chat/parley/internal/testkit"
@@ -67,19 +65,19 @@ func TestReadyMadeErrorsAreThoseOfRedis(t *testing.T) {
 		{"MISCONF", []string{"--save", "60 1", "--dir", gone}, func(t *testing.T, r *redistest.Redis) {
 			require.NoError(t, os.RemoveAll(gone))
 			ask(t, r.Dial, "SET dirty 1", "BGSAVE")
-			await(t, func() bool {
+			harness.Until(t, "the state is there", func() bool {
 				return strings.Contains(ask(t, r.Dial, "INFO persistence")[0], "rdb_last_bgsave_status:err")
 			})
 			ask(t, r.Dial, "PING")
 		}},
 		{"BUSY", []string{"--busy-reply-threshold", "1"}, func(t *testing.T, r *redistest.Redis) {
-			tell(t, r.Dial, "EVAL 'while true do end' 0")
-			await(t, func() bool { return strings.Contains(ask(t, r.Dial, "GET k")[0], "BUSY") })
+			harness.Connect(t, r.Dial).Send("EVAL 'while true do end' 0")
+			harness.Until(t, "the state is there", func() bool { return strings.Contains(ask(t, r.Dial, "GET k")[0], "BUSY") })
 		}},
 		{"LOADING", []string{"--enable-debug-command", "yes", "--loading-process-events-interval-bytes", "1024"}, func(t *testing.T, r *redistest.Redis) {
 			ask(t, r.Dial, "DEBUG POPULATE 100000", "CONFIG SET key-load-delay 1000")
-			tell(t, r.Dial, "DEBUG RELOAD")
-			await(t, func() bool { return strings.Contains(ask(t, r.Dial, "GET k")[0], "LOADING") })
+			harness.Connect(t, r.Dial).Send("DEBUG RELOAD")
+			harness.Until(t, "the state is there", func() bool { return strings.Contains(ask(t, r.Dial, "GET k")[0], "LOADING") })
 		}},
 	}
 	for _, state := range states {
@@ -105,33 +103,14 @@ func TestReadyMadeErrorsAreThoseOfRedis(t *testing.T) {
 	}
 }
 
-func await(t *testing.T, done func() bool) {
-	t.Helper()
-	require.Eventually(t, done, harness.GiveUp, 10*time.Millisecond)
-}
-
 // ask makes calls on a connection, each after the reply to the one before.
 func ask(t *testing.T, dial func() (net.Conn, error), calls ...string) (replies []string) {
 	t.Helper()
-	conn, err := dial()
-	require.NoError(t, err)
-	defer conn.Close()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(harness.GiveUp)))
-	r := resp.NewReader(conn)
+	c := harness.Connect(t, dial)
+	defer c.Close()
+	require.NoError(t, c.SetDeadline(time.Now().Add(harness.GiveUp)))
 	for _, call := range calls {
-		fmt.Fprintf(conn, "%s\r\n", call)
-		v, err := r.Read()
-		require.NoError(t, err, call)
-		replies = append(replies, v.String())
+		replies = append(replies, c.Ask(call))
 	}
 	return replies
-}
-
-// tell makes a call that is not answered.
-func tell(t *testing.T, dial func() (net.Conn, error), call string) {
-	t.Helper()
-	conn, err := dial()
-	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
-	fmt.Fprintf(conn, "%s\r\n", call)
 }

@@ -211,7 +211,7 @@ func TestMetricsSayWhatMemoryThereIs(t *testing.T) {
 	require.Positive(t, value(t, families, "redis_mem_clients_normal", ""))
 
 	do(t, s, "CONFIG", "SET", "maxmemory-clients", "150k")
-	require.Eventually(t, func() bool { return infoOf(t, s)["evicted_clients"] == "1" }, patience, time.Millisecond)
+	harness.Until(t, "the client is evicted", func() bool { return infoOf(t, s)["evicted_clients"] == "1" })
 
 	do(t, s, "CONFIG", "SET", "maxmemory", "1", "maxmemory-policy", "noeviction")
 	_, err = s.Do(t.Context(), "SET", "k", "v")

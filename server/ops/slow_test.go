@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server"
 )
 
@@ -120,7 +121,7 @@ func TestConnectionThatIsServedIsKept(t *testing.T) {
 	defer served.Close()
 	_, err = io.WriteString(served, "GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return goroutinesIn("runtime/pprof.profileWriter") > 0 }, patience, patience/1e5)
+	harness.Until(t, "the profile is being written", func() bool { return goroutinesIn("runtime/pprof.profileWriter") > 0 })
 	for range 100 {
 		conn, err := net.Dial("tcp", p.Addr())
 		require.NoError(t, err)

@@ -15,10 +15,10 @@ func TestExampleWaiting(t *testing.T) {
 	alice := connect(t, s)
 	heard := make(chan string, 1)
 	go func() {
-		alice.send("SUBSCRIBE room:1")
-		alice.skip(6) // that she is subscribed
-		alice.skip(6)
-		heard <- alice.line()
+		alice.Send("SUBSCRIBE room:1")
+		alice.Skip(6) // that she is subscribed
+		alice.Skip(6)
+		heard <- alice.Line()
 	}()
 
 	s.WaitSubscribers(t.Context(), "room:1", 1)
@@ -32,7 +32,7 @@ func TestExampleRecording(t *testing.T) {
 	s := servertest.New(t)
 	rooms := s.PatternRecorder("room:*")
 	app := connect(t, s)
-	app.call("CLIENT SETNAME app", "SADD room:1:members alice", "PUBLISH room:1 joined", "PUBLISH room:2 joined")
+	app.AskLine("CLIENT SETNAME app", "SADD room:1:members alice", "PUBLISH room:1 joined", "PUBLISH room:2 joined")
 
 	require.Equal(t, "room:1: joined", rooms.Next(t.Context()).String())
 	require.Equal(t, "room:2: joined", rooms.Next(t.Context()).String())

@@ -1,11 +1,9 @@
 package servertest_test
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"testing"
@@ -21,62 +19,17 @@ import (
 	"github.com/parley-chat/parley/server/servertest"
 )
 
-// A raw is a client that sees each line of what it is sent.
-type raw struct {
-	t    testing.TB
-	conn net.Conn
-	r    *bufio.Reader
-}
-
-func newRaw(t testing.TB, conn net.Conn) *raw {
-	t.Cleanup(func() { conn.Close() })
-	return &raw{t, conn, bufio.NewReader(conn)}
-}
-
 // dialAs connects in memory, under a name.
-func dialAs(t testing.TB, s *servertest.Server, name string) *raw {
+func dialAs(t testing.TB, s *servertest.Server, name string) *harness.Client {
 	t.Helper()
-	conn, err := s.Dial()
-	require.NoError(t, err)
-	c := newRaw(t, conn)
-	c.asks("CLIENT SETNAME "+name, "+OK")
+	c := harness.Connect(t, s.Dial)
+	c.AskLines("CLIENT SETNAME "+name, "+OK")
 	return c
-}
-
-// send sends calls, with line breaks between them.
-func (c *raw) send(calls string) {
-	c.t.Helper()
-	_, err := io.WriteString(c.conn, strings.ReplaceAll(calls, "\n", "\r\n")+"\r\n")
-	require.NoError(c.t, err)
-}
-
-// gets holds the next lines against what they are to be.
-func (c *raw) gets(lines ...string) {
-	c.t.Helper()
-	for _, want := range lines {
-		line, err := c.r.ReadString('\n')
-		require.NoError(c.t, err, "instead of %q", want)
-		require.Equal(c.t, want, strings.TrimSuffix(line, "\r\n"))
-	}
-}
-
-func (c *raw) asks(calls string, lines ...string) {
-	c.t.Helper()
-	c.send(calls)
-	c.gets(lines...)
-}
-
-// ends holds that nothing more comes but this, and then the end of the connection.
-func (c *raw) ends(rest string) {
-	c.t.Helper()
-	got, err := io.ReadAll(c.r)
-	require.NoError(c.t, err)
-	require.Equal(c.t, rest, string(got))
 }
 
 // overEach runs a test over each kind of connection and in both protocols. What is
 // dialled is named "app".
-func overEach(t *testing.T, test func(t *testing.T, s *servertest.Server, app *raw)) {
+func overEach(t *testing.T, test func(t *testing.T, s *servertest.Server, app *harness.Client)) {
 	a := tlstest.New(t)
 	for _, over := range []string{"memory", "tcp", "tls"} {
 		for _, protocol := range []string{"2", "3"} {
@@ -100,10 +53,10 @@ func overEach(t *testing.T, test func(t *testing.T, s *servertest.Server, app *r
 				}
 				require.NoError(t, err)
 				require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
-				app := newRaw(t, conn)
-				app.send("HELLO " + protocol + " SETNAME app\nPING")
+				app := harness.NewClient(t, conn)
+				app.Send("HELLO " + protocol + " SETNAME app\nPING")
 				for line := ""; line != "+PONG\r\n"; {
-					line, err = app.r.ReadString('\n')
+					line, err = app.R.ReadString('\n')
 					require.NoError(t, err)
 				}
 				test(t, s, app)
@@ -115,9 +68,9 @@ func overEach(t *testing.T, test func(t *testing.T, s *servertest.Server, app *r
 
 func TestErrorIsTheReply(t *testing.T) {
 	t.Parallel()
-	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
+	overEach(t, func(t *testing.T, s *servertest.Server, app *harness.Client) {
 		i := s.Inject(servertest.Fault{Command: "set", Key: "user:*", Nth: 2, Error: "ERR it broke"})
-		app.asks("SET other 1\nSET user:1 a\nSET user:1 b\nSET user:1 c XX GET", "+OK", "+OK", "-ERR it broke", "$1", "a")
+		app.AskLines("SET other 1\nSET user:1 a\nSET user:1 b\nSET user:1 c XX GET", "+OK", "+OK", "-ERR it broke", "$1", "a")
 		require.Equal(t, 1, i.Strikes())
 	})
 }
@@ -128,7 +81,7 @@ func TestErrorCountsAsOne(t *testing.T) {
 	s := servertest.New(t)
 	app := dialAs(t, s, "app")
 	s.Inject(servertest.Fault{Command: "get", Error: "OOM"})
-	app.asks("GET k", "-OOM command not allowed when used memory > 'maxmemory'.")
+	app.AskLines("GET k", "-OOM command not allowed when used memory > 'maxmemory'.")
 	v, err := s.Do(t.Context(), "INFO", "everything")
 	require.NoError(t, err)
 	require.Contains(t, v.Str, "errorstat_OOM:count=1")
@@ -144,14 +97,14 @@ func TestErrorWithinTransaction(t *testing.T) {
 	s := servertest.New(t)
 	app := dialAs(t, s, "app")
 	i := s.Inject(servertest.Fault{Error: "READONLY"})
-	app.asks("MULTI\nGET k\nSET k v\nEXEC", "+OK", "+QUEUED", "-READONLY You can't write against a read only replica.",
+	app.AskLines("MULTI\nGET k\nSET k v\nEXEC", "+OK", "+QUEUED", "-READONLY You can't write against a read only replica.",
 		"-EXECABORT Transaction discarded because of previous errors.")
 	i.Undo()
 	i = s.Inject(servertest.Fault{Command: "exec", Error: "BUSY"})
-	app.asks("MULTI\nSET k v\nEXEC\nGET k", "+OK", "+QUEUED",
+	app.AskLines("MULTI\nSET k v\nEXEC\nGET k", "+OK", "+QUEUED",
 		"-EXECABORT Transaction discarded because of: BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.", "$-1")
 	i.Undo()
-	app.asks("MULTI\nSET k v\nEXEC", "+OK", "+QUEUED", "*1", "+OK")
+	app.AskLines("MULTI\nSET k v\nEXEC", "+OK", "+QUEUED", "*1", "+OK")
 }
 
 // Without a command in its aim, a ready-made error strikes the calls that Redis
@@ -165,9 +118,9 @@ func TestReadyMadeErrorStrikesWhatRedisRefuses(t *testing.T) {
 		"NOREPLICAS": "DEL k", "MISCONF": "PING", "CLUSTERDOWN": "GET k", "NOAUTH": "PING",
 	} {
 		i := s.Inject(servertest.Fault{Error: code})
-		app.asks("HELLO 2 y", "-ERR Syntax error in HELLO option 'y'")
-		app.send(refused)
-		line, err := app.r.ReadString('\n')
+		app.AskLines("HELLO 2 y", "-ERR Syntax error in HELLO option 'y'")
+		app.Send(refused)
+		line, err := app.R.ReadString('\n')
 		require.NoError(t, err)
 		require.Regexp(t, "^-"+code+" ", line, refused)
 		i.Undo()
@@ -224,9 +177,9 @@ func TestAims(t *testing.T) {
 			f, err := servertest.ParseFault(aim + ` error="ERR struck" may-miss`)
 			require.NoError(t, err)
 			i := s.Inject(f)
-			got, replies := "", resp.NewReader(app.r)
+			got, replies := "", resp.NewReader(app.R)
 			for n, call := range calls {
-				app.send(call)
+				app.Send(call)
 				v, err := replies.Read()
 				require.NoError(t, err)
 				if v.Str == "ERR struck" {
@@ -247,7 +200,7 @@ func TestFirstFaultStrikes(t *testing.T) {
 	app := dialAs(t, s, "app")
 	s.Inject(servertest.Fault{Command: "get", Nth: 2, Error: "ERR first"})
 	second := s.Inject(servertest.Fault{Command: "get", Nth: 2, Error: "ERR second"})
-	app.asks("GET k\nGET k\nGET k\nGET k", "$-1", "-ERR first", "-ERR second", "$-1")
+	app.AskLines("GET k\nGET k\nGET k\nGET k", "$-1", "-ERR first", "-ERR second", "$-1")
 	second.Undo()
 	second.Undo()
 	require.Equal(t, 1, second.Strikes())
@@ -262,11 +215,11 @@ func TestDelay(t *testing.T) {
 		app, other := dialAs(t, s, "app"), dialAs(t, s, "other")
 		s.Inject(servertest.Fault{Client: "app", Command: "incr", Nth: 2, Delay: time.Minute})
 		begun := time.Now()
-		app.send("INCR n\nINCR n\nPING behind")
-		app.gets(":1")
-		other.asks("INCR n\nINCR n", ":2", ":3")
+		app.Send("INCR n\nINCR n\nPING behind")
+		app.RequireLines(":1")
+		other.AskLines("INCR n\nINCR n", ":2", ":3")
 		require.Zero(t, time.Since(begun))
-		app.gets(":4", "$6", "behind")
+		app.RequireLines(":4", "$6", "behind")
 		require.Equal(t, time.Minute, time.Since(begun))
 	})
 }
@@ -277,11 +230,11 @@ func TestDelayOnManualClock(t *testing.T) {
 	s := servertest.New(t, func(o *servertest.Options) { o.Clock = clock })
 	app := dialAs(t, s, "app")
 	s.Inject(servertest.Fault{Command: "time", Delay: 1500 * time.Millisecond})
-	app.send("TIME\nTIME")
+	app.Send("TIME\nTIME")
 	clock.Advance(1500 * time.Millisecond)
-	app.gets("*2", "$10", "1700000001", "$6", "500000")
+	app.RequireLines("*2", "$10", "1700000001", "$6", "500000")
 	clock.Advance(1500 * time.Millisecond)
-	app.gets("*2", "$10", "1700000003", "$1", "0")
+	app.RequireLines("*2", "$10", "1700000003", "$1", "0")
 }
 
 // Do waits for its delay as for any other call; who gives up has changed nothing.
@@ -308,10 +261,10 @@ func TestUndoOfDelay(t *testing.T) {
 	s := servertest.New(t)
 	app := dialAs(t, s, "app")
 	i := s.Inject(servertest.Fault{Command: "incr", Delay: time.Hour, Error: "ERR after an hour"})
-	app.send("INCR n\nPING")
+	app.Send("INCR n\nPING")
 	require.Equal(t, 1, i.Strikes())
 	i.Undo()
-	app.gets(":1", "+PONG")
+	app.RequireLines(":1", "+PONG")
 }
 
 func TestDelayBeforeAnError(t *testing.T) {
@@ -321,7 +274,7 @@ func TestDelayBeforeAnError(t *testing.T) {
 		app := dialAs(t, s, "app")
 		s.Inject(servertest.Fault{Command: "get", Delay: time.Second, Error: "LOADING"})
 		begun := time.Now()
-		app.asks("GET k", "-LOADING Redis is loading the dataset in memory")
+		app.AskLines("GET k", "-LOADING Redis is loading the dataset in memory")
 		require.Equal(t, time.Second, time.Since(begun))
 	})
 }
@@ -332,10 +285,10 @@ func TestDelayedCallCannotBeUnblocked(t *testing.T) {
 	s := servertest.New(t)
 	app, other := dialAs(t, s, "app"), dialAs(t, s, "other")
 	i := s.Inject(servertest.Fault{Client: "app", Command: "bzpopmin", Delay: time.Hour})
-	app.send("BZPOPMIN z 0")
-	other.asks("CLIENT UNBLOCK 1\nZADD z 1 a", ":0", ":1")
+	app.Send("BZPOPMIN z 0")
+	other.AskLines("CLIENT UNBLOCK 1\nZADD z 1 a", ":0", ":1")
 	i.Undo()
-	app.gets("*3", "$1", "z", "$1", "a", "$1", "1")
+	app.RequireLines("*3", "$1", "z", "$1", "a", "$1", "1")
 }
 
 // A client that is killed while its call is delayed has not made it.
@@ -344,11 +297,11 @@ func TestKilledWhileDelayed(t *testing.T) {
 	s := servertest.New(t)
 	app, other := dialAs(t, s, "app"), dialAs(t, s, "other")
 	i := s.Inject(servertest.Fault{Client: "app", Command: "set", Delay: time.Hour})
-	app.send("SET k v")
-	other.asks("CLIENT KILL ID 1", ":1")
+	app.Send("SET k v")
+	other.AskLines("CLIENT KILL ID 1", ":1")
 	i.Undo()
-	app.ends("")
-	other.asks("GET k", "$-1")
+	app.RequireRest("")
+	other.AskLines("GET k", "$-1")
 }
 
 // Calls that both a pause and a delay keep run once, after both.
@@ -359,8 +312,8 @@ func TestDelayAndPause(t *testing.T) {
 		app, other := dialAs(t, s, "app"), dialAs(t, s, "other")
 		i := s.Inject(servertest.Fault{Client: "app", Command: "incr", Delay: time.Second})
 		begun := time.Now()
-		other.asks("CLIENT PAUSE 3000 WRITE", "+OK")
-		app.asks("INCR n\nGET n", ":1", "$1", "1")
+		other.AskLines("CLIENT PAUSE 3000 WRITE", "+OK")
+		app.AskLines("INCR n\nGET n", ":1", "$1", "1")
 		require.Equal(t, 3*time.Second, time.Since(begun))
 		require.Equal(t, 1, i.Strikes())
 	})
@@ -378,11 +331,11 @@ func TestCuts(t *testing.T) {
 	} {
 		t.Run(servertest.Fault{Cut: cut}.String(), func(t *testing.T) {
 			t.Parallel()
-			overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
+			overEach(t, func(t *testing.T, s *servertest.Server, app *harness.Client) {
 				s.Inject(servertest.Fault{Client: "app", Command: "set", Nth: 2, Cut: cut})
-				app.send("SET k old\nSET k new GET\nSET k newest")
-				app.gets("+OK")
-				app.ends(want.rest)
+				app.Send("SET k old\nSET k new GET\nSET k newest")
+				app.RequireLines("+OK")
+				app.RequireRest(want.rest)
 				v, err := s.Do(t.Context(), "GET", "k")
 				require.NoError(t, err)
 				require.Equal(t, want.value, v.Str)
@@ -394,14 +347,14 @@ func TestCuts(t *testing.T) {
 // A call that waits is cut when it is answered.
 func TestCutOfCallThatWaits(t *testing.T) {
 	t.Parallel()
-	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
+	overEach(t, func(t *testing.T, s *servertest.Server, app *harness.Client) {
 		s.Inject(servertest.Fault{Command: "bzpopmin", Cut: servertest.CutNoReply})
-		app.send("PING\nBZPOPMIN z 0")
-		app.gets("+PONG")
+		app.Send("PING\nBZPOPMIN z 0")
+		app.RequireLines("+PONG")
 		awaitCall(t, s, "bzpopmin")
 		_, err := s.Do(t.Context(), "ZADD", "z", 1, "job")
 		require.NoError(t, err)
-		app.ends("")
+		app.RequireRest("")
 		v, err := s.Do(t.Context(), "ZCARD", "z")
 		require.NoError(t, err)
 		require.Zero(t, v.Int, "the job is lost")
@@ -415,8 +368,8 @@ func TestCutAfterDelay(t *testing.T) {
 		app := dialAs(t, s, "app")
 		s.Inject(servertest.Fault{Command: "get", Delay: time.Second, Cut: servertest.CutBefore})
 		begun := time.Now()
-		app.send("GET k\nPING")
-		app.ends("")
+		app.Send("GET k\nPING")
+		app.RequireRest("")
 		require.Equal(t, time.Second, time.Since(begun))
 	})
 }
@@ -427,9 +380,9 @@ func TestCutOfExec(t *testing.T) {
 	s := servertest.New(t)
 	app := dialAs(t, s, "app")
 	s.Inject(servertest.Fault{Command: "exec", Cut: servertest.CutMidReply})
-	app.send("MULTI\nINCR n\nINCR n\nEXEC")
-	app.gets("+OK", "+QUEUED", "+QUEUED")
-	app.ends("*2\r\n:1")
+	app.Send("MULTI\nINCR n\nINCR n\nEXEC")
+	app.RequireLines("+OK", "+QUEUED", "+QUEUED")
+	app.RequireRest("*2\r\n:1")
 	v, err := s.Do(t.Context(), "GET", "n")
 	require.NoError(t, err)
 	require.Equal(t, "2", v.Str)
@@ -440,24 +393,24 @@ func TestNothingBehindACut(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	app := dialAs(t, s, "app")
-	app.send("HELLO 3\nCLIENT TRACKING ON\nSUBSCRIBE c\nGET k\nPING")
+	app.Send("HELLO 3\nCLIENT TRACKING ON\nSUBSCRIBE c\nGET k\nPING")
 	for line := ""; line != "+PONG\r\n"; {
 		var err error
-		line, err = app.r.ReadString('\n')
+		line, err = app.R.ReadString('\n')
 		require.NoError(t, err)
 	}
 	s.Inject(servertest.Fault{Command: "set", Cut: servertest.CutMidReply})
-	app.send("SET k v")
+	app.Send("SET k v")
 	_, err := s.Do(t.Context(), "PUBLISH", "c", "late")
 	require.NoError(t, err)
-	app.ends("+O")
+	app.RequireRest("+O")
 }
 
 // awaitCall waits until a client is in a call of that name.
 func awaitCall(t testing.TB, s *servertest.Server, name string) {
 	t.Helper()
-	require.Eventually(t, func() bool {
+	harness.Until(t, "CLIENT LIST shows the call", func() bool {
 		v, err := s.Do(t.Context(), "CLIENT", "LIST")
 		return err == nil && strings.Contains(v.Str, "cmd="+name+" ")
-	}, harness.GiveUp, time.Millisecond)
+	})
 }

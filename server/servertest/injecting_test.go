@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server/servertest"
 )
 
@@ -36,11 +37,11 @@ func TestSeedDecidesWhichCallsAreStruck(t *testing.T) {
 	struck := func(seed uint64, turns func(n int) int) [2]string {
 		s := servertest.New(t, func(o *servertest.Options) { o.Seed = seed })
 		s.Inject(servertest.Fault{Command: "incr", Chance: 0.4, Error: "ERR struck"})
-		clients, got := []*raw{dialAs(t, s, "a"), dialAs(t, s, "b")}, [2]string{}
+		clients, got := []*harness.Client{dialAs(t, s, "a"), dialAs(t, s, "b")}, [2]string{}
 		for n := range 60 {
 			i := turns(n)
-			clients[i].send(fmt.Sprint("INCR n", i))
-			line, err := clients[i].r.ReadString('\n')
+			clients[i].Send(fmt.Sprint("INCR n", i))
+			line, err := clients[i].R.ReadString('\n')
 			require.NoError(t, err)
 			got[i] += line[:1]
 		}

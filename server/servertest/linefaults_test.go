@@ -43,17 +43,17 @@ func unsent(t testing.TB, s *servertest.Server) string {
 // come in order when that is undone.
 func TestHold(t *testing.T) {
 	t.Parallel()
-	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
+	overEach(t, func(t *testing.T, s *servertest.Server, app *harness.Client) {
 		i := s.Inject(servertest.Fault{Client: "app", Command: "set", Hold: true})
-		app.send("PING\nSET k v\nPUBLISH c x\nSET end 1")
-		app.gets("+PONG")
-		require.Eventually(t, func() bool { return value(t, s, "end") == "1" }, harness.GiveUp, time.Millisecond)
+		app.Send("PING\nSET k v\nPUBLISH c x\nSET end 1")
+		app.RequireLines("+PONG")
+		harness.Until(t, "the calls have run", func() bool { return value(t, s, "end") == "1" })
 		require.Equal(t, 1, i.Strikes(), "of clients")
 		require.NotEqual(t, "0", unsent(t, s))
 		i.Undo()
-		app.gets("+OK", ":0", "+OK")
-		app.asks("SET k w", "+OK")
-		require.Eventually(t, func() bool { return unsent(t, s) == "0" }, harness.GiveUp, time.Millisecond)
+		app.RequireLines("+OK", ":0", "+OK")
+		app.AskLines("SET k w", "+OK")
+		harness.Until(t, "all is sent", func() bool { return unsent(t, s) == "0" })
 	})
 }
 
@@ -66,13 +66,13 @@ func TestHoldOfMessages(t *testing.T) {
 		app := subscribe(t, s, "app", "c")
 		i := s.Inject(servertest.Fault{Client: "app", Hold: true})
 		publish(t, s, "c", "a", 1)
-		require.NoError(t, app.conn.SetReadDeadline(time.Now().Add(time.Hour)))
-		_, err := app.r.ReadByte()
+		require.NoError(t, app.Conn.SetReadDeadline(time.Now().Add(time.Hour)))
+		_, err := app.R.ReadByte()
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 		publish(t, s, "c", "b", 1)
-		require.NoError(t, app.conn.SetReadDeadline(time.Time{}))
+		require.NoError(t, app.Conn.SetReadDeadline(time.Time{}))
 		i.Undo()
-		app.gets(append(message("c", "a"), message("c", "b")...)...)
+		app.RequireLines(append(message("c", "a"), message("c", "b")...)...)
 	})
 }
 
@@ -85,30 +85,30 @@ func TestHoldIsBounded(t *testing.T) {
 	require.NoError(t, err)
 	app, phone := dialAs(t, s, "app"), subscribe(t, s, "phone", "c")
 	i := s.Inject(servertest.Fault{Client: "*", Hold: true})
-	app.send(strings.Repeat("GET k\n", 100) + "SET end 1")
+	app.Send(strings.Repeat("GET k\n", 100) + "SET end 1")
 	require.Empty(t, value(t, s, "end"))
 	require.NoError(t, s.Check())
 	_, err = s.Do(t.Context(), "CONFIG", "SET", "client-output-buffer-limit", "pubsub 100000 0 0")
 	require.NoError(t, err)
 	publish(t, s, "c", strings.Repeat("x", 200_000), 1)
-	phone.ends("")
+	phone.RequireRest("")
 	require.NoError(t, s.Check())
 	i.Undo()
 	for range 100 {
-		app.gets("$100000", strings.Repeat("x", 100_000))
+		app.RequireLines("$100000", strings.Repeat("x", 100_000))
 	}
-	app.gets("+OK")
+	app.RequireLines("+OK")
 }
 
 // A client that quits while its replies are held back still gets them.
 func TestHoldAndQuit(t *testing.T) {
 	t.Parallel()
-	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
+	overEach(t, func(t *testing.T, s *servertest.Server, app *harness.Client) {
 		i := s.Inject(servertest.Fault{Client: "app", Hold: true})
-		app.send("SET k v\nQUIT\nPING")
-		require.Eventually(t, func() bool { return value(t, s, "k") == "v" }, harness.GiveUp, time.Millisecond)
+		app.Send("SET k v\nQUIT\nPING")
+		harness.Until(t, "the call has run", func() bool { return value(t, s, "k") == "v" })
 		i.Undo()
-		app.ends("+OK\r\n+OK\r\n")
+		app.RequireRest("+OK\r\n+OK\r\n")
 	})
 }
 
@@ -116,15 +116,15 @@ func TestHoldAndQuit(t *testing.T) {
 // connection ends. Undo lets everything go on, in order.
 func TestPartition(t *testing.T) {
 	t.Parallel()
-	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
+	overEach(t, func(t *testing.T, s *servertest.Server, app *harness.Client) {
 		other := dialAs(t, s, "other")
 		i := s.Inject(servertest.Fault{Client: "app", Partition: true})
 		require.Equal(t, 1, i.Strikes())
-		app.send("SET k app\nGET k\nPING")
-		other.asks("SET k other\nGET k", "+OK", "$5", "other")
+		app.Send("SET k app\nGET k\nPING")
+		other.AskLines("SET k other\nGET k", "+OK", "$5", "other")
 		require.Equal(t, "other", value(t, s, "k"))
 		i.Undo()
-		app.gets("+OK", "$3", "app", "+PONG")
+		app.RequireLines("+OK", "$3", "app", "+PONG")
 		require.Equal(t, "app", value(t, s, "k"))
 	})
 }
@@ -132,20 +132,20 @@ func TestPartition(t *testing.T) {
 // A partition may begin with a call, which then does not come in before its end.
 func TestPartitionFromACallOn(t *testing.T) {
 	t.Parallel()
-	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
+	overEach(t, func(t *testing.T, s *servertest.Server, app *harness.Client) {
 		i := s.Inject(servertest.Fault{Client: "app", Command: "set", Nth: 2, Partition: true})
-		app.send("SET k 1\nSET k 2\nGET k")
-		app.gets("+OK")
+		app.Send("SET k 1\nSET k 2\nGET k")
+		app.RequireLines("+OK")
 		awaitStrike(t, i)
 		require.Equal(t, "1", value(t, s, "k"))
 		i.Undo()
-		app.gets("+OK", "$1", "2")
+		app.RequireLines("+OK", "$1", "2")
 	})
 }
 
 func awaitStrike(t testing.TB, i *servertest.Injection) {
 	t.Helper()
-	require.Eventually(t, func() bool { return i.Strikes() > 0 }, harness.GiveUp, time.Millisecond)
+	harness.Until(t, "the fault has applied", func() bool { return i.Strikes() > 0 })
 }
 
 // A call that had come in before goes on, and its reply waits behind the partition.
@@ -154,19 +154,19 @@ func TestPartitionOfAClientThatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := servertest.New(t)
 		app := dialAs(t, s, "app")
-		app.send("BZPOPMIN z 60\nPING")
+		app.Send("BZPOPMIN z 60\nPING")
 		i := s.Inject(servertest.Fault{Client: "app", Partition: true})
 		_, err := s.Do(t.Context(), "ZADD", "z", 1, "job")
 		require.NoError(t, err)
 		v, err := s.Do(t.Context(), "ZCARD", "z")
 		require.NoError(t, err)
 		require.Zero(t, v.Int)
-		require.NoError(t, app.conn.SetReadDeadline(time.Now().Add(time.Hour)))
-		_, err = app.r.ReadByte()
+		require.NoError(t, app.Conn.SetReadDeadline(time.Now().Add(time.Hour)))
+		_, err = app.R.ReadByte()
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
-		require.NoError(t, app.conn.SetReadDeadline(time.Time{}))
+		require.NoError(t, app.Conn.SetReadDeadline(time.Time{}))
 		i.Undo()
-		app.gets("*3", "$1", "z", "$3", "job", "$1", "1", "+PONG")
+		app.RequireLines("*3", "$1", "z", "$3", "job", "$1", "1", "+PONG")
 	})
 }
 
@@ -178,42 +178,42 @@ func TestPartitionOfWhoComesLater(t *testing.T) {
 	i := s.Inject(servertest.Fault{Client: "app", Partition: true})
 	conn, err := s.Dial()
 	require.NoError(t, err)
-	app := newRaw(t, conn)
-	app.send("SUBSCRIBE c\nCLIENT SETNAME other")
-	app.gets("*3", "$9", "subscribe", "$1", "c", ":1", "-ERR Can't execute 'client|setname': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context")
-	app.asks("UNSUBSCRIBE", "*3", "$11", "unsubscribe", "$1", "c", ":0")
-	app.asks("CLIENT SETNAME app", "+OK")
-	app.send("PING")
+	app := harness.NewClient(t, conn)
+	app.Send("SUBSCRIBE c\nCLIENT SETNAME other")
+	app.RequireLines("*3", "$9", "subscribe", "$1", "c", ":1", "-ERR Can't execute 'client|setname': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context")
+	app.AskLines("UNSUBSCRIBE", "*3", "$11", "unsubscribe", "$1", "c", ":0")
+	app.AskLines("CLIENT SETNAME app", "+OK")
+	app.Send("PING")
 	require.Equal(t, 1, i.Strikes())
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Millisecond)))
-	_, err = app.r.ReadByte()
+	_, err = app.R.ReadByte()
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	require.NoError(t, conn.SetReadDeadline(time.Time{}))
 	i.Undo()
-	app.gets("+PONG")
+	app.RequireLines("+PONG")
 }
 
 // The server learns that a partitioned client has gone when the partition is over:
 // until then it is subscribed. What it had sent runs first.
 func TestPartitionedClientGoes(t *testing.T) {
 	t.Parallel()
-	overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
-		app.send("SUBSCRIBE c")
+	overEach(t, func(t *testing.T, s *servertest.Server, app *harness.Client) {
+		app.Send("SUBSCRIBE c")
 		for line := ""; line != ":1\r\n"; {
 			var err error
-			line, err = app.r.ReadString('\n')
+			line, err = app.R.ReadString('\n')
 			require.NoError(t, err)
 		}
 		i := s.Inject(servertest.Fault{Client: "app", Partition: true})
-		app.send("SUBSCRIBE d")
-		require.NoError(t, app.conn.Close())
+		app.Send("SUBSCRIBE d")
+		require.NoError(t, app.Close())
 		publish(t, s, "c", "x", 1)
 		publish(t, s, "d", "x", 0)
 		i.Undo()
-		require.Eventually(t, func() bool {
+		harness.Until(t, "all clients are gone", func() bool {
 			v, err := s.Do(t.Context(), "CLIENT", "LIST")
 			return err == nil && v.Str == ""
-		}, harness.GiveUp, time.Millisecond)
+		})
 		publish(t, s, "c", "x", 0)
 	})
 }
@@ -225,12 +225,12 @@ func TestPartitionsAddUp(t *testing.T) {
 	s := servertest.New(t)
 	app := dialAs(t, s, "app")
 	first := s.Inject(servertest.Fault{Client: "app", Command: "set", Partition: true})
-	app.send("SET k v\nSET k w")
+	app.Send("SET k v\nSET k w")
 	second := s.Inject(servertest.Fault{ID: 1, Partition: true})
 	first.Undo()
 	require.Empty(t, value(t, s, "k"))
 	second.Undo()
-	app.gets("+OK", "+OK")
+	app.RequireLines("+OK", "+OK")
 	require.Equal(t, "w", value(t, s, "k"))
 }
 
@@ -241,14 +241,14 @@ func TestPartitionAndTimeouts(t *testing.T) {
 		s := servertest.New(t)
 		app := dialAs(t, s, "app")
 		i := s.Inject(servertest.Fault{Client: "app", Partition: true})
-		require.NoError(t, app.conn.SetDeadline(time.Now().Add(3*time.Second)))
+		require.NoError(t, app.Conn.SetDeadline(time.Now().Add(3*time.Second)))
 		begun := time.Now()
-		_, err := app.r.ReadByte()
+		_, err := app.R.ReadByte()
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 		require.Equal(t, 3*time.Second, time.Since(begun))
-		require.NoError(t, app.conn.SetDeadline(time.Now().Add(3*time.Second)))
+		require.NoError(t, app.Conn.SetDeadline(time.Now().Add(3*time.Second)))
 		for err = nil; err == nil; { // until as much waits as may
-			_, err = app.conn.Write(make([]byte, 1<<20))
+			_, err = app.Conn.Write(make([]byte, 1<<20))
 		}
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 		require.Equal(t, 6*time.Second, time.Since(begun))
@@ -263,16 +263,16 @@ func TestCloseDuringFaults(t *testing.T) {
 	for _, fault := range []string{"client=app partition", "client=app hold", "client=app command=set partition", "client=app command=set hold", "client=app delay=1h"} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
-			overEach(t, func(t *testing.T, s *servertest.Server, app *raw) {
+			overEach(t, func(t *testing.T, s *servertest.Server, app *harness.Client) {
 				f, err := servertest.ParseFault(fault)
 				require.NoError(t, err)
 				i := s.Inject(f)
-				app.send("SET k v\nSET k w\nQUIT")
+				app.Send("SET k v\nSET k w\nQUIT")
 				awaitStrike(t, i)
 				begun := time.Now()
 				require.NoError(t, s.Close())
 				harness.RequireWithin(t, time.Since(begun), 5*time.Second, "Close")
-				rest, err := io.ReadAll(app.r)
+				rest, err := io.ReadAll(app.R)
 				if err != nil { // a network may tell so that the server had input left
 					require.True(t, errors.As(err, new(*net.OpError)), err)
 				}
@@ -338,7 +338,7 @@ func TestRandomFaults(t *testing.T) {
 		i.Undo()
 	}
 	require.NoError(t, s.Check())
-	dialAs(t, s, "last").asks("PING", "+PONG")
+	dialAs(t, s, "last").AskLines("PING", "+PONG")
 }
 
 // visit connects, makes some calls, and reads what comes in the time it has.

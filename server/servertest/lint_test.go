@@ -29,9 +29,9 @@ func TestExampleLint(t *testing.T) {
 		o.Lint.Fail = []servertest.Rule{servertest.RuleSInter} // the others are logged
 	})
 	app := connect(t, s)
-	app.call("CLIENT SETNAME app", "SET session:1 alice", "SET session:2 bob EX 60")
-	app.call("SET room:1 open", "EXPIRE room:1 60 NX", "EXPIRE room:1 90 NX")
-	app.call("DEL {room:1}:members room:2")
+	app.AskLine("CLIENT SETNAME app", "SET session:1 alice", "SET session:2 bob EX 60")
+	app.AskLine("SET room:1 open", "EXPIRE room:1 60 NX", "EXPIRE room:1 90 NX")
+	app.AskLine("DEL {room:1}:members room:2")
 
 	var list []string
 	for _, f := range s.Findings() {
@@ -47,7 +47,7 @@ func TestExampleLint(t *testing.T) {
 func TestNothingIsFoundUnlessAskedFor(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	connect(t, s).call("SET k v EX 1 NX GET", "DEL a b")
+	connect(t, s).AskLine("SET k v EX 1 NX GET", "DEL a b")
 	require.Empty(t, s.Findings())
 }
 
@@ -78,8 +78,8 @@ func TestNewerOptionsAreFound(t *testing.T) {
 	} {
 		s := linted(t, servertest.Lint{Version: test.version})
 		c := connect(t, s)
-		c.send(test.call)
-		c.line()
+		c.Send(test.call)
+		c.Line()
 		var what []string
 		for _, f := range s.Findings() {
 			what = append(what, f.What)
@@ -92,13 +92,13 @@ func TestKeysInSeveralSlotsAreFound(t *testing.T) {
 	t.Parallel()
 	s := linted(t, servertest.Lint{CrossSlot: true})
 	c := connect(t, s)
-	c.call("DEL {u}:1 {u}:2", "DEL u {u}", "GET a", "GET b")
+	c.AskLine("DEL {u}:1 {u}:2", "DEL u {u}", "GET a", "GET b")
 	require.Empty(t, found(s))
-	c.call("MULTI", "GET {u}:1", "PING", "GET {u}:2")
-	c.send("EXEC")
-	c.skip(4)
+	c.AskLine("MULTI", "GET {u}:1", "PING", "GET {u}:2")
+	c.Send("EXEC")
+	c.Skip(4)
 	require.Empty(t, found(s))
-	c.call("MULTI", "GET a", "GET b", "DISCARD", "GET b", "RENAME a b")
+	c.AskLine("MULTI", "GET a", "GET b", "DISCARD", "GET b", "RENAME a b")
 	require.Equal(t, []string{
 		"cross-slot: MULTI with keys in several slots, at GET: a cluster answers CROSSSLOT; 1 time, first by client 1: GET b",
 		"cross-slot: RENAME with keys in several slots: a cluster answers CROSSSLOT; 1 time, first by client 1: RENAME a b",
@@ -109,7 +109,7 @@ func TestKeysAndIntersectionsAreFound(t *testing.T) {
 	t.Parallel()
 	s := linted(t, servertest.LintAll())
 	c := connect(t, s)
-	c.call("SADD {r}:m 1", "ZADD {r}:online 1 2", "SINTER {r}:m {r}:m", "SINTER {r}:m {r}:online", "SINTERCARD 2 {r}:m {r}:online", "KEYS none*")
+	c.AskLine("SADD {r}:m 1", "ZADD {r}:online 1 2", "SINTER {r}:m {r}:m", "SINTER {r}:m {r}:online", "SINTERCARD 2 {r}:m {r}:online", "KEYS none*")
 	require.Equal(t, []string{
 		"keys: KEYS walks through all keys while everybody waits: SCAN does not; 1 time, first by client 1: KEYS none*",
 		"sinter: SINTER over a sorted set: Redis answers WRONGTYPE; 1 time, first by client 1: SINTER {r}:m {r}:online",
@@ -121,12 +121,12 @@ func TestKeysWithoutTTLAreFoundAtTheEnd(t *testing.T) {
 	t.Parallel()
 	s := linted(t, servertest.Lint{TTLPrefixes: []string{"online:"}})
 	c := connect(t, s)
-	c.call("SET online:1 1", "SET online:2 1", "SET online:3 1 EX 5", "SET other 1")
+	c.AskLine("SET online:1 1", "SET online:2 1", "SET online:3 1 EX 5", "SET other 1")
 	require.Len(t, found(s), 1)
 	require.Equal(t, 2, s.Findings()[0].Count)
-	c.call("EXPIRE online:1 5", "DEL online:2")
+	c.AskLine("EXPIRE online:1 5", "DEL online:2")
 	require.Empty(t, found(s))
-	c.call("PERSIST online:1")
+	c.AskLine("PERSIST online:1")
 	require.NoError(t, s.Close())
 	require.Equal(t, []string{"ttl: a key under online: has no TTL; 1 time, first by client 1: PERSIST online:1"}, found(s))
 }
@@ -135,9 +135,9 @@ func TestSubscriptionsNeverGivenUpAreFound(t *testing.T) {
 	t.Parallel()
 	s := linted(t, servertest.Lint{Subscriptions: true, Abandoned: true})
 	a, b := connect(t, s), connect(t, s)
-	a.send("SUBSCRIBE room:1", "PSUBSCRIBE room:*")
-	b.send("SUBSCRIBE room:1", "SSUBSCRIBE shard", "SUNSUBSCRIBE shard")
-	b.conn.Close()
+	a.Send("SUBSCRIBE room:1", "PSUBSCRIBE room:*")
+	b.Send("SUBSCRIBE room:1", "SSUBSCRIBE shard", "SUNSUBSCRIBE shard")
+	b.Close()
 	s.Close()
 	require.Equal(t, []string{
 		"subscriptions: a client has left, subscribed to room:1; 1 time, first by client 2",

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server/servertest"
 )
 
@@ -15,9 +16,9 @@ func message(channel, payload string) []string {
 }
 
 // subscribe connects a subscriber.
-func subscribe(t testing.TB, s *servertest.Server, name, channel string) *raw {
+func subscribe(t testing.TB, s *servertest.Server, name, channel string) *harness.Client {
 	c := dialAs(t, s, name)
-	c.asks("SUBSCRIBE "+channel, "*3", "$9", "subscribe", fmt.Sprint("$", len(channel)), channel, ":1")
+	c.AskLines("SUBSCRIBE "+channel, "*3", "$9", "subscribe", fmt.Sprint("$", len(channel)), channel, ":1")
 	return c
 }
 
@@ -41,9 +42,9 @@ func TestMessagesDroppedAndDoubled(t *testing.T) {
 	publish(t, s, "other", "c", 0)
 	twice.Undo()
 	publish(t, s, "room:1", "d", 3)
-	phone.gets(append(message("room:1", "a"), message("room:1", "d")...)...)
-	tablet.gets(append(append(append(message("room:1", "a"), message("room:1", "b")...), message("room:1", "b")...), message("room:1", "d")...)...)
-	web.gets(append(append(message("room:1", "a"), message("room:1", "b")...), message("room:1", "d")...)...)
+	phone.RequireLines(append(message("room:1", "a"), message("room:1", "d")...)...)
+	tablet.RequireLines(append(append(append(message("room:1", "a"), message("room:1", "b")...), message("room:1", "b")...), message("room:1", "d")...)...)
+	web.RequireLines(append(append(message("room:1", "a"), message("room:1", "b")...), message("room:1", "d")...)...)
 	require.Equal(t, 1, lost.Strikes())
 	require.Equal(t, 1, twice.Strikes())
 }
@@ -56,17 +57,17 @@ func TestMessagesOfEachKind(t *testing.T) {
 	app := dialAs(t, s, "app")
 	_, err := s.Do(t.Context(), "CONFIG", "SET", "notify-keyspace-events", "KA")
 	require.NoError(t, err)
-	app.asks("HELLO 3 SETNAME app", "%7", "$6", "server", "$5", "redis", "$7", "version", "$6", "7.0.15", "$5", "proto", ":3", "$2", "id", ":1",
+	app.AskLines("HELLO 3 SETNAME app", "%7", "$6", "server", "$5", "redis", "$7", "version", "$6", "7.0.15", "$5", "proto", ":3", "$2", "id", ":1",
 		"$4", "mode", "$10", "standalone", "$4", "role", "$6", "master", "$7", "modules", "*0")
-	app.asks("PSUBSCRIBE room:*\nSSUBSCRIBE shard\nSUBSCRIBE __keyspace@0__:k", ">3", "$10", "psubscribe", "$6", "room:*", ":1",
+	app.AskLines("PSUBSCRIBE room:*\nSSUBSCRIBE shard\nSUBSCRIBE __keyspace@0__:k", ">3", "$10", "psubscribe", "$6", "room:*", ":1",
 		">3", "$10", "ssubscribe", "$5", "shard", ":1", ">3", "$9", "subscribe", "$16", "__keyspace@0__:k", ":2")
 	i := s.Inject(servertest.Fault{Client: "app", Drop: true})
-	app.asks("PUBLISH room:1 x\nSPUBLISH shard x\nSET k v\nPING", ":1", ":1", "+OK", "+PONG")
+	app.AskLines("PUBLISH room:1 x\nSPUBLISH shard x\nSET k v\nPING", ":1", ":1", "+OK", "+PONG")
 	require.Equal(t, 3, i.Strikes())
 	i.Undo()
 	i = s.Inject(servertest.Fault{Client: "app", Channel: "shard", Double: true})
 	shard := []string{">3", "$8", "smessage", "$5", "shard", "$1", "x"}
-	app.asks("SPUBLISH shard x\nDEL k", append(append(append([]string{}, shard...), shard...), ":1",
+	app.AskLines("SPUBLISH shard x\nDEL k", append(append(append([]string{}, shard...), shard...), ":1",
 		">3", "$7", "message", "$16", "__keyspace@0__:k", "$3", "del", ":1")...)
 	require.Equal(t, 1, i.Strikes())
 }

@@ -9,15 +9,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server"
 	"github.com/parley-chat/parley/server/servertest"
 )
 
-func do(t testing.TB, s *servertest.Server, args ...any) {
-	t.Helper()
-	_, err := s.Do(t.Context(), args...)
-	require.NoError(t, err)
-}
+// do makes a call on a server without a connection.
+var do = harness.Do[resp.Value]
 
 func TestRecorderKeepsTheOrderOfAllChannels(t *testing.T) {
 	t.Parallel()
@@ -25,10 +24,10 @@ func TestRecorderKeepsTheOrderOfAllChannels(t *testing.T) {
 	s := servertest.New(t, func(o *servertest.Options) { o.Clock = server.NewManualClock(now) })
 	all, two, rooms := s.Recorder(), s.Recorder("room:1", "news"), s.PatternRecorder("room:[0-9]", "room:*")
 	c := connect(t, s)
-	c.send("SUBSCRIBE room:1")
-	c.skip(6)
-	c.send("PSUBSCRIBE room:*")
-	c.skip(6)
+	c.Send("SUBSCRIBE room:1")
+	c.Skip(6)
+	c.Send("PSUBSCRIBE room:*")
+	c.Skip(6)
 	for _, m := range []string{"room:1 a", "news b", "room:x c", "room:1 d"} {
 		channel, payload, _ := strings.Cut(m, " ")
 		do(t, s, "PUBLISH", channel, payload)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/internal/testkit"
 	"github.com/parley-chat/parley/server"
 	"github.com/parley-chat/parley/server/servertest"
@@ -44,22 +46,22 @@ func insideAndOutside(t *testing.T, test func(t *testing.T, s *servertest.Server
 func TestKeysAndFieldsGoAtTheirTime(t *testing.T) {
 	insideAndOutside(t, func(t *testing.T, s *servertest.Server) {
 		l := dial(t, s)
-		l.send("SET k v EX 30", "HSET h f v g w", "HPEXPIRE h 20000 FIELDS 1 f", "SET m v EXAT "+fmt.Sprint(s.Now().Unix()+40))
+		l.Send("SET k v EX 30", "HSET h f v g w", "HPEXPIRE h 20000 FIELDS 1 f", "SET m v EXAT "+fmt.Sprint(s.Now().Unix()+40))
 		for range 4 {
-			l.read()
+			l.Read()
 		}
 		s.Advance(20 * time.Second)
-		require.Equal(t, `(integer) 1`, l.ask("HEXISTS h f"))
-		require.Equal(t, `(integer) 10000`, l.ask("PTTL k"))
+		require.Equal(t, `(integer) 1`, l.Ask("HEXISTS h f"))
+		require.Equal(t, `(integer) 10000`, l.Ask("PTTL k"))
 		s.Advance(time.Millisecond)
-		require.Equal(t, `(integer) 0`, l.ask("HEXISTS h f"))
+		require.Equal(t, `(integer) 0`, l.Ask("HEXISTS h f"))
 		s.Advance(10*time.Second - time.Millisecond)
-		require.Equal(t, `(integer) 1`, l.ask("EXISTS k"))
+		require.Equal(t, `(integer) 1`, l.Ask("EXISTS k"))
 		s.Advance(time.Millisecond)
-		require.Equal(t, `(integer) 0`, l.ask("EXISTS k"))
-		require.Equal(t, `(integer) 1`, l.ask("EXISTS m"))
+		require.Equal(t, `(integer) 0`, l.Ask("EXISTS k"))
+		require.Equal(t, `(integer) 1`, l.Ask("EXISTS m"))
 		s.Advance(10 * time.Second)
-		require.Equal(t, `(integer) 0`, l.ask("EXISTS m"))
+		require.Equal(t, `(integer) 0`, l.Ask("EXISTS m"))
 	})
 }
 
@@ -68,22 +70,22 @@ func TestKeysAndFieldsGoAtTheirTime(t *testing.T) {
 func TestAdvanceKeepsTheOrderOfDeadlines(t *testing.T) {
 	insideAndOutside(t, func(t *testing.T, s *servertest.Server) {
 		owner, events, waiting := dial(t, s), dial(t, s), dial(t, s)
-		require.Equal(t, "OK", owner.ask("CONFIG SET notify-keyspace-events Exg"))
+		require.Equal(t, "OK", owner.Ask("CONFIG SET notify-keyspace-events Exg"))
 		for _, seconds := range []int{5, 1, 3} {
-			require.Equal(t, "OK", owner.ask(fmt.Sprintf("SET k%d v EX %[1]d", seconds)))
+			require.Equal(t, "OK", owner.Ask(fmt.Sprintf("SET k%d v EX %[1]d", seconds)))
 		}
-		events.send("PSUBSCRIBE __keyevent@0__:*")
-		events.read()
-		waiting.send("BZPOPMIN queue 2", "DEL k3 k5", "BZPOPMIN queue 7", "TIME")
+		events.Send("PSUBSCRIBE __keyevent@0__:*")
+		events.Read()
+		waiting.Send("BZPOPMIN queue 2", "DEL k3 k5", "BZPOPMIN queue 7", "TIME")
 		begun := s.Now()
 		s.Advance(time.Minute)
 
 		for _, want := range []string{"expired k1", "del k3", "del k5"} {
-			event := strings.Fields(events.read())
+			event := strings.Fields(events.Read())
 			require.Equal(t, want, strings.Join([]string{unquote(event[5])[len("__keyevent@0__:"):], unquote(event[7])}, " "))
 		}
-		require.Equal(t, []string{"(nil)", "(integer) 2", "(nil)"}, []string{waiting.read(), waiting.read(), waiting.read()})
-		require.Contains(t, waiting.read(), fmt.Sprint(begun.Add(9*time.Second).Unix()))
+		require.Equal(t, []string{"(nil)", "(integer) 2", "(nil)"}, []string{waiting.Read(), waiting.Read(), waiting.Read()})
+		require.Contains(t, waiting.Read(), fmt.Sprint(begun.Add(9*time.Second).Unix()))
 	})
 }
 
@@ -92,15 +94,15 @@ func unquote(s string) string { return strings.Trim(s, `"`) }
 func TestPauseEndsAtItsTime(t *testing.T) {
 	insideAndOutside(t, func(t *testing.T, s *servertest.Server) {
 		l, held := dial(t, s), dial(t, s)
-		require.Equal(t, "OK", l.ask("CLIENT PAUSE 5000 WRITE"))
-		held.send("SET k 1 PX 1000", "PEXPIRETIME k")
+		require.Equal(t, "OK", l.Ask("CLIENT PAUSE 5000 WRITE"))
+		held.Send("SET k 1 PX 1000", "PEXPIRETIME k")
 		s.Advance(4999 * time.Millisecond)
-		require.Equal(t, "(integer) 0", l.ask("EXISTS k"))
+		require.Equal(t, "(integer) 0", l.Ask("EXISTS k"))
 		end := s.Now().UnixMilli() + 1
 		s.Advance(time.Millisecond)
-		require.Equal(t, "(integer) 1", l.ask("EXISTS k"))
-		require.Equal(t, "OK", held.read())
-		require.Equal(t, fmt.Sprintf("(integer) %d", end+1000), held.read())
+		require.Equal(t, "(integer) 1", l.Ask("EXISTS k"))
+		require.Equal(t, "OK", held.Read())
+		require.Equal(t, fmt.Sprintf("(integer) %d", end+1000), held.Read())
 	})
 }
 
@@ -108,38 +110,38 @@ func TestPauseEndsAtItsTime(t *testing.T) {
 func TestThereIsOneTime(t *testing.T) {
 	insideAndOutside(t, func(t *testing.T, s *servertest.Server) {
 		l, quiet := dial(t, s), dial(t, s)
-		require.Equal(t, "OK", quiet.ask("CLIENT SETNAME quiet"))
-		require.Equal(t, "OK", l.ask("SET k v"))
+		require.Equal(t, "OK", quiet.Ask("CLIENT SETNAME quiet"))
+		require.Equal(t, "OK", l.Ask("SET k v"))
 		s.Advance(90 * time.Second)
 
-		require.Contains(t, l.ask("TIME"), fmt.Sprintf("%q", fmt.Sprint(s.Now().Unix())))
-		require.Equal(t, "(integer) 90", l.ask("OBJECT IDLETIME k"))
-		require.Regexp(t, `name=quiet age=90 idle=90 `, l.ask("CLIENT LIST"))
-		require.Contains(t, l.ask("INFO server"), `uptime_in_seconds:90\r\n`)
+		require.Contains(t, l.Ask("TIME"), fmt.Sprintf("%q", fmt.Sprint(s.Now().Unix())))
+		require.Equal(t, "(integer) 90", l.Ask("OBJECT IDLETIME k"))
+		require.Regexp(t, `name=quiet age=90 idle=90 `, l.Ask("CLIENT LIST"))
+		require.Contains(t, l.Ask("INFO server"), `uptime_in_seconds:90\r\n`)
 
-		require.Equal(t, "OK", l.ask("CONFIG SET slowlog-log-slower-than 0"))
-		require.Contains(t, l.ask("SLOWLOG GET 1"), fmt.Sprintf("(integer) %d", s.Now().Unix()))
+		require.Equal(t, "OK", l.Ask("CONFIG SET slowlog-log-slower-than 0"))
+		require.Contains(t, l.Ask("SLOWLOG GET 1"), fmt.Sprintf("(integer) %d", s.Now().Unix()))
 	})
 }
 
 func TestWhoIsTooLateIsCutOffAtItsTime(t *testing.T) {
 	insideAndOutside(t, func(t *testing.T, s *servertest.Server) {
 		l, slow := dial(t, s), dial(t, s)
-		require.Equal(t, "OK", l.ask(`CONFIG SET client-output-buffer-limit "pubsub 0 50000 10"`))
-		slow.send("SUBSCRIBE room")
+		require.Equal(t, "OK", l.Ask(`CONFIG SET client-output-buffer-limit "pubsub 0 50000 10"`))
+		slow.Send("SUBSCRIBE room")
 		for range 2 {
-			require.Equal(t, "(integer) 1", l.ask("PUBLISH room "+strings.Repeat("x", 50_000)))
+			require.Equal(t, "(integer) 1", l.Ask("PUBLISH room "+strings.Repeat("x", 50_000)))
 		}
 		s.Advance(10 * time.Second)
-		require.Equal(t, "(integer) 1", l.ask("PUBLISH room hello"))
+		require.Equal(t, "(integer) 1", l.Ask("PUBLISH room hello"))
 		s.Advance(time.Millisecond)
-		require.Equal(t, "(integer) 0", l.ask("PUBLISH room hello"))
+		require.Equal(t, "(integer) 0", l.Ask("PUBLISH room hello"))
 
-		require.Equal(t, "OK", l.ask("CONFIG SET timeout 60"))
+		require.Equal(t, "OK", l.Ask("CONFIG SET timeout 60"))
 		s.Advance(59 * time.Second)
-		require.Equal(t, "PONG", l.ask("PING"))
+		require.Equal(t, "PONG", l.Ask("PING"))
 		s.Advance(61 * time.Second)
-		_, err := l.replies.Read()
+		_, err := resp.NewReader(l.R).Read()
 		require.Error(t, err)
 	})
 }
@@ -149,7 +151,8 @@ func TestManualClockStartsAtTheRealTimeOrWhereItIsTold(t *testing.T) {
 	require.WithinDuration(t, time.Now(), servertest.New(t).Now(), time.Minute)
 	start := time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
 	s := servertest.New(t, func(o *servertest.Options) { o.Start = start })
-	time.Sleep(2 * time.Millisecond)
+	begun := time.Now()
+	harness.Until(t, "real time passes", func() bool { return time.Since(begun) > 2*time.Millisecond })
 	require.Equal(t, start, s.Now())
 	s.Advance(time.Hour)
 	require.Equal(t, start.Add(time.Hour), s.Now())
@@ -160,19 +163,19 @@ func TestServersWithOneClockMoveTogether(t *testing.T) {
 	clock := server.NewManualClock(time.Now())
 	shared := func(o *servertest.Options) { o.Clock = clock }
 	a, b := dial(t, servertest.New(t, shared)), servertest.New(t, shared)
-	require.Equal(t, "OK", a.ask("SET k v PX 500"))
+	require.Equal(t, "OK", a.Ask("SET k v PX 500"))
 	b.Advance(time.Second)
-	require.Equal(t, "(integer) 0", a.ask("EXISTS k"))
+	require.Equal(t, "(integer) 0", a.Ask("EXISTS k"))
 }
 
 func TestServerThatRunsInRealTimeCanBeMovedOn(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t, func(o *servertest.Options) { o.Clock = &server.RunningClock{} })
 	l := dial(t, s)
-	require.Equal(t, "OK", l.ask("SET k v EX 3600"))
-	require.Equal(t, "(nil)", l.ask("BZPOPMIN queue 0.01")) // by itself
+	require.Equal(t, "OK", l.Ask("SET k v EX 3600"))
+	require.Equal(t, "(nil)", l.Ask("BZPOPMIN queue 0.01")) // by itself
 	s.Advance(time.Hour)
-	require.Equal(t, "(integer) 0", l.ask("EXISTS k"))
+	require.Equal(t, "(integer) 0", l.Ask("EXISTS k"))
 }
 
 // fixed is a clock that nobody can move.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/server/servertest"
 )
 
@@ -19,25 +20,25 @@ func TestWhoWaitsLetsTimeMoveOn(t *testing.T) {
 	waits := map[string]func(t *testing.T, s *servertest.Server) (end func()){
 		"a blocked call": func(t *testing.T, s *servertest.Server) func() {
 			l := dial(t, s)
-			l.send("BZPOPMIN queue 0")
-			go l.replies.Read()
+			l.Send("BZPOPMIN queue 0")
+			go resp.NewReader(l.R).Read()
 			return func() { l.Close() }
 		},
 		"a subscriber": func(t *testing.T, s *servertest.Server) func() {
 			l := dial(t, s)
-			l.send("SUBSCRIBE room")
-			go io.Copy(io.Discard, l)
+			l.Send("SUBSCRIBE room")
+			go io.Copy(io.Discard, l.Conn)
 			return func() { l.Close() }
 		},
 		"a reader with a deadline": func(t *testing.T, s *servertest.Server) func() {
 			l := dial(t, s)
 			require.NoError(t, l.SetReadDeadline(time.Now().Add(2*time.Hour)))
-			go l.replies.Read()
+			go resp.NewReader(l.R).Read()
 			return func() { l.Close() }
 		},
 		"a writer without room": func(t *testing.T, s *servertest.Server) func() {
 			l := dial(t, s)
-			require.Equal(t, "OK", l.ask("SET k "+strings.Repeat("x", 60_000)))
+			require.Equal(t, "OK", l.Ask("SET k "+strings.Repeat("x", 60_000)))
 			go func() {
 				for calls := strings.Repeat("GET k\r\n", 100_000); ; {
 					if _, err := io.WriteString(l, calls); err != nil {
@@ -53,9 +54,9 @@ func TestWhoWaitsLetsTimeMoveOn(t *testing.T) {
 		},
 		"a call that is held back": func(t *testing.T, s *servertest.Server) func() {
 			l := dial(t, s)
-			require.Equal(t, "OK", l.ask("CLIENT PAUSE 7200000 WRITE"))
-			l.send("SET k v")
-			go l.replies.Read()
+			require.Equal(t, "OK", l.Ask("CLIENT PAUSE 7200000 WRITE"))
+			l.Send("SET k v")
+			go resp.NewReader(l.R).Read()
 			return func() { l.Close() }
 		},
 	}

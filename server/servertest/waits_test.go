@@ -35,7 +35,7 @@ func TestSubscribersAreWaitedFor(t *testing.T) {
 	over(t, func(t *testing.T, s *servertest.Server) {
 		go func() {
 			for range 2 {
-				connect(t, s).send("SUBSCRIBE room:1 room:2", "PSUBSCRIBE room:*", "SSUBSCRIBE shard")
+				connect(t, s).Send("SUBSCRIBE room:1 room:2", "PSUBSCRIBE room:*", "SSUBSCRIBE shard")
 			}
 		}()
 		s.WaitSubscribers(t.Context(), "room:1", 2)
@@ -50,9 +50,9 @@ func TestWaitForSubscribersTellsWhoIsThere(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	a, b := connect(t, s), connect(t, s)
-	a.call("CLIENT SETNAME alice")
-	a.send("SUBSCRIBE room:1")
-	b.send("PSUBSCRIBE room:*")
+	a.AskLine("CLIENT SETNAME alice")
+	a.Send("SUBSCRIBE room:1")
+	b.Send("PSUBSCRIBE room:*")
 
 	err := s.Kit.WaitSubscribers(soon(t), "room:1", 2)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -69,9 +69,9 @@ func TestSubscriberThatLeavesIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	over(t, func(t *testing.T, s *servertest.Server) {
 		c := connect(t, s)
-		c.send("SUBSCRIBE room:1")
+		c.Send("SUBSCRIBE room:1")
 		s.WaitSubscribers(t.Context(), "room:1", 1)
-		go c.conn.Close()
+		go c.Close()
 		s.WaitSubscribers(t.Context(), "room:1", 0)
 		s.WaitClients(t.Context(), 0)
 	})
@@ -87,7 +87,7 @@ func TestBlockedCallsAreWaitedFor(t *testing.T) {
 			done <- v.String()
 		}()
 		s.WaitBlocked(t.Context(), 1)
-		go c.send("BZPOPMIN queue other 0")
+		go c.Send("BZPOPMIN queue other 0")
 		s.WaitBlocked(t.Context(), 2)
 		require.Regexp(t, `^servertest: 2 of 3 blocked calls: (client \d in BZPOPMIN queue other 0; Do in BZPOPMIN queue 0|`+
 			`Do in BZPOPMIN queue 0; client \d in BZPOPMIN queue other 0): context deadline exceeded$`, s.Kit.WaitBlocked(soon(t), 3))
@@ -117,11 +117,11 @@ func TestIdleServerHasNoUnreadMessages(t *testing.T) {
 	s.WaitIdle(t.Context())
 
 	c := connect(t, s)
-	c.call("CLIENT SETNAME reader")
-	c.send("SUBSCRIBE room:1")
+	c.AskLine("CLIENT SETNAME reader")
+	c.Send("SUBSCRIBE room:1")
 	require.EqualError(t, s.Kit.WaitIdle(soon(t)),
 		"servertest: not idle: client 1 name=reader has 35 bytes of replies unread: context deadline exceeded")
-	c.skip(6)
+	c.Skip(6)
 	s.WaitIdle(t.Context())
 
 	for range 3 {
@@ -133,7 +133,7 @@ func TestIdleServerHasNoUnreadMessages(t *testing.T) {
 
 	idle := make(chan error)
 	go func() { idle <- s.Kit.WaitIdle(t.Context()) }()
-	c.skip(3 * 7)
+	c.Skip(3 * 7)
 	require.NoError(t, <-idle)
 }
 
@@ -156,14 +156,14 @@ func TestIdleServerHasHandedAllToTheSystem(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t, func(o *servertest.Options) { o.Network = true })
 	c := connect(t, s)
-	c.send("SUBSCRIBE room:1")
-	c.skip(6)
+	c.Send("SUBSCRIBE room:1")
+	c.Skip(6)
 	for range 100 {
 		_, err := s.Do(t.Context(), "PUBLISH", "room:1", "hello")
 		require.NoError(t, err)
 	}
 	s.WaitIdle(t.Context())
-	c.skip(700)
+	c.Skip(700)
 }
 
 func TestIdleServerHoldsNoCallBack(t *testing.T) {
@@ -171,9 +171,9 @@ func TestIdleServerHoldsNoCallBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := servertest.New(t)
 		a, b := connect(t, s), connect(t, s)
-		a.call("CLIENT PAUSE 1000")
+		a.AskLine("CLIENT PAUSE 1000")
 		done := make(chan string)
-		go func() { done <- b.call("SET k v") }()
+		go func() { done <- b.AskLine("SET k v") }()
 		synctest.Wait()
 		require.EqualError(t, s.Kit.WaitIdle(soon(t)), "servertest: not idle: client 2 is held back in SET k v: context deadline exceeded")
 		begun := time.Now()
@@ -187,7 +187,7 @@ func TestCallThatWaitsForAKeyIsAtRest(t *testing.T) {
 	t.Parallel()
 	over(t, func(t *testing.T, s *servertest.Server) {
 		c := connect(t, s)
-		c.send("BZPOPMIN queue 0", "PING")
+		c.Send("BZPOPMIN queue 0", "PING")
 		s.WaitBlocked(t.Context(), 1)
 		s.WaitIdle(t.Context())
 	})
@@ -197,12 +197,12 @@ func TestPartOfACallIsUnderWay(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	c := connect(t, s)
-	_, err := c.conn.Write([]byte("PIN"))
+	_, err := c.Conn.Write([]byte("PIN"))
 	require.NoError(t, err)
 	require.EqualError(t, s.Kit.WaitIdle(soon(t)), "servertest: not idle: client 1 has sent 3 bytes of a call and not its end: context deadline exceeded")
-	_, err = c.conn.Write([]byte("G\r\n"))
+	_, err = c.Conn.Write([]byte("G\r\n"))
 	require.NoError(t, err)
-	go c.line()
+	go c.Line()
 	s.WaitIdle(t.Context())
 }
 
@@ -237,7 +237,7 @@ func TestWaitsAreDurablyBlocking(t *testing.T) {
 		s := servertest.New(t)
 		go func() {
 			time.Sleep(time.Hour)
-			connect(t, s).send("SUBSCRIBE room:1")
+			connect(t, s).Send("SUBSCRIBE room:1")
 		}()
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
 		defer cancel()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +12,8 @@ import (
 	"github.com/redis/rueidis"
 	"github.com/stretchr/testify/require"
 	"github.com/valkey-io/valkey-go"
+
+	"github.com/parley-chat/parley/internal/test/harness"
 )
 
 // caches are the libraries that keep what they have read, each with a way to
@@ -70,7 +71,7 @@ func TestCaches(t *testing.T) {
 				}
 				cached := func(value string) {
 					t.Helper()
-					until(t, "a call is answered "+value+" from the cache", func() bool {
+					harness.Until(t, "a call is answered "+value+" from the cache", func() bool {
 						before := gets(t, e)
 						require.Equal(t, value, get())
 						return gets(t, e) == before
@@ -79,25 +80,20 @@ func TestCaches(t *testing.T) {
 				do(t, e, "SET", "k", "first")
 				cached("first")
 				do(t, e, "SET", "k", "second")
-				until(t, "the change is seen", func() bool { return get() == "second" })
+				harness.Until(t, "the change is seen", func() bool { return get() == "second" })
 				cached("second")
 				do(t, e, "FLUSHALL")
-				until(t, "the end is seen", func() bool { return get() == "" })
+				harness.Until(t, "the end is seen", func() bool { return get() == "" })
 				cached("")
 				do(t, e, "SET", "k", "mortal", "PX", 100)
-				until(t, "the key is seen", func() bool { return get() == "mortal" })
-				until(t, "that it has expired is seen", func() bool { return get() == "" })
+				harness.Until(t, "the key is seen", func() bool { return get() == "mortal" })
+				harness.Until(t, "that it has expired is seen", func() bool { return get() == "" })
 			})
 		})
 	}
 }
 
-func do(t *testing.T, e endpoint, words ...any) string {
-	t.Helper()
-	v, err := e.server.Do(t.Context(), words...)
-	require.NoError(t, err)
-	return v.String()
-}
+func do(t *testing.T, e endpoint, words ...any) string { return harness.Do(t, e.server, words...) }
 
 var getCalls = regexp.MustCompile(`cmdstat_get:calls=\d+`)
 
@@ -105,12 +101,4 @@ var getCalls = regexp.MustCompile(`cmdstat_get:calls=\d+`)
 func gets(t *testing.T, e endpoint) string {
 	t.Helper()
 	return strings.Join(getCalls.FindAllString(do(t, e, "INFO", "commandstats"), 1), "")
-}
-
-// until waits for what the library does when it has been told.
-func until(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for begun := time.Now(); !done(); runtime.Gosched() {
-		require.Less(t, time.Since(begun), time.Minute, what)
-	}
 }

@@ -13,20 +13,20 @@ import (
 	"github.com/parley-chat/parley/internal/test/harness"
 )
 
-const lifetimes = 50 // of each contender, in a round
+const lifetimes = 50 // of each rival, in a round
 
 // A server that lives as long as a test: it is started, dialled, answers a PING, and
 // is closed with all that its cleanup looks at.
 func TestLifetime(t *testing.T) {
-	took := make([][]time.Duration, len(contenders))
+	took := make([][]time.Duration, len(rivals))
 	for range lifetimes * *rounds {
-		for i, c := range contenders {
+		for i, c := range rivals {
 			took[i] = append(took[i], lifetime(t, c))
 		}
 	}
 	var table strings.Builder
 	fmt.Fprintf(&table, "| server | start to first reply and close: median | 90th percentile |\n|---|---|---|\n")
-	for i, c := range contenders {
+	for i, c := range rivals {
 		slices.Sort(took[i])
 		n := len(took[i])
 		fmt.Fprintf(&table, "| %s | %v | %v |\n", c.name, took[i][n/2].Round(time.Microsecond), took[i][n*9/10].Round(time.Microsecond))
@@ -34,7 +34,7 @@ func TestLifetime(t *testing.T) {
 	t.Logf("%d servers each, which took turns\n%s", lifetimes**rounds, table.String())
 }
 
-func lifetime(t testing.TB, c contender) time.Duration {
+func lifetime(t testing.TB, c rival) time.Duration {
 	begun := time.Now()
 	test := &harness.Short{TB: t}
 	conn, err := c.start(test)()

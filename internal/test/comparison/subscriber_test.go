@@ -16,7 +16,7 @@ import (
 // are answered. There he stops all, until he is gone.
 func TestUnreadSubscriberStopsNothing(t *testing.T) {
 	const messages = 1000 // of 16 KiB: less than cuts a subscriber off, more than sockets take
-	for _, c := range contenders {
+	for _, c := range rivals {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			dial := c.start(t)

@@ -15,17 +15,17 @@ import (
 )
 
 var (
-	rounds = flag.Int("rounds", 3, "how many times each of the contenders has its turn")
+	rounds = flag.Int("rounds", 3, "how many times each of the rivals has its turn")
 	slice  = flag.Duration("slice", 5*time.Millisecond, "how long a turn takes")
 )
 
-// BenchmarkCall times a call of each command, in each form, on each contender.
+// BenchmarkCall times a call of each command, in each form, on each rival.
 // What else the machine does falls on one of them only: to compare them, let them
 // take turns, as TestThroughput does.
 func BenchmarkCall(b *testing.B) {
 	for _, f := range forms {
 		for _, w := range workloads {
-			for _, c := range contenders {
+			for _, c := range rivals {
 				b.Run(strings.ReplaceAll(f.name+"/"+w.name+"/"+c.name, " ", "_"), func(b *testing.B) {
 					client := c.start(b).client(b)
 					fill(b, client)
@@ -38,25 +38,25 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
-// Go-redis in memory is ahead of all other ways to use it in a test. Contenders take turns, so that what else the machine does falls on all alike.
+// Go-redis in memory is ahead of all other ways to use it in a test. Rivals take turns, so that what else the machine does falls on all alike.
 // What is compared is their throughput within a round: of these ratios the table
 // holds the median, the lowest and the highest.
 func TestThroughput(t *testing.T) {
 	var all []*redis.Client
 	together := func(o *servertest.Options) { o.AllowLeaks = true } // goroutines of the others are none of a server's
-	for _, c := range contenders {
+	for _, c := range rivals {
 		client := c.start(t, together).client(t)
 		fill(t, client)
 		all = append(all, client)
 	}
 	var table strings.Builder
 	fmt.Fprintf(&table, "| parley in memory, calls a second | ")
-	for _, c := range contenders[1:] {
+	for _, c := range rivals[1:] {
 		fmt.Fprintf(&table, "times %s | ", c.name)
 	}
 	fmt.Fprintf(&table, "\n|---|---|---|---|\n")
 	for _, f := range forms {
-		each := make([][]float64, len(contenders)) // of all workloads
+		each := make([][]float64, len(rivals)) // of all workloads
 		for _, w := range workloads {
 			own, ratios := compare(t, all, f, w)
 			fmt.Fprintf(&table, "| %s %s, %.0f | %s |\n", w.name, f.name, median(own), row(ratios))
@@ -65,7 +65,7 @@ func TestThroughput(t *testing.T) {
 			}
 		}
 		fmt.Fprintf(&table, "| **all %s**: median, least and most of the above | %s |\n", f.name, row(each))
-		for i, c := range contenders[1:] {
+		for i, c := range rivals[1:] {
 			// Loose, as the machine may do other things; what the table holds is what counts.
 			require.Greater(t, median(each[i+1]), 1.0, "%s: slower than %s", f.name, c.name)
 		}

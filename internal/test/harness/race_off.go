@@ -2,4 +2,8 @@
 
 package harness
 
-const race = false
+// Race says whether the race detector is on: memory and times are not what they are without it.
+const Race = false
+
+// Slowness is how many times longer things may take under the race detector.
+const Slowness = 1

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"os"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -49,7 +50,7 @@ func RequireWithin(t testing.TB, took, bound time.Duration, what string) {
 // one. Where the system does not tell the CPU time, f just runs.
 func RequireCPU(t testing.TB, bound time.Duration, what string, f func()) {
 	t.Helper()
-	if race {
+	if Race {
 		bound *= 10
 	}
 	before := cpuTime()
@@ -58,5 +59,38 @@ func RequireCPU(t testing.TB, bound time.Duration, what string, f func()) {
 	t.Logf("%s: %v of CPU time", what, spent)
 	if spent > bound {
 		t.Fatalf("%s took %v of CPU time, more than %v", what, spent, bound)
+	}
+}
+
+// ThreadCPU returns the CPU time that f takes in its own goroutine. Neither other
+// goroutines nor other processes count, on Linux.
+func ThreadCPU(f func()) time.Duration {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before := threadTime()
+	f()
+	return threadTime() - before
+}
+
+// Growth is by how much RequireLinear multiplies a size.
+const Growth = 8
+
+// RequireLinear requires that the CPU time of some work grows in proportion to its
+// size. small and large return that of one run of work, large for Growth times the size.
+//
+// The bar is three times what is linear: sorting, larger indexes and colder caches stay
+// below two. Work that grows by the square is at eight times. The constant, half a
+// millisecond, is for what is too short to be measured. The least of up to 20 runs
+// counts, since a garbage collection may fall into one; no run is compared with a time
+// of another machine.
+func RequireLinear(t testing.TB, what string, small, large func() time.Duration) {
+	t.Helper()
+	const runs, constant = 20, 500 * time.Microsecond * Slowness
+	few, many := small(), large()
+	for run := 1; run < runs && many > 3*Growth*few+constant; run++ {
+		few, many = min(few, small()), min(many, large())
+	}
+	if many > 3*Growth*few+constant {
+		t.Errorf("%s: %v of CPU time, and %v at %d times the size", what, few, many, Growth)
 	}
 }

@@ -2,13 +2,12 @@ package server_test
 
 import (
 	"bufio"
-	"bytes"
 	"flag"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,23 +16,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands"
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/internal/test/redistest"
 	"github.com/parley-chat/parley/server"
 )
 
 var (
-	staying  = flag.Int("staying", 1000, "elements of the values that TestStaying runs each command on; from 100,000 on it is timed beside redis-server")
-	stayOnly = flag.String("staying.only", "", "a pattern: only these calls of TestStaying")
+	lockHold     = flag.Int("lockhold", 1000, "elements of the values that TestLockHold makes each call on; from 100,000 on TestLockHoldBesideRedis runs")
+	lockHoldOnly = flag.String("lockhold.only", "", "a pattern: only these calls of TestLockHold")
 )
 
-// A stay is the heaviest form of a command: how long it keeps the lock is how
+// A heavyCall is the heaviest form of a command: how long it keeps the lock is how
 // long it keeps all others waiting.
 //
 // Lines are words. Those of a run of words with a '#' come again and again with
 // numbers in its place, as many as a call may have. "DUMP:key" is that key's
 // payload. A line that begins with "each" is many calls, with "load" many calls
 // of many words; the first word behind is the number of elements, n where it is "n".
-type stay struct {
+type heavyCall struct {
 	before []string // what the call needs
 	call   string   // "": that the client leaves
 	beyond bool     // Redis 7.0.15 does not know it
@@ -50,12 +50,12 @@ var values = []string{
 	"SELECT 1", "load n MSET key:# value:#", "SELECT 0",
 }
 
-// stays has an entry for each row whose cost grows with something; TestStaying
+// heavyCalls has an entry for each row whose cost grows with something; TestLockHold
 // sees to that.
-func stays() (stays []stay) {
-	add := func(call string, before ...string) { stays = append(stays, stay{before: before, call: call}) }
+func heavyCalls() (calls []heavyCall) {
+	add := func(call string, before ...string) { calls = append(calls, heavyCall{before: before, call: call}) }
 	beyond := func(call string, before ...string) {
-		stays = append(stays, stay{before: before, call: call, beyond: true})
+		calls = append(calls, heavyCall{before: before, call: call, beyond: true})
 	}
 
 	// Strings.
@@ -258,43 +258,44 @@ func stays() (stays []stay) {
 	add("", "HELLO 3", "CLIENT TRACKING ON", "SELECT 1", "MGET key:#")
 	add("", "HELLO 3", "CLIENT TRACKING ON BCAST PREFIXES")
 	add("", "SELECT 1", "MULTI", "each n SET key:# v")
-	return stays
+	return calls
 }
 
-// A contestant is a server under TestStaying.
-type contestant struct {
+// A rival is a server under TestLockHold.
+type rival struct {
 	t    *testing.T
 	n    int
 	dial func() (net.Conn, error)
-	soon time.Time
+
+	clock *server.RunningClock // of parley
+	soon  time.Time            // by it
 }
 
 // channels is to how many channels a client subscribes: with more Redis would cut
 // it off for the answers, and to many patterns it takes the square of their number.
-func (c *contestant) channels(call string) int {
+func (c *rival) channels(call string) int {
 	if strings.HasPrefix(call, "P") {
 		return c.n / 50
 	}
 	return c.n / 10
 }
 
-// A talker is a connection that passes over what is long in replies.
+// A talker writes calls of any length, and discards their replies.
 type talker struct {
-	on   *contestant
-	conn net.Conn
-	r    *bufio.Reader
-	w    *bufio.Writer
+	*harness.Client
+	on *rival
+	w  *bufio.Writer
 }
 
-func (c *contestant) open() *talker {
-	conn, err := c.dial()
-	require.NoError(c.t, err)
-	return &talker{c, conn, bufio.NewReaderSize(conn, 1<<20), bufio.NewWriterSize(conn, 1<<16)}
+func (c *rival) open() *talker {
+	client := harness.Connect(c.t, c.dial)
+	client.R = bufio.NewReaderSize(client.Conn, 1<<20)
+	return &talker{client, c, bufio.NewWriterSize(client.Conn, 1<<20)}
 }
 
 // count reads a number: "n" stands for the elements, "n2" for half of them, "100n"
 // for a hundred times as many.
-func (c *contestant) count(word string) (int, bool) {
+func (c *rival) count(word string) (int, bool) {
 	switch word {
 	case "n":
 		return c.n, true
@@ -391,53 +392,13 @@ func (k *talker) word(word string) {
 
 func (k *talker) bulk(word string) { fmt.Fprintf(k.w, "$%d\r\n%s\r\n", len(word), word) }
 
-func (k *talker) flush() { require.NoError(k.on.t, k.w.Flush()) }
+func (k *talker) flush() { require.NoError(k.T, k.w.Flush()) }
 
 // dump asks for a payload.
-func (c *contestant) dump(key string) string {
+func (c *rival) dump(key string) string {
 	k := c.open()
-	defer k.conn.Close()
-	k.write("DUMP "+key, 0, 0)
-	k.flush()
-	head, err := k.r.ReadString('\n')
-	require.NoError(c.t, err)
-	n, err := strconv.Atoi(strings.TrimSpace(head[1:]))
-	require.NoError(c.t, err)
-	payload := make([]byte, n)
-	_, err = io.ReadFull(k.r, payload)
-	require.NoError(c.t, err)
-	return string(payload)
-}
-
-// skip passes over a reply and returns its first line.
-func (k *talker) skip() string {
-	line, err := k.r.ReadSlice('\n')
-	require.NoError(k.on.t, err)
-	first := string(line)
-	for left := k.rest(line) - 1; left > 0; left-- {
-		line, err := k.r.ReadSlice('\n')
-		require.NoError(k.on.t, err)
-		left += k.rest(line) - 1
-	}
-	return first
-}
-
-// rest passes over what belongs to a line and returns how many elements it stands
-// for, those within it included.
-func (k *talker) rest(line []byte) int {
-	n, _ := strconv.Atoi(string(bytes.TrimSpace(line[1:])))
-	switch line[0] {
-	case '$', '=':
-		if n >= 0 {
-			_, err := k.r.Discard(n + 2)
-			require.NoError(k.on.t, err)
-		}
-	case '*', '~', '>':
-		return 1 + max(n, 0)
-	case '%':
-		return 1 + 2*n
-	}
-	return 1
+	defer k.Close()
+	return k.AskText("DUMP " + key)
 }
 
 // prepare runs lines that are not timed.
@@ -447,14 +408,14 @@ func (k *talker) prepare(lines []string) {
 		case "load", "each":
 			count, rest, _ := strings.Cut(rest, " ")
 			n, ok := k.on.count(count)
-			require.True(k.on.t, ok, line)
+			require.True(k.T, ok, line)
 			step := 1
 			if verb == "load" {
 				step = 10_000
 			}
 			k.pipeline(rest, n, min(step, n))
 		case "WAIT-SOON":
-			time.Sleep(time.Until(k.on.soon.Add(5 * time.Millisecond)))
+			k.on.clock.Advance(k.on.soon.Sub(k.on.clock.Now()) + time.Millisecond)
 		default:
 			k.write(line, 0, k.on.n)
 			k.flush()
@@ -472,8 +433,8 @@ func (k *talker) pipeline(line string, n, step int) {
 		if waiting++; waiting == deep || i+step >= n {
 			k.flush()
 			for range waiting {
-				reply := k.skip()
-				require.NotEqual(k.on.t, byte('-'), reply[0], "%s: %s", line, reply)
+				reply := k.Discard()
+				require.NotEqual(k.T, byte('-'), reply[0], "%s: %s", line, reply)
 			}
 			waiting = 0
 		}
@@ -482,10 +443,10 @@ func (k *talker) pipeline(line string, n, step int) {
 
 // answers reads what a call is answered: calls about subscriptions are once for each.
 func (k *talker) answers(line string) string {
-	first := k.skip()
+	first := k.Discard()
 	if subscribes.MatchString(line) {
 		for range k.on.channels(line) - 1 {
-			k.skip()
+			k.Discard()
 		}
 	}
 	return first
@@ -501,7 +462,7 @@ type watchman struct {
 	worst chan time.Duration
 }
 
-func (c *contestant) post() *watchman {
+func (c *rival) post() *watchman {
 	m := &watchman{c.open(), make(chan struct{}), make(chan time.Duration)}
 	go func() {
 		worst := time.Duration(0)
@@ -509,12 +470,12 @@ func (c *contestant) post() *watchman {
 			begun := time.Now()
 			m.k.write("SETEX watchman 1000 x", 0, 0)
 			m.k.flush()
-			m.k.skip()
+			m.k.Discard()
 			worst = max(worst, time.Since(begun))
 			select {
 			case <-m.stop:
 				m.worst <- worst
-				m.k.conn.Close()
+				m.k.Close()
 				return
 			default:
 			}
@@ -528,23 +489,22 @@ func (m *watchman) result() time.Duration {
 	return <-m.worst
 }
 
-// figures are what one stay came to.
+// figures are what one call came to.
 type figures struct {
 	took  time.Duration // by the server's own count
 	wait  time.Duration // of another client
 	reply string
 }
 
-func (c *contestant) run(s stay) (f figures) {
+func (c *rival) run(s heavyCall) (f figures) {
 	k := c.open()
-	defer k.conn.Close()
-	c.soon = time.Now().Add(time.Duration(c.n)*8*time.Microsecond + 20*time.Millisecond)
-	k.prepare(s.before)
+	defer k.Close()
+	c.prepare(k, s)
 	if s.call == "" {
 		return c.leave(k)
 	}
 	admin := c.open()
-	defer admin.conn.Close()
+	defer admin.Close()
 	admin.prepare([]string{"CONFIG RESETSTAT"})
 	k.write(s.call, 0, c.n)
 	m := c.post()
@@ -555,15 +515,53 @@ func (c *contestant) run(s stay) (f figures) {
 	return f
 }
 
+// prepare makes the calls that a heavy call needs.
+func (c *rival) prepare(k *talker, s heavyCall) {
+	if c.clock != nil {
+		c.soon = c.clock.Now().Add(time.Hour)
+	}
+	k.prepare(s.before)
+}
+
+// cpu is the CPU time that a call takes, or the end of a client, on a connection in
+// memory: a Write there returns when the call has been made, and Close when the client
+// has been forgotten.
+func (c *rival) cpu(s heavyCall) (took time.Duration) {
+	k := c.open()
+	defer k.Close()
+	c.prepare(k, s)
+	if s.call == "" {
+		return harness.ThreadCPU(func() { k.Close() })
+	}
+	k.write(s.call, 0, c.n)
+	took = harness.ThreadCPU(k.flush)
+	c.check(s, k.answers(s.call))
+	return took
+}
+
+// check requires that a reply is none of an error, and replaces values that are gone.
+func (c *rival) check(s heavyCall, reply string) {
+	require.False(c.t, strings.HasPrefix(reply, "-"), "%v: %s", s, reply)
+	if strings.HasPrefix(s.call, "FLUSHALL") {
+		c.load()
+	}
+}
+
+// load makes the values.
+func (c *rival) load() {
+	k := c.open()
+	k.prepare(values)
+	k.Close()
+}
+
 // leave closes the connection, and waits until the server has seen that through.
-func (c *contestant) leave(k *talker) (f figures) {
+func (c *rival) leave(k *talker) (f figures) {
 	admin := c.open()
-	defer admin.conn.Close()
+	defer admin.Close()
 	m := c.post()
 	begun := time.Now()
-	k.conn.Close()
-	for c.clients(admin) > 2 {
-	}
+	k.Close()
+	harness.Until(c.t, "the client is forgotten", func() bool { return c.clients(admin) <= 2 })
 	f.took = time.Since(begun)
 	for range 100 { // what the client leaves may go on to be cleared away
 		c.clients(admin)
@@ -572,30 +570,17 @@ func (c *contestant) leave(k *talker) (f figures) {
 	return f
 }
 
-func (c *contestant) clients(admin *talker) int {
-	text := admin.text("INFO clients")
+func (c *rival) clients(admin *talker) int {
+	text := admin.AskText("INFO clients")
 	_, rest, _ := strings.Cut(text, "connected_clients:")
 	n, _ := strconv.Atoi(rest[:strings.IndexByte(rest, '\r')])
 	return n
 }
 
-func (k *talker) text(line string) string {
-	k.write(line, 0, 0)
-	k.flush()
-	head, err := k.r.ReadString('\n')
-	require.NoError(k.on.t, err)
-	n, err := strconv.Atoi(strings.TrimSpace(head[1:]))
-	require.NoError(k.on.t, err)
-	text := make([]byte, n+2)
-	_, err = io.ReadFull(k.r, text)
-	require.NoError(k.on.t, err)
-	return string(text)
-}
-
 // spent is what the server says that the call took.
 func (k *talker) spent(call string) time.Duration {
 	words := strings.Fields(strings.ToLower(call))
-	text := k.text("INFO commandstats")
+	text := k.AskText("INFO commandstats")
 	for _, name := range []string{words[0], strings.Join(words[:min(2, len(words))], "|")} {
 		if _, rest, ok := strings.Cut(text, "cmdstat_"+name+":"); ok {
 			_, rest, _ = strings.Cut(rest, "usec=")
@@ -606,73 +591,83 @@ func (k *talker) spent(call string) time.Duration {
 	return 0
 }
 
-// TestStaying runs the heaviest form of every command whose cost grows with
-// something. From -staying=100000 on it takes minutes, prints how long each kept the
-// lock, beside redis-server, and fails where that is ten times as long as there: times
-// are only ever compared within a run. Smaller runs time nothing.
-func TestStaying(t *testing.T) {
-	timed := *staying >= 100_000
-	s, socket := startOnSocket(t, server.Options{})
-	_ = s
-	ours := &contestant{t: t, n: *staying, dial: func() (net.Conn, error) { return net.Dial("unix", socket) }}
-	contestants := []*contestant{ours}
-	if timed {
-		contestants = append(contestants, &contestant{t: t, n: *staying, dial: redistest.Start(t).Dial})
-	}
-	only := regexp.MustCompile(*stayOnly)
-	for _, c := range contestants {
-		k := c.open()
-		k.prepare(values)
-		k.conn.Close()
-	}
-	if timed {
-		fmt.Fprintf(os.Stderr, "%-60s %9s %9s %6s %9s %9s\n", "call", "parley", "redis", "ratio", "others", "redis")
-	}
-	for _, s := range stays() {
-		name := strings.Join(append(append([]string(nil), s.before...), s.call), "; ")
-		if !only.MatchString(name) {
-			continue
-		}
-		var list [2]figures
-		runBoth := func() {
-			for i, c := range contestants {
-				if i == 1 && s.beyond {
-					continue
-				}
-				list[i] = c.run(s)
-				require.NotEqual(t, "-", list[i].reply[:min(1, len(list[i].reply))], "%s: %s", name, list[i].reply)
-				if strings.HasPrefix(s.call, "FLUSHALL") {
-					k := c.open()
-					k.prepare(values)
-					k.conn.Close()
-				}
-			}
-		}
-		runBoth()
-		tooLong := func() bool { return timed && !s.beyond && list[0].took > 10*list[1].took+100*time.Millisecond }
-		for try := 1; try < 5 && tooLong(); try++ { // the machine may have been busy with something else
-			runBoth()
-		}
-		if tooLong() {
-			t.Errorf("%s took %v, and %v in redis-server", name, list[0].took, list[1].took)
-		}
-		if timed {
-			ms := func(d time.Duration) string { return fmt.Sprintf("%.1f", float64(d.Microseconds())/1000) }
-			ratio := "-"
-			if list[1].took > 0 {
-				ratio = fmt.Sprintf("%.2f", float64(list[0].took)/float64(list[1].took))
-			}
-			short := s.call + " <- " + strings.Join(s.before, "; ")
-			fmt.Fprintf(os.Stderr, "%-60.60s %9s %9s %6s %9s %9s %.30q\n", short, ms(list[0].took), ms(list[1].took), ratio, ms(list[0].wait), ms(list[1].wait), list[0].reply)
-		}
+// String names a call by all that belongs to it.
+func (s heavyCall) String() string { return strings.Join(append(slices.Clone(s.before), s.call), "; ") }
+
+// selected are the heavy calls that the flag names.
+func selected() []heavyCall {
+	only := regexp.MustCompile(*lockHoldOnly)
+	return slices.DeleteFunc(heavyCalls(), func(s heavyCall) bool { return !only.MatchString(s.String()) })
+}
+
+// newLockHoldServer returns parley as a rival, with values of n elements.
+func newLockHoldServer(t *testing.T, n int) (c *rival, socket string) {
+	clock := new(server.RunningClock)
+	s, socket := startOnSocket(t, server.Options{Clock: clock})
+	c = &rival{t: t, n: n, dial: s.Dial, clock: clock}
+	c.load()
+	return c, socket
+}
+
+// TestLockHold makes the heaviest form of every command whose cost grows with something,
+// at two sizes. How long a call holds the lock is what it costs all others, so it may not
+// grow faster than what the call is about: harness.RequireLinear has the bar.
+// TestLockHoldBesideRedis compares times.
+func TestLockHold(t *testing.T) {
+	small, _ := newLockHoldServer(t, *lockHold)
+	large, _ := newLockHoldServer(t, *lockHold*harness.Growth)
+	for _, s := range selected() {
+		harness.RequireLinear(t, s.String(), func() time.Duration { return small.cpu(s) }, func() time.Duration { return large.cpu(s) })
 	}
 }
 
+// TestLockHoldBesideRedis takes minutes, from -lockhold=100000 on. It prints how long each
+// heavy call kept the lock, beside redis-server, and fails where that is ten times as long
+// as there, and 100 ms: times are compared within a run only.
+func TestLockHoldBesideRedis(t *testing.T) {
+	if *lockHold < 100_000 {
+		t.Skip("only with -lockhold=100000 or more")
+	}
+	ours, socket := newLockHoldServer(t, *lockHold)
+	ours.dial = func() (net.Conn, error) { return net.Dial("unix", socket) }
+	theirs := &rival{t: t, n: *lockHold, dial: redistest.Start(t).Dial}
+	theirs.load()
+	fmt.Fprintf(os.Stderr, "%-60s %9s %9s %6s %9s %9s\n", "call", "parley", "redis", "ratio", "others", "redis")
+	for _, s := range selected() {
+		a, b := besideRedis(ours, theirs, s)
+		tooLong := func() bool { return !s.beyond && a.took > 10*b.took+100*time.Millisecond }
+		for try := 1; try < 5 && tooLong(); try++ { // the machine may have been busy with something else
+			a, b = besideRedis(ours, theirs, s)
+		}
+		if tooLong() {
+			t.Errorf("%s took %v, and %v in redis-server", s, a.took, b.took)
+		}
+		ms := func(d time.Duration) string { return fmt.Sprintf("%.1f", float64(d.Microseconds())/1000) }
+		ratio := "-"
+		if b.took > 0 {
+			ratio = fmt.Sprintf("%.2f", float64(a.took)/float64(b.took))
+		}
+		short := s.call + " <- " + strings.Join(s.before, "; ")
+		fmt.Fprintf(os.Stderr, "%-60.60s %9s %9s %6s %9s %9s %.30q\n", short, ms(a.took), ms(b.took), ratio, ms(a.wait), ms(b.wait), a.reply)
+	}
+}
+
+// besideRedis makes a call on both, if both know it.
+func besideRedis(ours, theirs *rival, s heavyCall) (a, b figures) {
+	a = ours.run(s)
+	ours.check(s, a.reply)
+	if !s.beyond {
+		b = theirs.run(s)
+		theirs.check(s, b.reply)
+	}
+	return a, b
+}
+
 // Every row about data or messages whose cost grows with something has its place
-// in stays, but for those that only look at few words.
-func TestStayingKnowsAllRows(t *testing.T) {
+// in heavyCalls, but for those that only look at few words.
+func TestLockHoldKnowsAllRows(t *testing.T) {
 	known := map[string]bool{}
-	for _, s := range stays() {
+	for _, s := range heavyCalls() {
 		words := strings.Fields(strings.ToLower(s.call))
 		for n := range min(2, len(words)) {
 			known[strings.Join(words[:n+1], "|")] = true

@@ -12,9 +12,9 @@ import (
 	"github.com/parley-chat/parley/server/servertest"
 )
 
-// A contender is a server, and a way to it. All are used as their manuals say,
+// A rival is a server, and a way to it. All are used as their manuals say,
 // with the same client.
-type contender struct {
+type rival struct {
 	name  string
 	start func(testing.TB, ...func(*servertest.Options)) dialer // miniredis has no options
 }
@@ -23,7 +23,7 @@ type contender struct {
 type dialer func() (net.Conn, error)
 
 // The first is what the others are compared with.
-var contenders = []contender{
+var rivals = []rival{
 	{"parley in memory", func(t testing.TB, o ...func(*servertest.Options)) dialer { return servertest.New(t, o...).Dial }},
 	{"miniredis over TCP", func(t testing.TB, _ ...func(*servertest.Options)) dialer {
 		return tcp(miniredisOf(t, (*miniredis.Miniredis).Start).Addr())

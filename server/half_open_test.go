@@ -9,10 +9,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/server"
 )
 
-// What a client may be doing when it vanishes.
+// What a client may be doing when its connection ends without a word.
 var midway = []string{
 	"", "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100\r\nhalf", "PING\r\n", "MULTI\r\nSET k v\r\n", "WATCH k\r\n", "SUBSCRIBE c\r\nPSUBSCRIBE c*\r\nSSUBSCRIBE c\r\n",
 	"BZPOPMIN z 0\r\nSET k v\r\n", "HELLO 3\r\nCLIENT TRACKING ON\r\nGET k\r\n", "MONITOR\r\n", strings.Repeat("GET large\r\n", 50), "QUIT\r\nSET k v\r\n",
@@ -20,8 +21,8 @@ var midway = []string{
 
 // Thousands of clients that reset their connections, whatever they were doing,
 // leave nothing behind.
-func TestThousandsOfResets(t *testing.T) {
-	overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+func TestThousandsOfResetConnections(t *testing.T) {
+	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		do(t, s, "SET", "large", strings.Repeat("x", 100_000))
 		for i := range 4000 {
 			conn, err := net.Dial("tcp", s.Addr())
@@ -32,7 +33,7 @@ func TestThousandsOfResets(t *testing.T) {
 			}
 			conn.Close()
 		}
-		until(t, "all are forgotten", func() bool {
+		harness.Until(t, "all are forgotten", func() bool {
 			return strings.Contains(do(t, s, "INFO", "clients"), "connected_clients:0\r\n")
 		})
 		for _, field := range []string{"blocked_clients:0", "tracking_clients:0", "pubsub_channels:0", "pubsub_patterns:0", "pubsubshard_channels:0"} {
@@ -45,13 +46,13 @@ func TestThousandsOfResets(t *testing.T) {
 // connection ends.
 func TestNothingRunsBehindABrokenStream(t *testing.T) {
 	for _, protocol := range []string{"2", "3"} {
-		overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+		overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 			p := dial()
-			p.ask("HELLO " + protocol)
-			p.send("SET a 1\r\n*1\r\n$-5\r\nSET b 1\r\nSET c 1")
-			require.Equal(t, "OK", p.read())
-			require.Contains(t, p.read(), "Protocol error")
-			p.ended()
+			p.Ask("HELLO " + protocol)
+			p.Send("SET a 1\r\n*1\r\n$-5\r\nSET b 1\r\nSET c 1")
+			require.Equal(t, "OK", p.Read())
+			require.Contains(t, p.Read(), "Protocol error")
+			p.RequireClosed()
 			require.Equal(t, "(integer) 1", do(t, s, "EXISTS", "a", "b", "c"))
 		})
 	}
@@ -62,12 +63,12 @@ func TestNothingRunsBehindABrokenStream(t *testing.T) {
 func TestNothingRunsBehindOnesOwnEnd(t *testing.T) {
 	for _, protocol := range []string{"2", "3"} {
 		for _, end := range []string{"QUIT", "CLIENT KILL ID %s SKIPME no", "CLIENT KILL TYPE normal SKIPME no"} {
-			overTransports(t, func(t *testing.T, s *server.Server, dial func() *peer) {
+			overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 				p := dial()
-				p.ask("HELLO " + protocol)
-				id := strings.TrimPrefix(p.ask("CLIENT ID"), "(integer) ")
-				p.send("SET a 1\r\n" + strings.ReplaceAll(end, "%s", id) + "\r\nSET b 1\r\nMULTI\r\nSET c 1\r\nEXEC")
-				io.Copy(io.Discard, p.conn)
+				p.Ask("HELLO " + protocol)
+				id := strings.TrimPrefix(p.Ask("CLIENT ID"), "(integer) ")
+				p.Send("SET a 1\r\n" + strings.ReplaceAll(end, "%s", id) + "\r\nSET b 1\r\nMULTI\r\nSET c 1\r\nEXEC")
+				io.Copy(io.Discard, p.Conn)
 				require.Equal(t, "(integer) 1", do(t, s, "EXISTS", "a", "b", "c"))
 			})
 		}
@@ -85,14 +86,14 @@ func TestHundredThousandChannels(t *testing.T) {
 		for i := range 1000 {
 			fmt.Fprintf(&call, " c%d", from+i)
 		}
-		p.send(call.String())
+		p.Send(call.String())
 		for range 1000 {
-			p.read()
+			p.Read()
 		}
-		require.Equal(t, "PONG", other.ask("PING"))
+		require.Equal(t, "PONG", other.Ask("PING"))
 	}
-	require.Equal(t, "(integer) 1", other.ask("PUBLISH c99999 x"))
-	require.Contains(t, p.read(), "message")
-	require.NoError(t, p.conn.Close())
-	require.Contains(t, other.ask("INFO stats"), "pubsub_channels:0")
+	require.Equal(t, "(integer) 1", other.Ask("PUBLISH c99999 x"))
+	require.Contains(t, p.Read(), "message")
+	require.NoError(t, p.Close())
+	require.Contains(t, other.Ask("INFO stats"), "pubsub_channels:0")
 }

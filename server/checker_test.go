@@ -16,14 +16,14 @@ import (
 	"github.com/parley-chat/parley/internal/test/transcript"
 )
 
-// A witness makes calls on a server and holds each against the rules that must
+// A checker makes calls on a server and holds each against the rules that must
 // hold for every command.
-type witness struct {
+type checker struct {
 	t        testing.TB
 	protocol int
 	server   *Server
 	clock    *ManualClock
-	conns    map[string]*witnessed
+	conns    map[string]*checkedConn
 	ask      asker
 	held     []string // by the server, before what is under way
 	effects  []effect // of the call under way
@@ -49,25 +49,25 @@ type follower struct {
 	version string
 }
 
-// A witnessed connection is read by its outbox, so that nothing is missed and
+// A checkedConn is read by its outbox, so that nothing is missed and
 // nobody waits.
-type witnessed struct {
+type checkedConn struct {
 	*memoryConn
 	replies *resp.Reader
 	owed    bool // a call waits
 	mute    bool // and will not be answered
 }
 
-// newWitness starts a server, and one that follows it by its effects. Their
+// newChecker starts a server, and one that follows it by its effects. Their
 // clocks differ: an effect must not depend on when it is run. Both are in the
 // future, so that a real Redis that follows does not find deadlines passed.
-func newWitness(t testing.TB, protocol int, now time.Time) *witness {
+func newChecker(t testing.TB, protocol int, now time.Time) *checker {
 	const seed = 1
 	start := time.UnixMilli(now.UnixMilli()).Add(24 * time.Hour)
-	w := &witness{
+	w := &checker{
 		t: t, protocol: protocol,
 		clock: NewManualClock(start),
-		conns: make(map[string]*witnessed),
+		conns: make(map[string]*checkedConn),
 	}
 	w.server = newClosed(t, Options{Strict: true, Clock: w.clock, Seed: seed})
 	w.ask = askDirectly(t, w.server)
@@ -96,7 +96,7 @@ func stringsOf(words [][]byte) []string {
 	return list
 }
 
-func (w *witness) follow(name string, ask asker, version string) {
+func (w *checker) follow(name string, ask asker, version string) {
 	w.copies = append(w.copies, &follower{name, ask, version})
 }
 
@@ -118,28 +118,28 @@ func (f *follower) differs(want []string) string {
 	return ""
 }
 
-func (w *witness) fail(format string, args ...any) {
+func (w *checker) fail(format string, args ...any) {
 	w.t.Helper()
 	w.t.Fatalf("%s\n%s", w.context, fmt.Sprintf(format, args...))
 }
 
-func (w *witness) open(name string) *witnessed {
+func (w *checker) open(name string) *checkedConn {
 	if c := w.conns[name]; c != nil {
 		return c
 	}
 	conn, err := w.server.Dial()
 	require.NoError(w.t, err)
-	c := &witnessed{memoryConn: conn.(*memoryConn), replies: resp.NewReader(conn)}
+	c := &checkedConn{memoryConn: conn.(*memoryConn), replies: resp.NewReader(conn)}
 	w.conns[name] = c
 	if w.protocol == 3 {
-		c.Write(encodeCall([]string{"HELLO", "3"}))
+		c.Write(harness.Encode("HELLO", "3"))
 		w.drain(c)
 	}
 	return c
 }
 
 // drain returns all that has been sent on a connection.
-func (w *witness) drain(c *witnessed) (values []resp.Value) {
+func (w *checker) drain(c *checkedConn) (values []resp.Value) {
 	for {
 		size, _ := c.session.out.usage()
 		if size == 0 && len(c.rest) == 0 && c.replies.Buffered() == 0 {
@@ -156,7 +156,7 @@ func (w *witness) drain(c *witnessed) (values []resp.Value) {
 // call makes a call, checks all rules, and returns what was sent back on the
 // connection. ok is false if no call can be made on it: it is closed, or a call
 // waits.
-func (w *witness) call(name string, words []string) (values []resp.Value, ok bool) {
+func (w *checker) call(name string, words []string) (values []resp.Value, ok bool) {
 	w.t.Helper()
 	c := w.open(name)
 	if c.owed || c.session.finished.Load() {
@@ -168,7 +168,7 @@ func (w *witness) call(name string, words []string) (values []resp.Value, ok boo
 	w.context = fmt.Sprintf("%s> %q in RESP%d", name, words, w.protocol)
 	w.effects = nil
 	gone := w.server.engine.state.Stats.Evicted.Load()
-	if _, err := c.Write(encodeCall(words)); err != nil {
+	if _, err := c.Write(harness.Encode(words...)); err != nil {
 		w.fail("Write: %v", err)
 	}
 	values = w.drain(c)
@@ -191,7 +191,7 @@ func (w *witness) call(name string, words []string) (values []resp.Value, ok boo
 }
 
 // advance lets time pass: keys expire, calls that wait are answered.
-func (w *witness) advance(d time.Duration) {
+func (w *checker) advance(d time.Duration) {
 	w.context = fmt.Sprintf("! advance %v", d)
 	w.effects = nil
 	w.clock.Advance(d)
@@ -213,7 +213,7 @@ func isPush(v resp.Value) bool {
 // checkCount: one call gives one reply, unless it waits. The commands that
 // answer with pushes give at least one of them. A client that wants no replies
 // gets none but to what makes it want them again.
-func (w *witness) checkCount(c *witnessed, row *commands.Command, values []resp.Value, mayBeMute bool) {
+func (w *checker) checkCount(c *checkedConn, row *commands.Command, values []resp.Value, mayBeMute bool) {
 	w.t.Helper()
 	replies := slices.DeleteFunc(slices.Clone(values), isPush)
 	want := 1
@@ -232,7 +232,7 @@ func (w *witness) checkCount(c *witnessed, row *commands.Command, values []resp.
 
 // checkOthers: others are sent pushes only, or the reply that they wait for. It
 // returns how many such replies there were: the calls may have been held back.
-func (w *witness) checkOthers(caller *witnessed) (answered int) {
+func (w *checker) checkOthers(caller *checkedConn) (answered int) {
 	w.t.Helper()
 	for name, c := range w.conns {
 		if c == caller {
@@ -262,7 +262,7 @@ func (o *outbox) isKilled() bool {
 
 // checkData: changes have effects, which give all followers the same data; and
 // no key holds an empty value.
-func (w *witness) checkData() (after []string) {
+func (w *checker) checkData() (after []string) {
 	w.t.Helper()
 	after = dump(w.ask)
 	for _, db := range w.server.engine.state.Databases {
@@ -299,7 +299,7 @@ var unlogged = []string{
 }
 
 // tell runs the effects on a follower.
-func (w *witness) tell(f *follower) {
+func (w *checker) tell(f *follower) {
 	w.t.Helper()
 	for _, e := range w.effects {
 		name := strings.ToUpper(e.words[0])
@@ -317,7 +317,7 @@ func (w *witness) tell(f *follower) {
 	}
 }
 
-func (w *witness) change(after []string) string {
+func (w *checker) change(after []string) string {
 	return fmt.Sprintf("effects %v\n%s", w.effects, difference(w.held, after))
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/parley-chat/parley/internal/test/harness"
 )
 
 // Times are compared between runs that take turns, so that what else the machine
@@ -18,7 +20,7 @@ import (
 // publishing times each of some PUBLISHes to 100 subscribers, who all read but,
 // perhaps, one. The publisher waits for those who read, so that on a busy machine
 // none of them is cut off, too.
-func publishing(t *testing.T, c *contender, calls int, stuck bool) (times []time.Duration) {
+func publishing(t *testing.T, c *subprocess, calls int, stuck bool) (times []time.Duration) {
 	const subscribers, ahead = 100, 20
 	publisher := c.dial(t)
 	payload := strings.Repeat("x", 16<<10)
@@ -26,7 +28,7 @@ func publishing(t *testing.T, c *contender, calls int, stuck bool) (times []time
 	next, caughtUp := make([]chan struct{}, 0, subscribers), make(chan error, subscribers)
 	for i := range subscribers {
 		p := c.dial(t)
-		p.ask("SUBSCRIBE news")
+		p.Ask("SUBSCRIBE news")
 		if i == 0 && stuck {
 			continue
 		}
@@ -34,10 +36,10 @@ func publishing(t *testing.T, c *contender, calls int, stuck bool) (times []time
 		next = append(next, more)
 		go func() {
 			for range more {
-				_, err := io.CopyN(io.Discard, p.conn, int64(ahead*len(message)))
+				_, err := io.CopyN(io.Discard, p.Conn, int64(ahead*len(message)))
 				caughtUp <- err
 			}
-			p.conn.Close()
+			p.Close()
 		}()
 	}
 	leave := sync.OnceFunc(func() {
@@ -54,9 +56,9 @@ func publishing(t *testing.T, c *contender, calls int, stuck bool) (times []time
 		}
 		for range ahead {
 			begun := time.Now()
-			_, err := publisher.conn.Write(call.Bytes())
+			_, err := publisher.Conn.Write(call.Bytes())
 			require.NoError(t, err)
-			publisher.read()
+			publisher.Read()
 			times = append(times, time.Since(begun))
 		}
 		for range next {
@@ -64,10 +66,10 @@ func publishing(t *testing.T, c *contender, calls int, stuck bool) (times []time
 		}
 	}
 	leave()
-	until(t, "all are gone", func() bool {
+	harness.Until(t, "all are gone", func() bool {
 		return c.info("pubsub_channels") == 0 || !stuck && c.info("connected_clients") < 5
 	})
-	publisher.conn.Close()
+	publisher.Close()
 	return times
 }
 
@@ -78,8 +80,8 @@ func TestStuckSubscriber(t *testing.T) {
 	if *reliability {
 		calls, rounds, limit = 4000, 3, "32mb"
 	}
-	for _, c := range contenders(t) {
-		c.ask(`CONFIG SET client-output-buffer-limit "pubsub ` + limit + ` 0 0"`)
+	for _, c := range subprocesses(t) {
+		c.Ask(`CONFIG SET client-output-buffer-limit "pubsub ` + limit + ` 0 0"`)
 		var with, without []time.Duration
 		cut := 0.0
 		for range rounds {
@@ -96,10 +98,10 @@ func TestStuckSubscriber(t *testing.T) {
 }
 
 // asking times some GETs, one at a time.
-func asking(p *peer, calls int) (times []time.Duration) {
+func asking(p *harness.Client, calls int) (times []time.Duration) {
 	for range calls {
 		begun := time.Now()
-		p.ask("GET k")
+		p.Ask("GET k")
 		times = append(times, time.Since(begun))
 	}
 	return times
@@ -111,9 +113,9 @@ func TestHalfSentCalls(t *testing.T) {
 	if *reliability {
 		n, calls, rounds = 5000, 20_000, 5
 	}
-	for _, c := range contenders(t) {
+	for _, c := range subprocesses(t) {
 		honest := c.dial(t)
-		honest.ask("SET k v")
+		honest.Ask("SET k v")
 		var with, without []time.Duration
 		for range rounds {
 			without = append(without, asking(honest, calls)...)
@@ -121,21 +123,21 @@ func TestHalfSentCalls(t *testing.T) {
 			if c.name == "parley" {
 				late = c.info("client_query_timeout_disconnections")
 			}
-			var half []*peer
+			var half []*harness.Client
 			for range n {
 				p := c.dial(t)
-				_, err := p.conn.Write([]byte("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\n"))
+				_, err := p.Conn.Write([]byte("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\n"))
 				require.NoError(t, err)
 				half = append(half, p)
 			}
 			with = append(with, asking(honest, calls)...)
 			if c.name == "parley" {
-				c.ask("CONFIG SET client-query-timeout 1")
-				until(t, "all are cut off", func() bool { return c.info("client_query_timeout_disconnections") == late+float64(n) })
-				c.ask("CONFIG SET client-query-timeout 10")
+				c.Ask("CONFIG SET client-query-timeout 1")
+				harness.Until(t, "all are cut off", func() bool { return c.info("client_query_timeout_disconnections") == late+float64(n) })
+				c.Ask("CONFIG SET client-query-timeout 10")
 			}
 			for _, p := range half {
-				p.conn.Close()
+				p.Close()
 			}
 		}
 		t.Logf("%s: p50 %v, p99 %v; with %d half-sent calls p50 %v, p99 %v", c.name, percentile(without, 50), percentile(without, 99),

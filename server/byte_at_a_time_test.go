@@ -11,7 +11,7 @@ import (
 
 // A command that comes one byte at a time costs a session the same for each byte, however long it is: neither looks at
 // bytes nor memory grow by the square. Nothing here depends on how fast the machine is.
-func TestWorkOfDrippedCommandIsLinear(t *testing.T) {
+func TestByteAtATimeCommandIsLinearWork(t *testing.T) {
 	for name, stream := range map[string]func(n int) string{
 		"one long word": func(n int) string { return command("ECHO", strings.Repeat("v", n)) },
 		"many short words": func(n int) string {
@@ -22,7 +22,7 @@ func TestWorkOfDrippedCommandIsLinear(t *testing.T) {
 		"nothing but lines": func(n int) string { return strings.Repeat("\r\n", n/2) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			few, many := dripped(t, stream(30_000)), dripped(t, stream(240_000))
+			few, many := feedByteAtATime(t, stream(30_000)), feedByteAtATime(t, stream(240_000))
 			t.Logf("of 240,000 bytes: %.2f looks at each, %.0f bytes allocated for each", many.looks, many.allocated)
 			require.LessOrEqual(t, many.looks, 10.0)
 			require.Less(t, many.looks, 3*few.looks)                  // by the square it would be 8 times as many; buffers grow in steps
@@ -31,11 +31,11 @@ func TestWorkOfDrippedCommandIsLinear(t *testing.T) {
 	}
 }
 
-// A drip is what each byte of a stream has cost.
-type drip struct{ looks, allocated float64 }
+// A costPerByte is what each byte of a stream has cost.
+type costPerByte struct{ looks, allocated float64 }
 
-// dripped feeds a session of a new server a stream, byte by byte.
-func dripped(t *testing.T, stream string) drip {
+// feedByteAtATime feeds a session of a new server a stream, byte by byte.
+func feedByteAtATime(t *testing.T, stream string) costPerByte {
 	srv := newClosed(t, Options{Clock: NewManualClock(time.UnixMilli(1615480369000))})
 	s, err := newSession(srv.engine, peerAddr{}, func(s *session) { s.proceed = func() {} })
 	require.NoError(t, err)
@@ -53,7 +53,7 @@ func dripped(t *testing.T, stream string) drip {
 		}
 	}
 	n := float64(len(stream))
-	return drip{float64(s.in.work) / n, float64(allocatedBytes()-before) / n}
+	return costPerByte{float64(s.in.work) / n, float64(allocatedBytes()-before) / n}
 }
 
 func allocatedBytes() uint64 {

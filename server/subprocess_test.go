@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/internal/test/redistest"
 	"github.com/parley-chat/parley/server"
 )
@@ -25,31 +26,31 @@ import (
 // docs/RELIABILITY.md, beside redis-server.
 var reliability = flag.Bool("reliability", false, "measure at full size, and redis-server as well")
 
-// contenderVariable makes this program a server, for contenders.
-const contenderVariable = "PARLEY_TEST_CONTENDER"
+// subprocessVariable makes this program a server, for subprocesses.
+const subprocessVariable = "PARLEY_TEST_SUBPROCESS"
 
-// A contender is a server in a process of its own: what that takes of memory and
+// A subprocess is a server in a process of its own: what that takes of memory and
 // of the processor is the server's alone.
-type contender struct {
-	name, addr string
-	*peer      // who asks
+type subprocess struct {
+	name, addr      string
+	*harness.Client // for administration
 }
 
-// contenders are parley and, at full size, redis-server.
-func contenders(t *testing.T) []*contender {
-	all := []*contender{{name: "parley", addr: startContender(t)}}
+// subprocesses are parley and, at full size, redis-server.
+func subprocesses(t *testing.T) []*subprocess {
+	all := []*subprocess{{name: "parley", addr: startSubprocess(t)}}
 	if *reliability {
-		all = append(all, &contender{name: "redis-server", addr: redistest.Start(t).Addr()})
+		all = append(all, &subprocess{name: "redis-server", addr: redistest.Start(t).Addr()})
 	}
 	for _, c := range all {
-		c.peer = c.dial(t)
+		c.Client = c.dial(t)
 	}
 	return all
 }
 
-// contend serves until standard input ends: with TLS if there are words that
+// serveInSubprocess serves until standard input ends: with TLS if there are words that
 // name a certificate and its key.
-func contend() {
+func serveInSubprocess() {
 	var o server.Options
 	if len(os.Args) == 3 {
 		o.TLSAddr, o.TLSFiles = "127.0.0.1:0", server.TLSFiles{Cert: os.Args[1], Key: os.Args[2], AuthClients: "no"}
@@ -64,9 +65,9 @@ func contend() {
 	s.Close()
 }
 
-func startContender(t *testing.T, words ...string) (addr string) {
+func startSubprocess(t *testing.T, words ...string) (addr string) {
 	command := exec.Command(os.Args[0], words...)
-	command.Env = append(os.Environ(), contenderVariable+"=1")
+	command.Env = append(os.Environ(), subprocessVariable+"=1")
 	command.Stderr = os.Stderr
 	in, err := command.StdinPipe()
 	require.NoError(t, err)
@@ -82,29 +83,28 @@ func startContender(t *testing.T, words ...string) (addr string) {
 	return strings.TrimSpace(addr)
 }
 
-func (c *contender) dial(t *testing.T) *peer {
+func (c *subprocess) dial(t *testing.T) *harness.Client {
 	conn, err := net.Dial("tcp", c.addr)
 	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
-	return &peer{t, conn, resp.NewReader(conn)}
+	return harness.NewClient(t, conn)
 }
 
 // info is a number in INFO.
-func (c *contender) info(field string) float64 {
-	c.send("INFO everything")
-	v, err := c.replies.Read()
-	require.NoError(c.t, err)
+func (c *subprocess) info(field string) float64 {
+	c.Send("INFO everything")
+	v, err := resp.NewReader(c.R).Read()
+	require.NoError(c.T, err)
 	_, text, found := strings.Cut(v.Str, "\n"+field+":")
-	require.True(c.t, found, field)
+	require.True(c.T, found, field)
 	text, _, _ = strings.Cut(text, "\r")
 	n, err := strconv.ParseFloat(text, 64)
-	require.NoError(c.t, err)
+	require.NoError(c.T, err)
 	return n
 }
 
 // resident is what the process has of the memory, in bytes; 0 where the system
 // does not tell.
-func (c *contender) resident() float64 { return c.info("used_memory_rss") }
+func (c *subprocess) resident() float64 { return c.info("used_memory_rss") }
 
 // percentile is what all but so many of a hundred took at most.
 func percentile(times []time.Duration, p float64) time.Duration {

@@ -1,5 +1,0 @@
-//go:build !race
-
-package servertest_test
-
-const slowness = 1
