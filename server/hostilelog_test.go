@@ -70,7 +70,7 @@ func call(words ...string) string {
 func TestHostileTextInTheLog(t *testing.T) {
 	const secret, guess = "s3cret\x1b[5m\r\n", "hunter2\x07\"\n"
 	words := []string{
-		"\x00\x01\x1b[31m\x7f\r\nERROR a command panicked",
+		"\x00\x01\x1b[31m\x7f\r\nERROR panic recovered",
 		"\"quoted' \\back\tslash\u202egnp.exe\u2028\u0085\ufeff",
 		"\xff\xfe\xc0\x80\x9b2J",
 		"\x1b]0;title\x07" + strings.Repeat("A", 1<<17),
@@ -137,7 +137,7 @@ func TestHostileTextInTheLog(t *testing.T) {
 	}
 	require.NoError(t, s.Close())
 
-	expected := []string{"authentication failed", "possible attack: HTTP", "protocol error", "CONFIG SET", "SINTER met a sorted set", "SHUTDOWN SAVE refused"}
+	expected := []string{"authentication failed", "closing client: possible attack, HTTP", "protocol error", "CONFIG SET", "SINTER met a sorted set", "SHUTDOWN SAVE refused"}
 	kinds := make(map[string]int)
 	for _, line := range *log.lines {
 		level, rest, _ := strings.Cut(line, " ")
@@ -191,7 +191,7 @@ func TestPanicShowsNoPassword(t *testing.T) {
 	require.Contains(t, p.ask("LOGIN hunter2"), "QUEUED")
 	require.Contains(t, p.ask("EXEC"), "internal error")
 	shown := strings.Join(*log.lines, "\n") + p.ask("SLOWLOG GET -1")
-	require.Contains(t, shown, "a command panicked")
+	require.Contains(t, shown, "panic recovered")
 	require.Contains(t, shown, "goroutine ")
 	require.NotContains(t, shown, "hunter2")
 }

@@ -68,7 +68,7 @@ func TestLinesOfAKindAreLimited(t *testing.T) {
 	require.Equal(t, int64(3*row.most), b.counts[eventOutputBufferLimit].Load(), "all are counted")
 
 	clock.Advance(row.within)
-	require.Equal(t, 1, count(`level=WARN msg="closing a client that does not read" suppressed=20 within=10s`), out.String())
+	require.Equal(t, 1, count(`level=WARN msg="closing client: output buffer limit exceeded" suppressed=20 within=10s`), out.String())
 	clock.Advance(time.Hour)
 	require.Equal(t, row.most+1, count(row.text), "nothing has been held back since")
 
@@ -141,7 +141,7 @@ func TestWhatClientsSendIsQuotedAndCut(t *testing.T) {
 	b.logNotice(commands.AuthFailed, l, "user", "eve\r\nlevel=INFO")
 	b.logNotice(commands.SortedSetIntersected, nil, "key", []byte("k\x1b[31m"))
 	require.Equal(t, `level=WARN msg="authentication failed" client.id=7 client.addr=1.2.3.4:5 client.user=ann\n user="eve\\r\\nlevel=INFO"`+"\n"+
-		`level=WARN msg="SINTER met a sorted set. Redis refuses this; ZINTER works on both" key=k\x1b[31m`+"\n", out.String())
+		`level=WARN msg="SINTER read a sorted set: Redis rejects this, ZINTER works on both" key=k\x1b[31m`+"\n", out.String())
 
 	out.Reset()
 	b.logger = slog.New(slog.NewJSONHandler(&out, nil))
@@ -196,10 +196,10 @@ func TestLifeOfAServerInItsLog(t *testing.T) {
 		`level=INFO msg="CONFIG SET" direct client.user=(superuser) parameter=maxclients value=17`,
 		`level=INFO msg="CONFIG SET" direct client.user=(superuser) parameter=requirepass value=(redacted)`,
 		`level=DEBUG msg="client connected" memory`,
-		`level=DEBUG msg="protocol error, connection closed" memory error="ERR Protocol error: expected '$', got '!'"`,
+		`level=DEBUG msg="closing client: protocol error" memory error="ERR Protocol error: expected '$', got '!'"`,
 		`level=DEBUG msg="client left" memory`,
 		`level=INFO msg="CONFIG SET" direct client.user=(superuser) parameter=loglevel value=warning`,
-		`level=INFO msg="a client has sent SHUTDOWN" direct client.user=(superuser)`,
+		`level=INFO msg="SHUTDOWN received" direct client.user=(superuser)`,
 		`level=INFO msg=closing connections=0`,
 		`level=INFO msg=closed`,
 	}, told)
