@@ -42,7 +42,7 @@ const (
 	eventWrongReply
 	eventMaxMemory
 	eventMaxMemoryClients
-	events = iota
+	eventCount = iota
 )
 
 // An eventRow says all about a kind of line: the name under which metrics
@@ -53,36 +53,36 @@ type eventRow struct {
 	level slog.Level
 	text  string
 
-	most   int // lines within the time; 0: any number
+	limit  int // lines within the time; 0: any number
 	within time.Duration
 }
 
 // verbose is the level that redis-server calls so; see logLevels.
-const verbose = slog.LevelDebug
+const levelVerbose = slog.LevelDebug
 
-var eventRows = [events]eventRow{
+var eventRows = [eventCount]eventRow{
 	eventListening:              {name: "listening", level: slog.LevelInfo, text: "listening"},
 	eventClosing:                {name: "closing", level: slog.LevelInfo, text: "closing"},
 	eventClosed:                 {name: "closed", level: slog.LevelInfo, text: "closed"},
-	eventClientConnected:        {"client_connected", verbose, "client connected", 100, 10 * time.Second},
-	eventClientLeft:             {"client_left", verbose, "client left", 100, 10 * time.Second},
+	eventClientConnected:        {"client_connected", levelVerbose, "client connected", 100, 10 * time.Second},
+	eventClientLeft:             {"client_left", levelVerbose, "client left", 100, 10 * time.Second},
 	eventMaxClients:             {"maxclients", slog.LevelWarn, "connection refused: maxclients reached", 10, 10 * time.Second},
 	eventProtectedMode:          {"protected_mode", slog.LevelWarn, "connection refused: protected-mode is on and no password is set", 10, 10 * time.Second},
 	eventUnauthenticatedClients: {"unauthenticated_clients", slog.LevelWarn, "connection refused: too many unauthenticated clients", 10, 10 * time.Second},
 	eventMaxClientsLowered:      {name: "maxclients_lowered", level: slog.LevelWarn, text: "maxclients lowered: limit of open files"},
 	eventAcceptError:            {"accept_error", slog.LevelWarn, "accept failed", 10, 10 * time.Second},
-	eventTLSHandshakeFailed:     {"tls_handshake_failed", verbose, "TLS handshake failed", 100, 10 * time.Second},
+	eventTLSHandshakeFailed:     {"tls_handshake_failed", levelVerbose, "TLS handshake failed", 100, 10 * time.Second},
 	eventTLSCertificatesUnread:  {"tls_certificates_unread", slog.LevelWarn, "TLS certificates changed but cannot be read: keeping the old ones", 1, time.Minute},
-	eventProtocolError:          {"protocol_error", verbose, "closing client: protocol error", 100, 10 * time.Second},
+	eventProtocolError:          {"protocol_error", levelVerbose, "closing client: protocol error", 100, 10 * time.Second},
 	eventHTTPOnPort:             {"http_on_port", slog.LevelWarn, "closing client: possible attack, HTTP on a Redis port", 1, time.Minute},
 	eventQueryBufferLimit:       {"query_buffer_limit", slog.LevelWarn, "closing client: query buffer limit exceeded", 10, 10 * time.Second},
 	eventOutputBufferLimit:      {"output_buffer_limit", slog.LevelWarn, "closing client: output buffer limit exceeded", 10, 10 * time.Second},
-	eventIdleTimeout:            {"idle_timeout", verbose, "closing client: idle timeout", 100, 10 * time.Second},
+	eventIdleTimeout:            {"idle_timeout", levelVerbose, "closing client: idle timeout", 100, 10 * time.Second},
 	eventQueryTimeout:           {"query_timeout", slog.LevelWarn, "closing client: incomplete request timed out", 10, 10 * time.Second},
 	eventOutputTimeout:          {"output_timeout", slog.LevelWarn, "closing client: output timed out", 10, 10 * time.Second},
 	eventAuthFailed:             {"auth_failed", slog.LevelWarn, "authentication failed", 10, 10 * time.Second},
 	eventAuthFailures:           {"auth_failures", slog.LevelWarn, "closing client: too many failed authentications", 10, 10 * time.Second},
-	eventAuthTimeout:            {"auth_timeout", verbose, "closing client: authentication timed out", 100, 10 * time.Second},
+	eventAuthTimeout:            {"auth_timeout", levelVerbose, "closing client: authentication timed out", 100, 10 * time.Second},
 	eventConfigSet:              {"config_set", slog.LevelInfo, "CONFIG SET", 100, time.Minute},
 	eventShutdown:               {name: "shutdown", level: slog.LevelInfo, text: "SHUTDOWN received"},
 	eventSaveRefused:            {"save_refused", slog.LevelWarn, "SHUTDOWN SAVE refused: data is kept in memory only", 10, 10 * time.Second},

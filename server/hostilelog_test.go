@@ -35,7 +35,7 @@ func (l bareLog) WithGroup(string) slog.Handler          { return l }
 func (l bareLog) Handle(_ context.Context, r slog.Record) error {
 	line := r.Level.String() + " " + r.Message
 	r.Attrs(func(a slog.Attr) bool {
-		line += bare(a)
+		line += plain(a)
 		return true
 	})
 	l.mu.Lock()
@@ -44,13 +44,13 @@ func (l bareLog) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-func bare(a slog.Attr) (text string) {
+func plain(a slog.Attr) (text string) {
 	v := a.Value.Resolve()
 	if v.Kind() != slog.KindGroup {
 		return " " + a.Key + "=" + fmt.Sprint(v.Any())
 	}
 	for _, of := range v.Group() {
-		text += bare(slog.Attr{Key: a.Key + "." + of.Key, Value: of.Value})
+		text += plain(slog.Attr{Key: a.Key + "." + of.Key, Value: of.Value})
 	}
 	return text
 }
@@ -137,7 +137,7 @@ func TestHostileTextInTheLog(t *testing.T) {
 	}
 	require.NoError(t, s.Close())
 
-	expected := []string{"authentication failed", "closing client: possible attack, HTTP", "protocol error", "CONFIG SET", "SINTER met a sorted set", "SHUTDOWN SAVE refused"}
+	expected := []string{"authentication failed", "closing client: possible attack, HTTP", "closing client: protocol error", "CONFIG SET", "SINTER read a sorted set", "SHUTDOWN SAVE refused"}
 	kinds := make(map[string]int)
 	for _, line := range *log.lines {
 		level, rest, _ := strings.Cut(line, " ")

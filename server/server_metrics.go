@@ -45,7 +45,7 @@ func (s *Server) Metrics() Metrics {
 	m := Metrics{
 		Version: Version, RedisVersion: RedisVersion, RunID: e.state.Host.RunID,
 		Started: time.UnixMilli(e.state.Host.Started), Now: now,
-		Events: make(map[string]int64, events),
+		Events: make(map[string]int64, eventCount),
 	}
 	e.mu.RLock()
 	m.Metrics = e.state.Metrics(now)
@@ -54,15 +54,15 @@ func (s *Server) Metrics() Metrics {
 
 	e.state.Complete(m.Metrics)
 	m.LockHeld, m.LockWait = e.lockHeld.read(), e.lockWait.read()
-	for o := range eventRows {
-		m.Events[eventRows[o].name] = e.log.counts[o].Load()
+	for i := range eventRows {
+		m.Events[eventRows[i].name] = e.log.counts[i].Load()
 	}
 	if cpu := e.state.Host.CPU; cpu != nil {
 		m.CPUSystem, m.CPUUser = cpu()
 	}
 	open, closed := s.open()
 	for _, c := range open {
-		if session := c.of(); session != nil {
+		if session := c.clientSession(); session != nil {
 			m.addSession(session)
 		}
 	}
