@@ -8,7 +8,7 @@ import (
 )
 
 // maxSpare is how many pieces an idle connection has room for.
-const maxSpare = 4
+const maxSparePieces = 4
 
 // A memoryConn is the client's end of a connection without a network. There is
 // no goroutine behind it and no copy in between: Write runs the commands in the
@@ -21,7 +21,7 @@ type memoryConn struct {
 	reading handoffLock // of who is in Read; guards rest, used, left, spare
 	rest    []piece     // taken from the outbox, not yet read
 	used    int         // bytes of rest[0] that were read
-	left    int         // bytes in rest that were not
+	unread  int         // bytes in rest that were not
 	spare   []piece     // where rest was, for the outbox to fill when that is read
 
 	// The outbox's mu guards these too.
@@ -59,7 +59,7 @@ func (c *memoryConn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if err := c.take(); err != nil {
+	if err := c.awaitOutput(); err != nil {
 		return 0, err
 	}
 	n := 0
@@ -77,15 +77,15 @@ func (c *memoryConn) Read(p []byte) (int, error) {
 			c.rest, c.used = c.rest[1:], 0
 		}
 	}
-	c.left -= n
-	if rest := &c.session.out.rest; rest.Load() != int64(c.left) {
-		rest.Store(int64(c.left))
+	c.unread -= n
+	if rest := &c.session.out.takenUnread; rest.Load() != int64(c.unread) {
+		rest.Store(int64(c.unread))
 	}
 	return n, nil
 }
 
 // take waits until there is something in rest.
-func (c *memoryConn) take() error {
+func (c *memoryConn) awaitOutput() error {
 	out := &c.session.out
 	out.mu.Lock()
 	defer out.mu.Unlock()
@@ -99,11 +99,11 @@ func (c *memoryConn) take() error {
 			return nil
 		case len(out.pieces) > 0:
 			c.rest, out.pieces, c.spare = out.pieces, c.spare, nil
-			if cap(c.rest) <= maxSpare {
+			if cap(c.rest) <= maxSparePieces {
 				c.spare = c.rest[:0]
 			}
-			c.left = out.ready()
-			out.taken(c.left)
+			c.unread = out.sendable()
+			out.taken(c.unread)
 			return nil
 		case out.ended && !out.link.NoOutput:
 			return io.EOF
@@ -114,7 +114,7 @@ func (c *memoryConn) take() error {
 
 // Write runs the commands that p completes.
 func (c *memoryConn) Write(p []byte) (int, error) {
-	if err := c.room(); err != nil {
+	if err := c.awaitInputRoom(); err != nil {
 		return 0, err
 	}
 	if !c.session.Feed(p) {
@@ -142,7 +142,7 @@ func (c *memoryConn) leave() {
 }
 
 // room waits, where too much is left to run, until the client has read enough.
-func (c *memoryConn) room() error {
+func (c *memoryConn) awaitInputRoom() error {
 	out := &c.session.out
 	out.mu.Lock()
 	defer out.mu.Unlock()
@@ -184,7 +184,7 @@ func (c *memoryConn) isClosed() bool {
 	return c.closed
 }
 
-func (c *memoryConn) of() *session { return c.session }
+func (c *memoryConn) clientSession() *session { return c.session }
 
 // end is the server's way of closing it: Read returns what is left, then io.EOF.
 func (c *memoryConn) end() {

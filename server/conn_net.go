@@ -28,16 +28,16 @@ func (s *Server) serveConn(conn net.Conn) {
 			conn.Close()
 		}
 	}()
-	shaken, ok := s.shakeHands(conn)
+	handshakeDone, ok := s.tlsHandshake(conn)
 	if !ok {
 		return
 	}
-	defer shaken()
-	t := &netTransport{server: s, conn: conn, socket: socket(bare(conn))}
+	defer handshakeDone()
+	t := &netTransport{server: s, conn: conn, socket: rawConnOf(baseConn(conn))}
 	session, err := newSession(s.engine, peerAddrOf(conn), t.attach)
-	shaken()
+	handshakeDone()
 	if err != nil {
-		refuse(conn, err)
+		writeRefusal(conn, err)
 		return
 	}
 	keepAlive(conn, s.engine.settings.Load().keepAlive)
@@ -46,24 +46,24 @@ func (s *Server) serveConn(conn net.Conn) {
 		return
 	}
 	admitted = true
-	t.awaitAside()
+	t.serveAsync()
 }
 
-const longestSilence = 32767 * time.Second
+const maxKeepAlive = 32767 * time.Second
 
 // keepAlive has the kernel find out that a client is gone without a word, in
 // twice the time after which it begins to ask, as in Redis. A time that is longer
 // than Linux knows becomes the longest.
 func keepAlive(conn net.Conn, silent time.Duration) {
-	if tcp, ok := bare(conn).(*net.TCPConn); ok {
+	if tcp, ok := baseConn(conn).(*net.TCPConn); ok {
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{
-			Enable: silent > 0, Idle: min(silent, longestSilence), Interval: min(max(silent/3, time.Second), longestSilence), Count: 3,
+			Enable: silent > 0, Idle: min(silent, maxKeepAlive), Interval: min(max(silent/3, time.Second), maxKeepAlive), Count: 3,
 		})
 	}
 }
 
 // bare is the connection below TLS, or the connection itself.
-func bare(conn net.Conn) net.Conn {
+func baseConn(conn net.Conn) net.Conn {
 	for {
 		outer, ok := conn.(interface{ NetConn() net.Conn })
 		if !ok {
@@ -75,7 +75,7 @@ func bare(conn net.Conn) net.Conn {
 
 // refuse tells a client why it is not served. The text is short enough for the
 // kernel to take it without waiting.
-func refuse(conn net.Conn, err error) {
+func writeRefusal(conn net.Conn, err error) {
 	if errors.Is(err, ErrClosed) {
 		return
 	}
@@ -96,18 +96,18 @@ type netTransport struct {
 // attach lets others than the reader set the connection in motion.
 func (t *netTransport) attach(s *session) {
 	t.session = s
-	s.proceed, s.retire = t.proceedAside, t.retireAside
-	s.out.wake, s.out.abort = t.flushAside, t.abortAside
+	s.proceed, s.retire = t.proceedAsync, t.retireAsync
+	s.out.wake, s.out.abort = t.flushAsync, t.abortAsync
 	if resumable(t.conn) {
-		s.out.interruptWrite = func() { t.conn.SetWriteDeadline(longAgo) }
+		s.out.interruptWrite = func() { t.conn.SetWriteDeadline(pastDeadline) }
 	}
-	s.unreadInput = func() bool { return !t.stalled.Load() && (!t.reading.Load() || ready(t.socket).input) }
-	if secured, ok := t.conn.(*tls.Conn); ok {
-		if below, ok := secured.NetConn().(*watchedConn); ok {
+	s.unreadInput = func() bool { return !t.stalled.Load() && (!t.reading.Load() || socketReadiness(t.socket).input) }
+	if tlsConn, ok := t.conn.(*tls.Conn); ok {
+		if below, ok := tlsConn.NetConn().(*watchedConn); ok {
 			s.readsBelow = &below.reads
 		}
 	}
-	s.takesOutput = func() bool { return ready(t.socket).output }
+	s.takesOutput = func() bool { return socketReadiness(t.socket).output }
 	if resumable(t.conn) && t.socket != nil {
 		t.raw, s.park = t.socket, t.park
 	}
@@ -115,9 +115,9 @@ func (t *netTransport) attach(s *session) {
 
 // awaitAside waits for input and serves it, in a new goroutine, whose stack is
 // small as long as it waits. One that has served would keep what it had grown to.
-func (t *netTransport) awaitAside() { t.server.spawn(t.await) }
+func (t *netTransport) serveAsync() { t.server.spawn(t.awaitInput) }
 
-func (t *netTransport) await() {
+func (t *netTransport) awaitInput() {
 	if t.raw != nil {
 		t.reading.Store(true)
 		t.raw.Read(readable) // an error is read once more, below
@@ -126,12 +126,12 @@ func (t *netTransport) await() {
 	t.serve()
 }
 
-// serve serves the connection until it ends or is quiet.
+// serve serves the connection until it ends or is idle.
 func (t *netTransport) serve() {
-	quiet := false
+	idle := false
 	defer func() { // a connection of the program's own may panic
-		if quiet {
-			t.awaitAside()
+		if idle {
+			t.serveAsync()
 			return
 		}
 		t.session.leave()
@@ -139,15 +139,15 @@ func (t *netTransport) serve() {
 		t.conn.Close()
 	}()
 	t.session.markActive()
-	quiet = t.read()
+	idle = t.read()
 }
 
 // park makes read return.
-func (t *netTransport) park() { t.conn.SetReadDeadline(longAgo) }
+func (t *netTransport) park() { t.conn.SetReadDeadline(pastDeadline) }
 
 // read feeds the session until the connection or the session ends, or until
 // quieten ends it: true.
-func (t *netTransport) read() (quiet bool) {
+func (t *netTransport) read() (idle bool) {
 	buf := make([]byte, smallRead)
 	for {
 		t.reading.Store(true)
@@ -158,7 +158,7 @@ func (t *netTransport) read() (quiet bool) {
 				return false
 			}
 			if t.session.inputFull() {
-				t.awaitRoom()
+				t.awaitUnblocked()
 			}
 		}
 		if err == io.EOF {
@@ -181,28 +181,28 @@ func (t *netTransport) read() (quiet bool) {
 }
 
 // awaitRoom waits until the client has read some.
-func (t *netTransport) awaitRoom() {
+func (t *netTransport) awaitUnblocked() {
 	t.stalled.Store(true)
 	defer t.stalled.Store(false)
-	t.session.out.awaitRoom()
+	t.session.out.awaitUnblocked()
 }
 
 // finish runs and answers what is left for a client that sends no more. It may
 // still read.
 func (t *netTransport) finish() {
 	for t.send(t.session.Proceed()) && t.session.isBackpressured() {
-		t.awaitRoom()
+		t.awaitUnblocked()
 	}
 	t.send(false)
 }
 
 // flushAside writes what others have sent, in a goroutine of its own.
-func (t *netTransport) flushAside() {
+func (t *netTransport) flushAsync() {
 	t.server.spawn(func() { t.session.out.flush(t.conn, true) })
 }
 
 // proceedAside runs what is left of a pipeline after a call that waited.
-func (t *netTransport) proceedAside() {
+func (t *netTransport) proceedAsync() {
 	t.server.engine.pending.begin()
 	t.server.spawn(func() {
 		open := t.session.Proceed()
@@ -220,7 +220,7 @@ func (t *netTransport) send(open bool) bool {
 		return t.session.out.flushSoon(t.conn) == nil
 	}
 	if open {
-		return t.session.out.flushAside() == nil
+		return t.session.out.flushAsync() == nil
 	}
 	t.stalled.Store(true) // what is unread remains so
 	t.session.out.flush(t.conn, false)
@@ -238,7 +238,7 @@ func resumable(conn net.Conn) bool {
 }
 
 // retireAside closes the connection once what there is has been sent.
-func (t *netTransport) retireAside() {
+func (t *netTransport) retireAsync() {
 	t.server.spawn(func() {
 		t.session.out.flush(t.conn, false)
 		t.conn.Close() // ends read
@@ -247,24 +247,24 @@ func (t *netTransport) retireAside() {
 
 // abortAside cuts the connection. What the kernel holds for the client is
 // dropped: who does not read would make it keep that for minutes.
-func (t *netTransport) abortAside() {
+func (t *netTransport) abortAsync() {
 	t.server.spawn(t.abort)
 }
 
 func (t *netTransport) abort() {
-	conn := bare(t.conn) // without a last word of TLS, which might have to wait
+	conn := baseConn(t.conn) // without a last word of TLS, which might have to wait
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
 	}
 	conn.Close()
 }
 
-func (t *netTransport) of() *session { return t.session }
+func (t *netTransport) clientSession() *session { return t.session }
 
 func (t *netTransport) end() {
 	t.session.Finish()
 	t.session.out.finish()
-	t.retireAside()
+	t.retireAsync()
 }
 
 func (t *netTransport) kill() { t.abort() }

@@ -29,4 +29,4 @@ func peerAddrOf(conn net.Conn) peerAddr {
 }
 
 // remote reports whether an address is of another machine, or might be.
-func remote(ip netip.Addr) bool { return ip.IsValid() && !ip.IsLoopback() }
+func isRemote(ip netip.Addr) bool { return ip.IsValid() && !ip.IsLoopback() }

@@ -11,7 +11,7 @@ import (
 
 // socket is the socket of a connection that can be asked for its state; nil for
 // others.
-func socket(conn net.Conn) syscall.RawConn {
+func rawConnOf(conn net.Conn) syscall.RawConn {
 	if !resumable(conn) {
 		return nil
 	}
@@ -26,7 +26,7 @@ func socket(conn net.Conn) syscall.RawConn {
 func readable(fd uintptr) bool { return pollSocket(fd, unix.POLLIN).input }
 
 // ready says what can be done with a socket at once: nothing with none.
-func ready(socket syscall.RawConn) (r readiness) {
+func socketReadiness(socket syscall.RawConn) (r readiness) {
 	if socket != nil {
 		socket.Control(func(fd uintptr) { r = pollSocket(fd, unix.POLLIN|unix.POLLOUT) })
 	}

@@ -5,10 +5,10 @@ import (
 	"syscall"
 )
 
-// socket is nil: no connection is asked for its state, or whether there is input
+// rawConnOf is nil: no connection is asked for its state, or whether there is input
 // before a buffer is there for it.
-func socket(net.Conn) syscall.RawConn { return nil }
+func rawConnOf(net.Conn) syscall.RawConn { return nil }
 
 func readable(uintptr) bool { return true }
 
-func ready(syscall.RawConn) (unknown readiness) { return unknown }
+func socketReadiness(syscall.RawConn) (unknown readiness) { return unknown }

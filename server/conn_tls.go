@@ -39,7 +39,7 @@ func (f TLSFiles) withDefaults() TLSFiles {
 }
 
 // secure returns what the options say of TLS, or nil if they say nothing.
-func (s *Server) secure() (*tls.Config, error) {
+func (s *Server) tlsConfig() (*tls.Config, error) {
 	o := &s.options
 	files := o.TLSFiles != TLSFiles{AuthClients: o.TLSFiles.AuthClients}
 	switch {
@@ -54,7 +54,7 @@ func (s *Server) secure() (*tls.Config, error) {
 		config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
 		return config, nil
 	}
-	return s.certified(o.TLSFiles)
+	return s.tlsConfigFromFiles(o.TLSFiles)
 }
 
 // authClients is what CONFIG GET tls-auth-clients answers for a configuration.
@@ -82,26 +82,26 @@ func listenTLS(addr string, config *tls.Config) (net.Listener, error) {
 // the time that clients have to authenticate. What is not done with it counts
 // as a connection under maxclients, and is no client yet: done ends that. false:
 // it came to nothing.
-func (s *Server) shakeHands(conn net.Conn) (done func(), ok bool) {
-	secured, ok := conn.(*tls.Conn)
+func (s *Server) tlsHandshake(conn net.Conn) (done func(), ok bool) {
+	tlsConn, ok := conn.(*tls.Conn)
 	if !ok {
 		return func() {}, true
 	}
-	h := &handshake{Conn: secured, engine: s.engine, socket: socket(bare(secured))}
-	h.reminder.init(h)
-	h.grace.most = graceReads
+	h := &handshake{Conn: tlsConn, engine: s.engine, socket: rawConnOf(baseConn(tlsConn))}
+	h.timer.init(h)
+	h.grace.maxProgress = graceReads
 	now := s.engine.settings.Load()
-	if !s.trackUpTo(h, now.maxClients) {
+	if !s.trackWithin(h, now.maxClients) {
 		s.engine.state.Stats.Rejected.Add(1) // without a word: there are none yet
 		return nil, false
 	}
 	done = func() { s.untrack(h) }
 	if seconds := now.timeouts.Auth; seconds > 0 {
-		h.due = after(s.engine.clock.Now(), seconds)
-		s.engine.timeoutQueue.callBy(&h.reminder, h.due)
-		defer s.engine.timeoutQueue.remove(&h.reminder)
+		h.deadline = after(s.engine.clock.Now(), seconds)
+		s.engine.timeoutQueue.callBy(&h.timer, h.deadline)
+		defer s.engine.timeoutQueue.remove(&h.timer)
 	}
-	if err := s.handshake(secured); err != nil {
+	if err := s.runHandshake(tlsConn); err != nil {
 		s.engine.log.log(eventTLSHandshakeFailed, "addr", quoted(conn.RemoteAddr().String()), "error", quoted(err.Error()))
 		done()
 		return nil, false
@@ -114,17 +114,17 @@ type handshake struct {
 	*tls.Conn
 	engine   *engine
 	socket   syscall.RawConn // nil: there is none that can be asked
-	due      time.Time       // when it is late
-	reminder queuedTimer
+	deadline time.Time       // when it is late
+	timer    queuedTimer
 	grace    gracePeriod
 }
 
 // checkTimeouts ends a handshake that is late.
 func (h *handshake) checkTimeouts(now time.Time) (next time.Time, soon bool) {
-	if h.due.After(now) {
-		return h.due, false
+	if h.deadline.After(now) {
+		return h.deadline, false
 	}
-	if reads, busy := h.progress(); h.grace.over(graceSent, reads, busy) {
+	if reads, busy := h.progress(); h.grace.expired(graceSent, reads, busy) {
 		h.kill()
 		return time.Time{}, false
 	}
@@ -134,7 +134,7 @@ func (h *handshake) checkTimeouts(now time.Time) (next time.Time, soon bool) {
 // progress counts what the client has sent, where that is known, and says whether
 // the server has something left to do for it.
 func (h *handshake) progress() (reads int64, busy bool) {
-	now := ready(h.socket)
+	now := socketReadiness(h.socket)
 	c, ok := h.NetConn().(*watchedConn)
 	if !ok {
 		return 0, now.input
@@ -144,9 +144,9 @@ func (h *handshake) progress() (reads int64, busy bool) {
 }
 
 func (h *handshake) end()  { h.kill() }
-func (h *handshake) kill() { bare(h.Conn).Close() }
+func (h *handshake) kill() { baseConn(h.Conn).Close() }
 
-func (h *handshake) of() *session { return nil }
+func (h *handshake) clientSession() *session { return nil }
 
 func (h *handshake) name() string { return fmt.Sprintf("handshake with %v", h.RemoteAddr()) }
 
@@ -187,7 +187,7 @@ func (c *watchedConn) Write(p []byte) (int, error) {
 
 // handshake is that of a connection with TLS. It runs code of the program: the
 // functions of a tls.Config.
-func (s *Server) handshake(conn *tls.Conn) (err error) {
+func (s *Server) runHandshake(conn *tls.Conn) (err error) {
 	err = errPanicked // should it
 	s.engine.recoverPanic("(TLS handshake)", func() { err = conn.Handshake() })
 	return err

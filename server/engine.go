@@ -161,11 +161,11 @@ func newEngine(o Options) (*engine, error) {
 	e.clock = e.drainingClockOf(o.Clock)
 	e.timers = timers{e.clock, &e.tasks}
 	s := &e.state
-	s.Host = host(o)
+	s.Host = hostInfo(o)
 	s.Host.TellOperator = e.log.logNotice
-	s.Table = table(o.commands)
+	s.Table = commandTable(o.commands)
 	s.Config = commands.DefaultConfig()
-	if err := configure(&s.Config, o); err != nil {
+	if err := applyConfig(&s.Config, o); err != nil {
 		return nil, err
 	}
 	s.Users = commands.NewUsers()
@@ -504,8 +504,8 @@ func (e *engine) checkCall(c *caller, r request) error {
 	switch {
 	case r.err != nil:
 		return r.err
-	case m.Has(commands.Protected) && e.state.ProtectedRefusal(m, !remote(c.ip)) != nil:
-		return e.state.ProtectedRefusal(m, !remote(c.ip))
+	case m.Has(commands.Protected) && e.state.ProtectedRefusal(m, !isRemote(c.ip)) != nil:
+		return e.state.ProtectedRefusal(m, !isRemote(c.ip))
 	case l.Direct && m.Has(commands.OfConnection):
 		return commands.Errorf("ERR '%s' needs a connection of its own: see Dial", m.FullName())
 	case e.state.MustAuthenticate(l) && !m.Has(commands.NoAuth):

@@ -25,7 +25,7 @@ func (e *engine) checkAdmission(c *caller) error {
 	case e.state.Clients.Len() >= config.MaxClients:
 		e.log.log(eventMaxClients, "addr", quoted(c.client.Addr), "maxclients", config.MaxClients)
 		return errMaxClients
-	case config.ProtectedMode && e.state.Users.Default().AnyPassword() && remote(c.ip):
+	case config.ProtectedMode && e.state.Users.Default().AnyPassword() && isRemote(c.ip):
 		e.log.log(eventProtectedMode, "addr", quoted(c.client.Addr))
 		return errProtected
 	case !c.inProcess && e.unauthenticated.Load() >= config.MostStrangers() && !e.state.Users.Default().Open():

@@ -19,16 +19,16 @@ import (
 type eventLog struct {
 	logger *slog.Logger
 	clock  Clock
-	counts [events]atomic.Int64
+	counts [eventCount]atomic.Int64
 	tasks  sync.WaitGroup // alarms that have been set and have not run
 
 	mu      sync.Mutex // guards all below; nothing is logged under it
-	windows [events]window
+	windows [eventCount]window
 	closed  bool
 }
 
 // A window begins with a line and lasts as long as its row says. The lines beyond
-// those that the row allows in that time are held back and told of in one, at
+// those that the row allows in that time are suppressed back and told of in one, at
 // its end.
 type window struct {
 	start              time.Time
@@ -36,89 +36,89 @@ type window struct {
 	end                timer
 }
 
-// reset makes the next line begin a spell, and returns how many lines were held back.
-func (s *window) reset() (held int) {
-	held = s.suppressed
-	s.start, s.logged, s.suppressed = time.Time{}, 0, 0
-	return held
+// reset makes the next line begin a spell, and returns how many lines were suppressed back.
+func (w *window) reset() (suppressed int) {
+	suppressed = w.suppressed
+	w.start, w.logged, w.suppressed = time.Time{}, 0, 0
+	return suppressed
 }
 
 // log logs an event. args are as for slog: keys and values. What a client has
 // sent must be quoted.
-func (b *eventLog) log(o event, args ...any) {
-	b.counts[o].Add(1)
-	b.write(o, true, args)
+func (l *eventLog) log(e event, args ...any) {
+	l.counts[e].Add(1)
+	l.write(e, true, args)
 }
 
 // write writes a line, if there may be one more where that is to be asked. A logger
 // that panics has nobody who could be told, and is no reason to end anything.
-func (b *eventLog) write(o event, ask bool, args []any) {
-	row := &eventRows[o]
+func (l *eventLog) write(e event, limited bool, args []any) {
+	row := &eventRows[e]
 	defer func() { recover() }()
-	if b.logger.Enabled(context.Background(), row.level) && (!ask || b.allowed(o)) {
-		b.logger.Log(context.Background(), row.level, row.text, args...)
+	if l.logger.Enabled(context.Background(), row.level) && (!limited || l.allowed(e)) {
+		l.logger.Log(context.Background(), row.level, row.text, args...)
 	}
 }
 
 // allowed reports whether one more line of the kind may be written.
-func (b *eventLog) allowed(o event) bool {
-	row := &eventRows[o]
-	if row.most == 0 {
+func (l *eventLog) allowed(e event) bool {
+	row := &eventRows[e]
+	if row.limit == 0 {
 		return true
 	}
-	now := b.clock.Now()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := &b.windows[o]
-	if !s.end.isSet() && now.Sub(s.start) >= row.within {
-		s.start, s.logged, s.suppressed = now, 0, 0
+	now := l.clock.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := &l.windows[e]
+	if !w.end.isSet() && now.Sub(w.start) >= row.within {
+		w.start, w.logged, w.suppressed = now, 0, 0
 	}
-	if s.logged < row.most {
-		s.logged++
+	if w.logged < row.limit {
+		w.logged++
 		return true
 	}
-	s.suppressed++
-	if !s.end.isSet() && !b.closed {
-		s.end.set(b.timers(), row.within-now.Sub(s.start), func(n int) { b.endWindow(o, n) })
+	w.suppressed++
+	if !w.end.isSet() && !l.closed {
+		w.end.set(l.timers(), row.within-now.Sub(w.start), func(n int) { l.endWindow(e, n) })
 	}
 	return false
 }
 
-func (b *eventLog) timers() timers { return timers{b.clock, &b.tasks} }
+func (l *eventLog) timers() timers { return timers{l.clock, &l.tasks} }
 
-// endWindow ends a spell and tells how many lines it has held back.
-func (b *eventLog) endWindow(o event, n int) {
-	b.mu.Lock()
-	held := 0
-	if s := &b.windows[o]; s.end.fire(n) {
-		held = s.reset()
+// endWindow ends a spell and tells how many lines it has suppressed back.
+func (l *eventLog) endWindow(e event, n int) {
+	l.mu.Lock()
+	suppressed := 0
+	if w := &l.windows[e]; w.end.fire(n) {
+		suppressed = w.reset()
 	}
-	b.mu.Unlock()
-	b.writeHeld(o, held)
+	l.mu.Unlock()
+	l.writeSuppressed(e, suppressed)
 }
 
-func (b *eventLog) writeHeld(o event, held int) {
-	if row := &eventRows[o]; held > 0 {
-		b.write(o, false, []any{"suppressed", held, "within", row.within})
+func (l *eventLog) writeSuppressed(e event, suppressed int) {
+	if row := &eventRows[e]; suppressed > 0 {
+		l.write(e, false, []any{"suppressed", suppressed, "within", row.within})
 	}
 }
 
 // close ends all spells.
-func (b *eventLog) close() {
-	b.mu.Lock()
-	b.closed = true
-	var held [events]int
-	for o := range b.windows {
-		if s := &b.windows[o]; s.end.isSet() {
-			s.end.clear(b.timers())
-			held[o] = s.reset()
+func (l *eventLog) close() {
+	l.mu.Lock()
+	l.closed = true
+	var suppressed [eventCount]int
+	for e := range l.windows {
+		if w := &l.windows[e]; w.end.isSet() {
+			w.end.clear(l.timers())
+			suppressed[e] = w.reset()
 		}
 	}
-	b.mu.Unlock()
-	for o, n := range held {
-		b.writeHeld(event(o), n)
+	l.mu.Unlock()
+	for e, n := range suppressed {
+		l.writeSuppressed(event(e), n)
 	}
-	b.tasks.Wait()
+	l.tasks.Wait()
 }
 
 // maxQuoted is how many bytes of a client's text a line of the log shows.
@@ -143,27 +143,27 @@ func (q quoted) LogValue() slog.Value {
 }
 
 // clientAttr names a client in a line of the log, by what never changes of it.
-func clientAttr(l *commands.Client) slog.Attr {
-	return slog.Group("client", "id", l.ID, "addr", quoted(addrOf(l)))
+func clientAttr(c *commands.Client) slog.Attr {
+	return slog.Group("client", "id", c.ID, "addr", quoted(addrOf(c)))
 }
 
 // clientUserAttr is who with the user, for those who hold the engine's lock.
-func clientUserAttr(l *commands.Client) slog.Attr {
-	return slog.Group("client", "id", l.ID, "addr", quoted(addrOf(l)), "user", quoted(l.User.String()))
+func clientAndUserAttr(c *commands.Client) slog.Attr {
+	return slog.Group("client", "id", c.ID, "addr", quoted(addrOf(c)), "user", quoted(c.User.String()))
 }
 
-func addrOf(l *commands.Client) string {
-	if l.Direct {
+func addrOf(c *commands.Client) string {
+	if c.Direct {
 		return "direct" // as MONITOR shows calls of Do
 	}
-	return l.Addr
+	return c.Addr
 }
 
 // logNotice logs what a command tells of.
-func (b *eventLog) logNotice(n commands.Notice, l *commands.Client, args ...any) {
+func (l *eventLog) logNotice(n commands.Notice, c *commands.Client, args ...any) {
 	safe := make([]any, 0, len(args)+1)
-	if l != nil {
-		safe = append(safe, clientUserAttr(l))
+	if c != nil {
+		safe = append(safe, clientAndUserAttr(c))
 	}
 	for i, a := range args {
 		switch a := a.(type) {
@@ -178,5 +178,5 @@ func (b *eventLog) logNotice(n commands.Notice, l *commands.Client, args ...any)
 		}
 		safe = append(safe, a)
 	}
-	b.log(noticeEvents[n], safe...)
+	l.log(noticeEvents[n], safe...)
 }

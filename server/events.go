@@ -42,7 +42,7 @@ const (
 	eventWrongReply
 	eventMaxMemory
 	eventMaxMemoryClients
-	events = iota
+	eventCount = iota
 )
 
 // An eventRow says all about a kind of line: the name under which metrics
@@ -53,45 +53,45 @@ type eventRow struct {
 	level slog.Level
 	text  string
 
-	most   int // lines within the time; 0: any number
+	limit  int // lines within the time; 0: any number
 	within time.Duration
 }
 
 // verbose is the level that redis-server calls so; see logLevels.
-const verbose = slog.LevelDebug
+const levelVerbose = slog.LevelDebug
 
-var eventRows = [events]eventRow{
+var eventRows = [eventCount]eventRow{
 	eventListening:              {name: "listening", level: slog.LevelInfo, text: "listening"},
 	eventClosing:                {name: "closing", level: slog.LevelInfo, text: "closing"},
 	eventClosed:                 {name: "closed", level: slog.LevelInfo, text: "closed"},
-	eventClientConnected:        {"client_connected", verbose, "client connected", 100, 10 * time.Second},
-	eventClientLeft:             {"client_left", verbose, "client left", 100, 10 * time.Second},
-	eventMaxClients:             {"maxclients", slog.LevelWarn, "connection refused: there are maxclients of them", 10, 10 * time.Second},
-	eventProtectedMode:          {"protected_mode", slog.LevelWarn, "connection refused: protected-mode is on and there is no password", 10, 10 * time.Second},
-	eventUnauthenticatedClients: {"unauthenticated_clients", slog.LevelWarn, "connection refused: too many have not authenticated yet", 10, 10 * time.Second},
-	eventMaxClientsLowered:      {name: "maxclients_lowered", level: slog.LevelWarn, text: "maxclients lowered to what the limit of open files allows"},
-	eventAcceptError:            {"accept_error", slog.LevelWarn, "cannot accept a connection", 10, 10 * time.Second},
-	eventTLSHandshakeFailed:     {"tls_handshake_failed", verbose, "a TLS handshake came to nothing", 100, 10 * time.Second},
-	eventTLSCertificatesUnread:  {"tls_certificates_unread", slog.LevelWarn, "cannot read changed certificates: those read before hold", 1, time.Minute},
-	eventProtocolError:          {"protocol_error", verbose, "protocol error, connection closed", 100, 10 * time.Second},
-	eventHTTPOnPort:             {"http_on_port", slog.LevelWarn, "possible attack: HTTP on the port of a Redis server, connection closed", 1, time.Minute},
-	eventQueryBufferLimit:       {"query_buffer_limit", slog.LevelWarn, "closing a client that sent too much at once", 10, 10 * time.Second},
-	eventOutputBufferLimit:      {"output_buffer_limit", slog.LevelWarn, "closing a client that does not read", 10, 10 * time.Second},
-	eventIdleTimeout:            {"idle_timeout", verbose, "closing an idle client", 100, 10 * time.Second},
-	eventQueryTimeout:           {"query_timeout", slog.LevelWarn, "closing a client that does not end its call", 10, 10 * time.Second},
-	eventOutputTimeout:          {"output_timeout", slog.LevelWarn, "closing a client that has stopped reading", 10, 10 * time.Second},
+	eventClientConnected:        {"client_connected", levelVerbose, "client connected", 100, 10 * time.Second},
+	eventClientLeft:             {"client_left", levelVerbose, "client left", 100, 10 * time.Second},
+	eventMaxClients:             {"maxclients", slog.LevelWarn, "connection refused: maxclients reached", 10, 10 * time.Second},
+	eventProtectedMode:          {"protected_mode", slog.LevelWarn, "connection refused: protected-mode is on and no password is set", 10, 10 * time.Second},
+	eventUnauthenticatedClients: {"unauthenticated_clients", slog.LevelWarn, "connection refused: too many unauthenticated clients", 10, 10 * time.Second},
+	eventMaxClientsLowered:      {name: "maxclients_lowered", level: slog.LevelWarn, text: "maxclients lowered: limit of open files"},
+	eventAcceptError:            {"accept_error", slog.LevelWarn, "accept failed", 10, 10 * time.Second},
+	eventTLSHandshakeFailed:     {"tls_handshake_failed", levelVerbose, "TLS handshake failed", 100, 10 * time.Second},
+	eventTLSCertificatesUnread:  {"tls_certificates_unread", slog.LevelWarn, "TLS certificates changed but cannot be read: keeping the old ones", 1, time.Minute},
+	eventProtocolError:          {"protocol_error", levelVerbose, "closing client: protocol error", 100, 10 * time.Second},
+	eventHTTPOnPort:             {"http_on_port", slog.LevelWarn, "closing client: possible attack, HTTP on a Redis port", 1, time.Minute},
+	eventQueryBufferLimit:       {"query_buffer_limit", slog.LevelWarn, "closing client: query buffer limit exceeded", 10, 10 * time.Second},
+	eventOutputBufferLimit:      {"output_buffer_limit", slog.LevelWarn, "closing client: output buffer limit exceeded", 10, 10 * time.Second},
+	eventIdleTimeout:            {"idle_timeout", levelVerbose, "closing client: idle timeout", 100, 10 * time.Second},
+	eventQueryTimeout:           {"query_timeout", slog.LevelWarn, "closing client: incomplete request timed out", 10, 10 * time.Second},
+	eventOutputTimeout:          {"output_timeout", slog.LevelWarn, "closing client: output timed out", 10, 10 * time.Second},
 	eventAuthFailed:             {"auth_failed", slog.LevelWarn, "authentication failed", 10, 10 * time.Second},
-	eventAuthFailures:           {"auth_failures", slog.LevelWarn, "closing a client that has given too many wrong passwords", 10, 10 * time.Second},
-	eventAuthTimeout:            {"auth_timeout", verbose, "closing a client that has not authenticated in time", 100, 10 * time.Second},
+	eventAuthFailures:           {"auth_failures", slog.LevelWarn, "closing client: too many failed authentications", 10, 10 * time.Second},
+	eventAuthTimeout:            {"auth_timeout", levelVerbose, "closing client: authentication timed out", 100, 10 * time.Second},
 	eventConfigSet:              {"config_set", slog.LevelInfo, "CONFIG SET", 100, time.Minute},
-	eventShutdown:               {name: "shutdown", level: slog.LevelInfo, text: "a client has sent SHUTDOWN"},
-	eventSaveRefused:            {"save_refused", slog.LevelWarn, "SHUTDOWN SAVE refused: this server keeps its data in memory only", 10, 10 * time.Second},
-	eventSInterSortedSet:        {name: "sinter_sorted_set", level: slog.LevelWarn, text: "SINTER met a sorted set. Redis refuses this; ZINTER works on both"},
-	eventACLSaveFailed:          {"acl_save_failed", slog.LevelWarn, "the file of users could not be written", 10, 10 * time.Second},
-	eventMaxMemory:              {"maxmemory", slog.LevelWarn, "maxmemory is less than what is in use: keys go, or calls are refused, as maxmemory-policy says", 10, 10 * time.Second},
-	eventMaxMemoryClients:       {"maxmemory_clients", slog.LevelWarn, "closing a client: clients take more than maxmemory-clients", 10, 10 * time.Second},
-	eventWrongReply:             {name: "wrong_reply", level: slog.LevelError, text: "a command that the program has added did not write one whole reply"},
-	eventPanic:                  {"panic", slog.LevelError, "a command panicked", 10, 10 * time.Second},
+	eventShutdown:               {name: "shutdown", level: slog.LevelInfo, text: "SHUTDOWN received"},
+	eventSaveRefused:            {"save_refused", slog.LevelWarn, "SHUTDOWN SAVE refused: data is kept in memory only", 10, 10 * time.Second},
+	eventSInterSortedSet:        {name: "sinter_sorted_set", level: slog.LevelWarn, text: "SINTER read a sorted set: Redis rejects this, ZINTER works on both"},
+	eventACLSaveFailed:          {"acl_save_failed", slog.LevelWarn, "cannot write the ACL file", 10, 10 * time.Second},
+	eventMaxMemory:              {"maxmemory", slog.LevelWarn, "used memory exceeds maxmemory: evicting keys or rejecting writes", 10, 10 * time.Second},
+	eventMaxMemoryClients:       {"maxmemory_clients", slog.LevelWarn, "closing client: maxmemory-clients exceeded", 10, 10 * time.Second},
+	eventWrongReply:             {name: "wrong_reply", level: slog.LevelError, text: "command handler did not write exactly one reply"},
+	eventPanic:                  {"panic", slog.LevelError, "panic recovered", 10, 10 * time.Second},
 }
 
 // noticeEvents are the kinds of what commands tell of.

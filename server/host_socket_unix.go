@@ -34,7 +34,7 @@ func listenUnixAs(path string, mode fs.FileMode) (net.Listener, error) {
 	if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: path}); err != nil {
 		return nil, fmt.Errorf("unix socket %s: bind: %w", path, err)
 	}
-	l, err := permitted(file, fd, path, mode)
+	l, err := listenWithMode(file, fd, path, mode)
 	if err != nil {
 		os.Remove(path)
 	}
@@ -43,7 +43,7 @@ func listenUnixAs(path string, mode fs.FileMode) (net.Listener, error) {
 
 // permitted makes a socket that is bound to a path listen, with that path's
 // permissions set.
-func permitted(file *os.File, fd int, path string, mode fs.FileMode) (net.Listener, error) {
+func listenWithMode(file *os.File, fd int, path string, mode fs.FileMode) (net.Listener, error) {
 	if err := os.Chmod(path, mode); err != nil {
 		return nil, fmt.Errorf("unix socket: %w", err)
 	}

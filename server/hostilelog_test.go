@@ -36,7 +36,7 @@ func (l bareLog) WithGroup(string) slog.Handler          { return l }
 func (l bareLog) Handle(_ context.Context, r slog.Record) error {
 	line := r.Level.String() + " " + r.Message
 	r.Attrs(func(a slog.Attr) bool {
-		line += bare(a)
+		line += plain(a)
 		return true
 	})
 	l.mu.Lock()
@@ -45,13 +45,13 @@ func (l bareLog) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-func bare(a slog.Attr) (text string) {
+func plain(a slog.Attr) (text string) {
 	v := a.Value.Resolve()
 	if v.Kind() != slog.KindGroup {
 		return " " + a.Key + "=" + fmt.Sprint(v.Any())
 	}
 	for _, of := range v.Group() {
-		text += bare(slog.Attr{Key: a.Key + "." + of.Key, Value: of.Value})
+		text += plain(slog.Attr{Key: a.Key + "." + of.Key, Value: of.Value})
 	}
 	return text
 }
@@ -71,7 +71,7 @@ func call(words ...string) string {
 func TestHostileTextInTheLog(t *testing.T) {
 	const secret, guess = "s3cret\x1b[5m\r\n", "hunter2\x07\"\n"
 	words := []string{
-		"\x00\x01\x1b[31m\x7f\r\nERROR a command panicked",
+		"\x00\x01\x1b[31m\x7f\r\nERROR panic recovered",
 		"\"quoted' \\back\tslash\u202egnp.exe\u2028\u0085\ufeff",
 		"\xff\xfe\xc0\x80\x9b2J",
 		"\x1b]0;title\x07" + strings.Repeat("A", 1<<17),
@@ -138,7 +138,7 @@ func TestHostileTextInTheLog(t *testing.T) {
 	}
 	require.NoError(t, s.Close())
 
-	expected := []string{"authentication failed", "possible attack: HTTP", "protocol error", "CONFIG SET", "SINTER met a sorted set", "SHUTDOWN SAVE refused"}
+	expected := []string{"authentication failed", "closing client: possible attack, HTTP", "closing client: protocol error", "CONFIG SET", "SINTER read a sorted set", "SHUTDOWN SAVE refused"}
 	kinds := make(map[string]int)
 	for _, line := range *log.lines {
 		level, rest, _ := strings.Cut(line, " ")
@@ -192,7 +192,7 @@ func TestPanicShowsNoPassword(t *testing.T) {
 	require.Contains(t, p.Ask("LOGIN hunter2"), "QUEUED")
 	require.Contains(t, p.Ask("EXEC"), "internal error")
 	shown := strings.Join(*log.lines, "\n") + p.Ask("SLOWLOG GET -1")
-	require.Contains(t, shown, "a command panicked")
+	require.Contains(t, shown, "panic recovered")
 	require.Contains(t, shown, "goroutine ")
 	require.NotContains(t, shown, "hunter2")
 }

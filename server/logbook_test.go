@@ -36,7 +36,7 @@ func TestEachKindOfLineHasItsRow(t *testing.T) {
 		require.Regexp(t, regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`), row.name, o)
 		require.NotEmpty(t, row.text, row.name)
 		require.False(t, names[row.name], row.name)
-		require.Equal(t, row.most > 0, row.within > 0, row.name)
+		require.Equal(t, row.limit > 0, row.within > 0, row.name)
 		names[row.name] = true
 	}
 	for n := commands.Notice(0); n < commands.Notices; n++ {
@@ -59,24 +59,24 @@ func TestLinesOfAKindAreLimited(t *testing.T) {
 	count := func(text string) int { return strings.Count(out.String(), text) }
 	row := eventRows[eventOutputBufferLimit]
 
-	for i := range 3 * row.most {
+	for i := range 3 * row.limit {
 		b.log(eventOutputBufferLimit, "n", i)
 	}
 	b.log(eventQueryBufferLimit)
-	require.Equal(t, row.most, count(row.text))
+	require.Equal(t, row.limit, count(row.text))
 	require.Equal(t, 1, count(eventRows[eventQueryBufferLimit].text), "each kind for itself")
-	require.Equal(t, int64(3*row.most), b.counts[eventOutputBufferLimit].Load(), "all are counted")
+	require.Equal(t, int64(3*row.limit), b.counts[eventOutputBufferLimit].Load(), "all are counted")
 
 	clock.Advance(row.within)
-	require.Equal(t, 1, count(`level=WARN msg="closing a client that does not read" suppressed=20 within=10s`), out.String())
+	require.Equal(t, 1, count(`level=WARN msg="closing client: output buffer limit exceeded" suppressed=20 within=10s`), out.String())
 	clock.Advance(time.Hour)
-	require.Equal(t, row.most+1, count(row.text), "nothing has been held back since")
+	require.Equal(t, row.limit+1, count(row.text), "nothing has been held back since")
 
-	for range row.most {
+	for range row.limit {
 		clock.Advance(row.within / 5) // some each time, but never too many at once
 		b.log(eventOutputBufferLimit)
 	}
-	require.Equal(t, 2*row.most+1, count(row.text))
+	require.Equal(t, 2*row.limit+1, count(row.text))
 	require.Equal(t, 1, count("suppressed"))
 	b.close()
 }
@@ -95,7 +95,7 @@ func TestClosedLogbookHasToldOfAll(t *testing.T) {
 		b.log(eventAcceptError)
 	}
 	clock.Advance(time.Hour)
-	require.Equal(t, eventRows[eventAcceptError].most, strings.Count(out.String()[before:], "\n"), "and sets no alarm any more")
+	require.Equal(t, eventRows[eventAcceptError].limit, strings.Count(out.String()[before:], "\n"), "and sets no alarm any more")
 }
 
 func TestLinesThatNobodySeesAreCounted(t *testing.T) {
@@ -141,7 +141,7 @@ func TestWhatClientsSendIsQuotedAndCut(t *testing.T) {
 	b.logNotice(commands.AuthFailed, l, "user", "eve\r\nlevel=INFO")
 	b.logNotice(commands.SortedSetIntersected, nil, "key", []byte("k\x1b[31m"))
 	require.Equal(t, `level=WARN msg="authentication failed" client.id=7 client.addr=1.2.3.4:5 client.user=ann\n user="eve\\r\\nlevel=INFO"`+"\n"+
-		`level=WARN msg="SINTER met a sorted set. Redis refuses this; ZINTER works on both" key=k\x1b[31m`+"\n", out.String())
+		`level=WARN msg="SINTER read a sorted set: Redis rejects this, ZINTER works on both" key=k\x1b[31m`+"\n", out.String())
 
 	out.Reset()
 	b.logger = slog.New(slog.NewJSONHandler(&out, nil))
@@ -164,7 +164,7 @@ func TestWhatClientsSendIsQuotedAndCut(t *testing.T) {
 func TestLifeOfAServerInItsLog(t *testing.T) {
 	var out bytes.Buffer
 	level := new(slog.LevelVar)
-	level.Set(verbose)
+	level.Set(levelVerbose)
 	s, err := Start(Options{
 		Logger:   slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: level})),
 		LogLevel: level,
@@ -196,10 +196,10 @@ func TestLifeOfAServerInItsLog(t *testing.T) {
 		`level=INFO msg="CONFIG SET" direct client.user=(superuser) parameter=maxclients value=17`,
 		`level=INFO msg="CONFIG SET" direct client.user=(superuser) parameter=requirepass value=(redacted)`,
 		`level=DEBUG msg="client connected" memory`,
-		`level=DEBUG msg="protocol error, connection closed" memory error="ERR Protocol error: expected '$', got '!'"`,
+		`level=DEBUG msg="closing client: protocol error" memory error="ERR Protocol error: expected '$', got '!'"`,
 		`level=DEBUG msg="client left" memory`,
 		`level=INFO msg="CONFIG SET" direct client.user=(superuser) parameter=loglevel value=warning`,
-		`level=INFO msg="a client has sent SHUTDOWN" direct client.user=(superuser)`,
+		`level=INFO msg="SHUTDOWN received" direct client.user=(superuser)`,
 		`level=INFO msg=closing connections=0`,
 		`level=INFO msg=closed`,
 	}, told)

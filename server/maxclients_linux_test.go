@@ -25,7 +25,7 @@ func TestMaxclientsFitTheLimitOfOpenFiles(t *testing.T) {
 	fitting := limit.Cur - 32
 	get := func() string { return do(t, s, "CONFIG", "GET", "maxclients") }
 	require.Equal(t, fmt.Sprintf("1# \"maxclients\" => \"%d\"", fitting), get())
-	require.Contains(t, *log.lines, fmt.Sprintf("WARN maxclients lowered to what the limit of open files allows asked=%s maxclients=%d", most, fitting))
+	require.Contains(t, *log.lines, fmt.Sprintf("WARN maxclients lowered: limit of open files asked=%s maxclients=%d", most, fitting))
 
 	_, err = s.Do(t.Context(), "CONFIG", "SET", "maxclients", most)
 	require.EqualError(t, err, fmt.Sprintf("ERR CONFIG SET failed (possibly related to argument 'maxclients') - "+

@@ -17,15 +17,15 @@ import (
 
 // sharePiece is the size in bytes from which a message is kept in an outbox by
 // reference, shared with its other receivers, and not copied.
-const sharePiece = 1 << 10
+const minSharedPiece = 1 << 10
 
 // atOnce is how long a write may wait for a client before it is left to a
 // goroutine of its own.
-const atOnce = 5 * time.Millisecond
+const inlineWriteTimeout = 5 * time.Millisecond
 
 // freeOutput is what limits do not count, in bytes: Redis has a buffer of this
 // size for each client besides.
-const freeOutput = 16 << 10
+const uncountedOutput = 16 << 10
 
 // An outbox is what a client has not been sent yet: replies of its session and
 // messages of others, in order. Whoever appends never waits.
@@ -33,19 +33,19 @@ const freeOutput = 16 << 10
 // What takes it to the client is one writer at a time: flush, or Read of an
 // in-memory connection.
 type outbox struct {
-	mu       sync.Mutex // guards all below
-	changed  sync.Cond  // on mu: there is more, or less, or it has ended
-	pieces   []piece
-	size     int          // bytes in pieces, in those that are being written, and in back
-	pushed   int          // bytes of those that may be messages: at most so many are
-	messages int          // that others have sent since it was empty
-	rest     atomic.Int64 // bytes that were taken out and not read yet; only their reader sets it
-	progress atomic.Int64 // bytes that the client has taken, ever
-	writing  bool         // somebody is in flush
-	ended    bool         // nothing is appended any more
-	killed   bool         // what is there is not sent either
-	blocked  bool         // the session waits until the client has read some
-	most     int          // bytes beyond which it does
+	mu          sync.Mutex // guards all below
+	changed     sync.Cond  // on mu: there is more, or less, or it has ended
+	pieces      []piece
+	size        int          // bytes in pieces, in those that are being written, and in back
+	pushed      int          // bytes of those that may be messages: at most so many are
+	messages    int          // that others have sent since it was empty
+	takenUnread atomic.Int64 // bytes that were taken out and not read yet; only their reader sets it
+	progress    atomic.Int64 // bytes that the client has taken, ever
+	writing     bool         // somebody is in flush
+	ended       bool         // nothing is appended any more
+	killed      bool         // what is there is not sent either
+	blocked     bool         // the session waits until the client has read some
+	blockAbove  int          // bytes beyond which it does
 
 	link     control.Link // what does not pass; all does unless a test wants otherwise
 	withheld withheld     // what it does not let out
@@ -71,9 +71,9 @@ type owner interface {
 	checkBy(time.Time) // to ask, at that time, what is due
 	outputOverflowed() // the client has passed its limit
 	outputTimedOut()   // the client has had its time to read
-	drained()          // crowded no more
+	outputDrained()    // crowded no more
 	notifyIdle()       // some has been taken; called without mu
-	panicked(any)      // the connection has, as one of the program's own may; called without mu
+	connPanicked(any)  // the connection has, as one of the program's own may; called without mu
 }
 
 // A piece is a part of what is to be sent. One that is own belongs to the
@@ -92,7 +92,7 @@ func (o *outbox) reply(p []byte, shared bool) {
 	if o.ended {
 		return
 	}
-	if queue := o.queue(); len(*queue) > 0 && (len(p) < sharePiece || o.fits(p)) {
+	if queue := o.queue(); len(*queue) > 0 && (len(p) < minSharedPiece || o.fits(p)) {
 		o.copyIn(p)
 		if !shared {
 			recycleReply(p)
@@ -110,7 +110,7 @@ func (o *outbox) push(p []byte) {
 	if o.ended {
 		return
 	}
-	if queue := o.queue(); len(p) >= sharePiece {
+	if queue := o.queue(); len(p) >= minSharedPiece {
 		*queue = append(*queue, piece{p, false})
 	} else {
 		o.copyIn(p)
@@ -146,10 +146,10 @@ func (o *outbox) fits(p []byte) bool {
 func (o *outbox) newPiece() []byte {
 	size := replySize
 	if len(*o.queue()) > 0 {
-		size = sharePiece
+		size = minSharedPiece
 	}
 	if last := o.last(); last != nil {
-		size = min(max(2*cap(last.bytes), sharePiece), replySize)
+		size = min(max(2*cap(last.bytes), minSharedPiece), replySize)
 	}
 	if size == replySize {
 		return newReply()
@@ -190,7 +190,7 @@ func (o *outbox) overflow() {
 
 // exceeds reports whether too much is unread, or much for too long.
 func (o *outbox) exceeds(l commands.OutputLimit) bool {
-	unread := int64(o.size - freeOutput)
+	unread := int64(o.size - uncountedOutput)
 	if l.Hard > 0 && unread > l.Hard {
 		return true
 	}
@@ -257,13 +257,13 @@ func (o *outbox) kill() {
 func (o *outbox) block(most int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.most = most
+	o.blockAbove = most
 	o.blocked = o.size > most && !o.killed
 	return o.blocked || o.link.NoInput
 }
 
 // awaitRoom waits until the session need not.
-func (o *outbox) awaitRoom() {
+func (o *outbox) awaitUnblocked() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for o.blocked && !o.ended || o.link.NoInput {
@@ -281,15 +281,15 @@ func (o *outbox) taken(n int) {
 	}
 	o.accountMemory()
 	o.noteProgress(n)
-	if !o.softSince.IsZero() && int64(o.size-freeOutput) <= o.owner.outputLimit().Soft {
+	if !o.softSince.IsZero() && int64(o.size-uncountedOutput) <= o.owner.outputLimit().Soft {
 		o.softSince = time.Time{}
 	}
-	if o.blocked && o.size <= o.most/2 {
+	if o.blocked && o.size <= o.blockAbove/2 {
 		o.blocked = false
-		o.owner.drained()
+		o.owner.outputDrained()
 	}
 	if !o.writing && o.size <= maxUnread {
-		o.reader.since = time.Time{}
+		o.reader.waitingSince = time.Time{}
 	}
 	o.changed.Broadcast()
 }
@@ -325,7 +325,7 @@ func (o *outbox) flushSoon(conn net.Conn) error {
 		return nil
 	}
 	o.writing = true
-	conn.SetWriteDeadline(realClock{}.Now().Add(atOnce))
+	conn.SetWriteDeadline(realClock{}.Now().Add(inlineWriteTimeout))
 	err := o.write(conn)
 	if errors.Is(err, os.ErrDeadlineExceeded) && !o.killed {
 		o.writing = true
@@ -337,7 +337,7 @@ func (o *outbox) flushSoon(conn net.Conn) error {
 
 // flushAside leaves all there is to a writer that wake sets to work, or to the
 // one there is.
-func (o *outbox) flushAside() error {
+func (o *outbox) flushAsync() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
@@ -355,12 +355,12 @@ func (o *outbox) flushAside() error {
 func (o *outbox) write(conn net.Conn) error {
 	defer func() {
 		o.writing = false
-		o.reader.since = time.Time{}
+		o.reader.waitingSince = time.Time{}
 		o.changed.Broadcast()
 	}()
-	most := mostAtOnce(conn)
+	most := writePieceOf(conn)
 	for len(o.pieces) > 0 {
-		pieces := o.first(most)
+		pieces := o.nextPieces(most)
 		o.mu.Unlock()
 		n, err := o.writeAll(conn, pieces)
 		o.mu.Lock()
@@ -370,7 +370,7 @@ func (o *outbox) write(conn net.Conn) error {
 		o.taken(n)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			o.pieces = append(unwritten(pieces, n), o.pieces...)
-			if !o.reader.poked {
+			if !o.reader.interrupted {
 				return err
 			}
 		} else if err != nil {
@@ -383,8 +383,8 @@ func (o *outbox) write(conn net.Conn) error {
 				o.pieces = pieces[:0]
 			}
 		}
-		if o.reader.poked {
-			o.reader.poked = false
+		if o.reader.interrupted {
+			o.reader.interrupted = false
 			conn.SetWriteDeadline(time.Time{})
 		}
 	}
@@ -395,8 +395,8 @@ func (o *outbox) write(conn net.Conn) error {
 }
 
 // first takes out what is to be written first: all there is, or so many bytes.
-func (o *outbox) first(most int) []piece {
-	if o.ready() <= most {
+func (o *outbox) nextPieces(most int) []piece {
+	if o.sendable() <= most {
 		pieces := o.pieces
 		o.pieces = nil
 		return pieces
@@ -475,14 +475,14 @@ func recycleReply(b []byte) {
 func (o *outbox) undelivered() (bytes, messages int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.size + int(o.rest.Load()), o.messages
+	return o.size + int(o.takenUnread.Load()), o.messages
 }
 
 // writeAll writes the pieces to a connection, which may be one of the program's own.
 func (o *outbox) writeAll(w io.Writer, pieces []piece) (n int, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			o.owner.panicked(p)
+			o.owner.connPanicked(p)
 			err = errPanicked
 		}
 	}()

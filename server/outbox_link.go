@@ -25,7 +25,7 @@ func (o *outbox) setLink(now control.Link) {
 		o.releaseWithheld()
 	}
 	if before.NoInput && !now.NoInput || before.NoOutput && !now.NoOutput {
-		o.owner.drained()
+		o.owner.outputDrained()
 	}
 	o.changed.Broadcast()
 }
@@ -69,7 +69,7 @@ func (o *outbox) queue() *[]piece {
 }
 
 // ready counts the bytes that may go out, while nobody is writing.
-func (o *outbox) ready() int { return o.size - o.withheld.size }
+func (o *outbox) sendable() int { return o.size - o.withheld.size }
 
 // stays reports whether a client that has come to its end, or has closed the
 // connection, is not to be forgotten yet: that has not come in, or replies have

@@ -11,14 +11,14 @@ import (
 // waiting. A client of the network does so when the system takes no more for it;
 // one in memory when as much is unread as systems take.
 type slowReader struct {
-	since time.Time // since when, or the last span that was fast enough; zero: nobody waits
-	took  int64     // bytes that the client has taken since then
-	sign  time.Time // when it was last known to take some
-	poked bool      // the writer is to see how much the client has taken
+	waitingSince time.Time // since when, or the last span that was fast enough; zero: nobody waits
+	taken        int64     // bytes that the client has taken since then
+	lastTaken    time.Time // when it was last known to take some
+	interrupted  bool      // the writer is to see how much the client has taken
 }
 
 // longAgo is a deadline that makes what waits return.
-var longAgo = time.Unix(1, 0)
+var pastDeadline = time.Unix(1, 0)
 
 // writePiece is how many bytes are written at once. Of a connection that cannot
 // be interrupted while it writes, fewer: only what a write has ended with is
@@ -28,7 +28,7 @@ const (
 	smallWritePiece = 16 << 10
 )
 
-func mostAtOnce(conn net.Conn) int {
+func writePieceOf(conn net.Conn) int {
 	if resumable(conn) {
 		return writePiece
 	}
@@ -38,11 +38,11 @@ func mostAtOnce(conn net.Conn) int {
 // armReader starts the timeout of a client that is to read. The outbox's mu is held
 // here and below, where it is not taken.
 func (o *outbox) armReader() {
-	if !o.reader.since.IsZero() {
+	if !o.reader.waitingSince.IsZero() {
 		return
 	}
 	now := o.owner.now()
-	o.reader = slowReader{since: now, sign: now}
+	o.reader = slowReader{waitingSince: now, lastTaken: now}
 	if p := o.owner.timeouts(); p.Output > 0 {
 		o.owner.checkBy(after(now, p.Output))
 	}
@@ -55,17 +55,17 @@ func (o *outbox) checkReader(now time.Time) (next time.Time, late bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	r, p := &o.reader, o.owner.timeouts()
-	if r.since.IsZero() || p.Output == 0 {
+	if r.waitingSince.IsZero() || p.Output == 0 {
 		return time.Time{}, false
 	}
-	due := after(r.since, p.Output)
+	due := after(r.waitingSince, p.Output)
 	switch {
 	case due.After(now):
 		return due, false
 	case o.readsFastEnough(now, p):
 		return after(now, p.Output), false
-	case o.interruptWrite != nil && !r.poked:
-		r.poked = true
+	case o.interruptWrite != nil && !r.interrupted:
+		r.interrupted = true
 		o.interruptWrite()
 	}
 	return time.Time{}, true
@@ -75,7 +75,7 @@ func (o *outbox) checkReader(now time.Time) (next time.Time, late bool) {
 func (o *outbox) expireReader() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.reader.since.IsZero() {
+	if !o.reader.waitingSince.IsZero() {
 		o.owner.outputTimedOut()
 		o.drop()
 	}
@@ -85,10 +85,10 @@ func (o *outbox) expireReader() {
 // and if so gives it as much again.
 func (o *outbox) readsFastEnough(now time.Time, p commands.Patience) bool {
 	r := &o.reader
-	if p.Output > 0 && r.took/p.Output < p.OutputRate {
+	if p.Output > 0 && r.taken/p.Output < p.OutputRate {
 		return false
 	}
-	r.since, r.took = now, 0
+	r.waitingSince, r.taken = now, 0
 	return true
 }
 
@@ -98,7 +98,7 @@ func (o *outbox) checkSoftLimit(now time.Time) (next time.Time, late bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	l := o.owner.outputLimit()
-	if o.softSince.IsZero() || l.Soft == 0 || int64(o.size-freeOutput) <= l.Soft {
+	if o.softSince.IsZero() || l.Soft == 0 || int64(o.size-uncountedOutput) <= l.Soft {
 		return time.Time{}, false
 	}
 	end := o.softDeadline(l)
@@ -119,13 +119,13 @@ func (o *outbox) expireSoftLimit() {
 func (o *outbox) lastProgress() (last time.Time, reading bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.reader.sign, !o.reader.since.IsZero() || o.wake != nil && o.ready() > 0
+	return o.reader.lastTaken, !o.reader.waitingSince.IsZero() || o.wake != nil && o.sendable() > 0
 }
 
 // noteProgress counts what the client has taken while somebody waited.
 func (o *outbox) noteProgress(n int) {
-	if r := &o.reader; n > 0 && !r.since.IsZero() {
-		r.took += int64(n)
-		r.sign = o.owner.now()
+	if r := &o.reader; n > 0 && !r.waitingSince.IsZero() {
+		r.taken += int64(n)
+		r.lastTaken = o.owner.now()
 	}
 }

@@ -28,15 +28,15 @@ func (*lenient) pushLimit() int64                         { return 0 }
 func (l *lenient) timeouts() commands.Patience            { return l.awaits }
 func (*lenient) checkBy(time.Time)                        {}
 func (*lenient) outputOverflowed()                        {}
-func (*lenient) drained()                                 {}
+func (*lenient) outputDrained()                           {}
 func (*lenient) notifyIdle()                              {}
-func (*lenient) panicked(any)                             {}
+func (*lenient) connPanicked(any)                         {}
 func (l *lenient) outputTimedOut()                        { l.late() }
 
 // Limits count bytes, so what a client leaves unread must not take up much more
 // than its bytes, in whatever sizes it comes.
 func TestUnreadTakesAboutWhatIsCounted(t *testing.T) {
-	long, short := make([]byte, sharePiece), []byte("x")
+	long, short := make([]byte, minSharedPiece), []byte("x")
 	for name, add := range map[string]func(*outbox, int){
 		"a short message between long ones": func(o *outbox, i int) {
 			o.push(long)

@@ -72,7 +72,7 @@ func TestSlowReaderIsWaitedFor(t *testing.T) {
 	o.init()
 	o.owner = &lenient{clock, commands.Patience{Output: 60, OutputRate: 1 << 10}, func() { close(cut) }}
 	o.wake = func() {}
-	o.interruptWrite = func() { conn.SetWriteDeadline(longAgo) }
+	o.interruptWrite = func() { conn.SetWriteDeadline(pastDeadline) }
 
 	o.reply(make([]byte, 1<<20), false)
 	ended := make(chan error)
@@ -101,6 +101,6 @@ func TestSlowReaderIsWaitedFor(t *testing.T) {
 	require.True(t, late())
 	o.expireReader()
 	<-cut
-	conn.SetWriteDeadline(longAgo) // as closing does
+	conn.SetWriteDeadline(pastDeadline) // as closing does
 	require.ErrorIs(t, <-ended, net.ErrClosed)
 }

@@ -58,7 +58,7 @@ type conn interface {
 	end()  // closes once the client has what it was answered; must not wait for it
 	kill() // closes at once
 	name() string
-	of() *session // nil: there is none yet
+	clientSession() *session // nil: there is none yet
 }
 
 // New returns a server without a network. It holds no goroutine while nothing
@@ -76,7 +76,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	o.Password = e.state.Config.Password
-	s := &Server{engine: e, options: o, conns: make(map[conn]struct{}), acceptSlots: make(chan struct{}, mostAtDoor)}
+	s := &Server{engine: e, options: o, conns: make(map[conn]struct{}), acceptSlots: make(chan struct{}, maxAccepting)}
 	s.end = sync.OnceValue(s.close)
 	return s, nil
 }
@@ -115,11 +115,11 @@ func (s *Server) listen() error {
 // what is open by then.
 func (s *Server) openListeners() (open []net.Listener, err error) {
 	o := &s.options
-	config, err := s.secure()
+	config, err := s.tlsConfig()
 	if err != nil {
 		return nil, err
 	}
-	if err := s.fitClients(); err != nil {
+	if err := s.limitClientsToFiles(); err != nil {
 		return nil, err
 	}
 	if o.Addr != "" {
@@ -281,11 +281,11 @@ func (s *Server) wait(f func()) error {
 	case <-ended:
 		return nil
 	case <-timer.C:
-		return fmt.Errorf("server: Close: still not ended after %v: %s", closeTimeout, s.stillOpen())
+		return fmt.Errorf("server: Close: still not ended after %v: %s", closeTimeout, s.openNames())
 	}
 }
 
-func (s *Server) stillOpen() string {
+func (s *Server) openNames() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.conns) == 0 {
@@ -341,10 +341,10 @@ func (s *Server) open() (list []conn, closed bool) {
 }
 
 // track enters a connection for Close to end; false: the server is closed.
-func (s *Server) track(c conn) bool { return s.trackUpTo(c, math.MaxInt) }
+func (s *Server) track(c conn) bool { return s.trackWithin(c, math.MaxInt) }
 
 // trackUpTo is track where there are fewer than that many.
-func (s *Server) trackUpTo(c conn, most int) bool {
+func (s *Server) trackWithin(c conn, most int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || len(s.conns) >= most {

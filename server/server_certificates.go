@@ -21,7 +21,7 @@ type certificates struct {
 }
 
 // certified returns a configuration whose certificates follow their files.
-func (s *Server) certified(f TLSFiles) (*tls.Config, error) {
+func (s *Server) tlsConfigFromFiles(f TLSFiles) (*tls.Config, error) {
 	c := &certificates{files: f, log: &s.engine.log}
 	if err := c.read(); err != nil {
 		return nil, err

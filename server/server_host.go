@@ -16,7 +16,7 @@ import (
 )
 
 // host tells the commands what they cannot ask the process themselves.
-func host(o Options) commands.Host {
+func hostInfo(o Options) commands.Host {
 	return commands.Host{
 		Version:          Version,
 		Pid:              os.Getpid(),
@@ -28,7 +28,7 @@ func host(o Options) commands.Host {
 		Debug:            o.Debug,
 		AdversarialScans: o.AdversarialScans,
 		TLS:              commands.HostTLS{AuthClients: o.TLSFiles.AuthClients},
-		Shutdown:         once(o.Shutdown),
+		Shutdown:         onceOrNil(o.Shutdown),
 		CPU:              cpuTime,
 
 		Purge:       debug.FreeOSMemory,
@@ -39,7 +39,7 @@ func host(o Options) commands.Host {
 
 // table is that of the standard commands, which all servers share, unless there
 // are more.
-func table(more []commands.Command) *commands.Table {
+func commandTable(more []commands.Command) *commands.Table {
 	if len(more) == 0 {
 		return commands.Standard()
 	}
@@ -58,7 +58,7 @@ var (
 )
 
 // once makes further calls of f do nothing. nil stays nil.
-func once(f func()) func() {
+func onceOrNil(f func()) func() {
 	if f == nil {
 		return nil
 	}
@@ -66,7 +66,7 @@ func once(f func()) func() {
 }
 
 // configure tells CONFIG what the options say.
-func configure(c *commands.Config, o Options) error {
+func applyConfig(c *commands.Config, o Options) error {
 	c.Password = o.Password
 	if bind, _, err := net.SplitHostPort(o.Addr); err == nil {
 		c.Bind = bind

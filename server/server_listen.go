@@ -21,7 +21,7 @@ const (
 // clients. All others wait in the system's queue: were they accepted at once, a
 // storm of them, or one long call, would fill the process with connections that
 // maxclients does not count yet, and whose clients may be gone.
-const mostAtDoor = 64
+const maxAccepting = 64
 
 // accept serves the connections of one listener until it is closed.
 func (s *Server) accept(l net.Listener) {
@@ -39,7 +39,7 @@ func (s *Server) accept(l net.Listener) {
 			pause = min(2*pause, maxAcceptPause)
 		default:
 			pause = minAcceptPause
-			s.welcome(conn)
+			s.acceptConn(conn)
 		}
 	}
 }
@@ -47,7 +47,7 @@ func (s *Server) accept(l net.Listener) {
 // welcome lets a connection in, beside those before it. One that may want to shake
 // hands first, and keep its place at the door for long, needs none: handshakes are
 // counted.
-func (s *Server) welcome(conn net.Conn) {
+func (s *Server) acceptConn(conn net.Conn) {
 	if !resumable(conn) {
 		s.spawn(func() { s.serveConn(conn) })
 		return
@@ -83,7 +83,7 @@ func network(addr string) string {
 // by a process that was killed, is replaced. Without a mode the process's umask
 // says who may connect.
 func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
-	if stale(path) {
+	if isStaleSocket(path) {
 		if err := os.Remove(path); err != nil {
 			return nil, fmt.Errorf("stale unix socket: %w", err)
 		}
@@ -94,7 +94,7 @@ func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	return listenUnixAs(path, mode)
 }
 
-func stale(path string) bool {
+func isStaleSocket(path string) bool {
 	info, err := os.Stat(path)
 	if err != nil || info.Mode()&fs.ModeSocket == 0 {
 		return false

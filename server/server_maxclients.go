@@ -11,7 +11,7 @@ const reservedFiles = 32
 
 // clientsFor is how many of so many clients the system can handle. It raises the
 // process's limit of open files if it can.
-func clientsFor(n int) int {
+func clientsWithinFiles(n int) int {
 	files, err := openFiles(uint64(n) + reservedFiles)
 	if err != nil { // nobody knows
 		return n
@@ -21,13 +21,13 @@ func clientsFor(n int) int {
 
 // fitClients lowers maxclients to what the system can handle, and has CONFIG SET
 // hold to it.
-func (s *Server) fitClients() error {
+func (s *Server) limitClientsToFiles() error {
 	e := s.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	config := &e.state.Config
 	asked := config.MaxClients
-	switch most := clientsFor(asked); {
+	switch most := clientsWithinFiles(asked); {
 	case most < 1:
 		return fmt.Errorf("maxclients %d: the process may open too few files: raise 'ulimit -n'", asked)
 	case most < asked:
@@ -35,6 +35,6 @@ func (s *Server) fitClients() error {
 		e.log.log(eventMaxClientsLowered, "asked", asked, "maxclients", most)
 		e.publishSettings()
 	}
-	config.ClientsFor = clientsFor
+	config.ClientsFor = clientsWithinFiles
 	return nil
 }

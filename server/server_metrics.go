@@ -45,7 +45,7 @@ func (s *Server) Metrics() Metrics {
 	m := Metrics{
 		Version: Version, RedisVersion: RedisVersion, RunID: e.state.Host.RunID,
 		Started: time.UnixMilli(e.state.Host.Started), Now: now,
-		Events: make(map[string]int64, events),
+		Events: make(map[string]int64, eventCount),
 	}
 	e.mu.RLock()
 	m.Metrics = e.state.Metrics(now)
@@ -62,7 +62,7 @@ func (s *Server) Metrics() Metrics {
 	}
 	open, closed := s.open()
 	for _, c := range open {
-		if session := c.of(); session != nil {
+		if session := c.clientSession(); session != nil {
 			m.addSession(session)
 		}
 	}

@@ -18,7 +18,7 @@ const (
 )
 
 // maxKeptWords is how many words of calls an idle session has room for.
-const maxKeptWords = 4 * maxBatch
+const maxIdleWords = 4 * maxBatch
 
 // Bounds of what a client may leave unread. Some send a whole pipeline before
 // they read its first reply, so input is taken in long after it has ceased to
@@ -60,7 +60,7 @@ type session struct {
 	unreadInput             func() bool   // there is input that Feed has not been given; must not wait; nil: there cannot be
 	takesOutput             func() bool   // the system takes output, so nobody waits for the client; must not wait; nil: unknown
 
-	turn          handoffLock // of who is in Feed or Proceed; guards all below
+	feedLock      handoffLock // of who is in Feed or Proceed; guards all below
 	in            framing
 	words         [][]byte
 	batch         []request // parsed; those from next on have not run
@@ -71,32 +71,32 @@ type session struct {
 
 	unauthSince atomic.Int64 // Unix ns since which it must say who it is; 0: it need not
 
-	kept          bool // the words of batch are copies
+	copied        bool // the words of batch are copies
 	backpressured bool // no more is to run: the client has left too much unread, or its line lets nothing in
-	over          bool // no further command runs: QUIT, a broken stream, a transport that ended
+	ended         bool // no further command runs: QUIT, a broken stream, a transport that ended
 }
 
 // newSession enters a new client. It returns nil and the error to tell it when
 // it cannot be served. attach ties the session to its transport before others
 // can see it: from then on anybody may kill it.
 func newSession(e *engine, o peerAddr, attach func(*session)) (*session, error) {
-	s := &session{engine: e, turn: newHandoffLock()}
-	s.turn.lock() // until it is entered
-	s.inputGrace.most, s.outputGrace.most = graceReads, math.MaxInt64
+	s := &session{engine: e, feedLock: newHandoffLock()}
+	s.feedLock.lock() // until it is entered
+	s.inputGrace.maxProgress, s.outputGrace.maxProgress = graceReads, math.MaxInt64
 	s.out.init()
 	s.out.owner = s
-	s.out.memory.sum, s.memory.sum = &e.state.Held, &e.state.Held
+	s.out.memory.total, s.memory.total = &e.state.Held, &e.state.Held
 	s.timer.init(s)
 	s.caller.init(e, &commands.Client{Addr: o.addr, LocalAddr: o.local, Peer: s})
 	s.caller.ip, s.caller.inProcess, s.caller.loopback = o.ip, o.inProcess, o.loopback
-	s.caller.deliverReply, s.caller.resume, s.caller.largeWordsRun = s.deliver, func() { s.proceed() }, s.ran
+	s.caller.deliverReply, s.caller.resume, s.caller.largeWordsRun = s.deliver, func() { s.proceed() }, s.callRan
 	attach(s)
 	if err := e.addClient(&s.caller); err != nil {
 		return nil, err
 	}
 	s.applyLimits()
 	s.armIdle()
-	s.turn.unlock()
+	s.feedLock.unlock()
 	return s, nil
 }
 
@@ -104,36 +104,36 @@ func newSession(e *engine, o peerAddr, attach func(*session)) (*session, error) 
 // wait for anybody but the engine. false: nothing further will run, and the
 // connection is to be closed once the outbox is empty.
 func (s *session) Feed(p []byte) (open bool) {
-	s.turn.lock()
+	s.feedLock.lock()
 	defer s.release()
 	defer s.recoverPanic(&open)
-	if s.over {
+	if s.ended {
 		return false
 	}
 	s.engine.state.Stats.InBytes.Add(int64(len(p)))
 	s.engine.state.Stats.Reads.Add(1)
 	s.idle.reads.Add(1)
-	for more := true; more && !s.over; more = len(p) > 0 {
+	for more := true; more && !s.ended; more = len(p) > 0 {
 		piece := p[:min(len(p), largeRead)] // so that a large word is found before it has been copied
 		p = p[len(piece):]
 		if err := s.in.write(piece); err != nil {
 			s.engine.log.log(eventQueryBufferLimit, clientAttr(s.client), "error", err)
-			s.over = true
+			s.ended = true
 			return false
 		}
 		s.run()
 	}
 	s.engine.evictClientsIfOver()
-	return !s.over
+	return !s.ended
 }
 
 // Proceed runs what was left when a call had to wait, and has been answered.
 func (s *session) Proceed() (open bool) {
-	s.turn.lock()
+	s.feedLock.lock()
 	defer s.release()
 	defer s.recoverPanic(&open)
 	s.run()
-	return !s.over
+	return !s.ended
 }
 
 // run runs all complete commands, until one waits or too much is left unread.
@@ -145,18 +145,18 @@ func (s *session) run() {
 		return
 	}
 	s.applyLimits() // what a call has changed that waited
-	for further := false; !s.over && (s.next < len(s.batch) || s.parse()); further = true {
+	for again := false; !s.ended && (s.next < len(s.batch) || s.parse()); again = true {
 		if !s.w.HasBuffer() {
 			s.w.Take(newReply())
 		}
-		if further {
+		if again {
 			s.next += s.engine.batchThrottled(&s.caller, s.batch[s.next:], s.deliver)
 		} else {
 			s.next += s.engine.batch(&s.caller, s.batch[s.next:], s.deliver)
 		}
 		s.applyLimits()
 		if s.mustStop() {
-			s.keepRest()
+			s.copyRest()
 			s.partial.end()
 			return
 		}
@@ -169,7 +169,7 @@ func (s *session) goIdle() {
 	clear(s.batch)
 	clear(s.words)
 	s.batch, s.words, s.next = s.batch[:0], s.words[:0], 0
-	if cap(s.words) > maxKeptWords {
+	if cap(s.words) > maxIdleWords {
 		s.words = nil
 	}
 	if s.w.Len() == 0 {
@@ -183,13 +183,13 @@ func (s *session) goIdle() {
 
 // mustStop reports whether no further command may run before proceed is called.
 func (s *session) mustStop() bool {
-	s.backpressured = !s.over && s.out.block(s.unread())
+	s.backpressured = !s.ended && s.out.block(s.unreadLimit())
 	return s.backpressured || s.isBlocked.Load()
 }
 
 // unread is how many bytes of replies the client may leave unread before it is
 // served no further.
-func (s *session) unread() int {
+func (s *session) unreadLimit() int {
 	if s.limits.Load().unauthenticated {
 		return maxUnauthUnread
 	}
@@ -199,8 +199,8 @@ func (s *session) unread() int {
 // isBackpressured reports whether the last run ended because the client has left too much
 // unread, or because its line lets nothing in.
 func (s *session) isBackpressured() bool {
-	s.turn.lock()
-	defer s.turn.unlock()
+	s.feedLock.lock()
+	defer s.feedLock.unlock()
 	return s.backpressured
 }
 
@@ -212,7 +212,7 @@ func (s *session) inputFull() bool { return s.queryUsed.Load() > maxUnrun }
 func (s *session) parse() bool {
 	clear(s.batch) // what is done keeps no input in memory
 	clear(s.words)
-	s.batch, s.words, s.next, s.kept, s.copies, s.large = s.batch[:0], s.words[:0], 0, false, 0, 0
+	s.batch, s.words, s.next, s.copied, s.copies, s.large = s.batch[:0], s.words[:0], 0, false, 0, 0
 	most := maxBatch
 	if s.limits.Load().unauthenticated {
 		most = 1 // its limits change with AUTH
@@ -249,11 +249,11 @@ func crossProtocol(name []byte) bool {
 
 // keepRest copies what has not run out of the input's buffer, which the next
 // Feed overwrites.
-func (s *session) keepRest() {
-	if s.kept {
+func (s *session) copyRest() {
+	if s.copied {
 		return
 	}
-	s.kept, s.large = true, 0
+	s.copied, s.large = true, 0
 	clear(s.batch[:s.next]) // the words of what is done
 	rest := s.batch[s.next:]
 	for i := range rest {
@@ -265,7 +265,7 @@ func (s *session) keepRest() {
 }
 
 // ran is told of large words that are the session's no more: their call has run.
-func (s *session) ran(large int) {
+func (s *session) callRan(large int) {
 	s.large -= large
 	s.accountInput()
 }
@@ -292,24 +292,24 @@ func (s *session) deliver() {
 func (s *session) applyLimits() {
 	if now := s.limits.Load(); now != s.appliedLimits {
 		s.appliedLimits = now
-		s.limit(now)
+		s.setLimits(now)
 	}
 	if s.finished.Load() {
-		s.over = true
+		s.ended = true
 	}
 	s.armAuth()
 	s.accountInput()
 }
 
 // limit puts the input and the outbox under limits that have changed.
-func (s *session) limit(now *callerLimits) {
+func (s *session) setLimits(limits *callerLimits) {
 	l := defaultLimits()
-	l.bulk, l.query = now.bulk, now.query
-	if l.unauthenticated = now.unauthenticated; l.unauthenticated && !s.inProcess {
+	l.bulk, l.query = limits.bulk, limits.query
+	if l.unauthenticated = limits.unauthenticated; l.unauthenticated && !s.inProcess {
 		l.query = min(l.query, maxUnauthQuery)
 	}
 	s.in.limits = l
-	if class := int32(now.class); s.class.Load() != class {
+	if class := int32(limits.class); s.class.Load() != class {
 		s.class.Store(class)
 	}
 }
@@ -333,12 +333,12 @@ func (s *session) notifyIdle() { s.engine.notifyIdle() }
 
 // release lets others have the turn.
 func (s *session) release() {
-	s.turn.unlock()
+	s.feedLock.unlock()
 	s.notifyIdle()
 }
 
 // drained goes on with what has waited for the client to read.
-func (s *session) drained() { s.proceed() }
+func (s *session) outputDrained() { s.proceed() }
 
 func (s *session) now() time.Time { return s.engine.clock.Now() }
 
@@ -364,14 +364,14 @@ func (s *session) outputOverflowed() {
 	s.engine.log.log(eventOutputBufferLimit, clientAttr(s.client), "unread", s.out.size)
 }
 
-// leave ends the session: the client is gone. To call it again does nothing.
+// leave ends the session: the client is gone. To call it further does nothing.
 func (s *session) leave() {
 	s.engine.timeoutQueue.remove(&s.timer)
 	s.engine.noteInput(s.memory.bytes())
-	s.turn.lock()
-	s.over = true
+	s.feedLock.lock()
+	s.ended = true
 	s.memory.release()
-	s.turn.unlock()
+	s.feedLock.unlock()
 	s.engine.removeClient(&s.caller)
 	s.out.finish()
 }
@@ -406,7 +406,7 @@ func (s *session) Usage() commands.Usage {
 
 // UnderWay tells what the session has not come to the end of.
 func (s *session) UnderWay() commands.UnderWay {
-	u := commands.UnderWay{Running: s.turn.locked(), Closing: s.finished.Load(), Unrun: int(s.queryUsed.Load())}
+	u := commands.UnderWay{Running: s.feedLock.locked(), Closing: s.finished.Load(), Unrun: int(s.queryUsed.Load())}
 	u.Unread, u.Messages = s.out.undelivered()
 	return u
 }
@@ -415,14 +415,14 @@ func (s *session) UnderWay() commands.UnderWay {
 func (s *session) recoverPanic(open *bool) {
 	if p := recover(); p != nil {
 		s.engine.logPanic("(session)", p)
-		s.over, *open = true, false
+		s.ended, *open = true, false
 		s.Kill()
 		s.engine.settleAfterPanic()
 	}
 }
 
 // panicked tells that the client's connection has.
-func (s *session) panicked(p any) { s.engine.logPanic("(connection)", p) }
+func (s *session) connPanicked(p any) { s.engine.logPanic("(connection)", p) }
 
 // weigh counts what a session keeps: what has come in, in the buffer for it or in
 // copies, and room for calls.

@@ -6,7 +6,7 @@ import "time"
 const (
 	graceIdle = 250 * time.Millisecond // without a call, of a client that is idle
 	graceSent = time.Second            // without progress, of one that has something to send or to take
-	graceMost = 5 * time.Second        // after which it is over all the same
+	graceMax  = 5 * time.Second        // after which it is over all the same
 )
 
 // graceReads is how many pieces of input end a grace period: what had arrived when
@@ -22,36 +22,36 @@ const graceReads = 256
 // While the whole process or the machine stands still, nothing can arrive: of the
 // time between two looks no more counts than the longest pause between them.
 type gracePeriod struct {
-	most int64 // progress that ends it
+	maxProgress int64 // progress that ends it
 
-	looked      time.Time     // last; zero: it has not begun
-	silent, all time.Duration // without progress; in all; neither while the server was busy
-	first, last int64         // progress when it began, and at the last look
+	lastCheck      time.Time     // last; zero: it has not begun
+	stalled, total time.Duration // without progress; in all; neither while the server was busy
+	first, last    int64         // progress when it began, and at the last look
 }
 
 // over reports whether the grace period is over, which is so after a time without
 // progress; the first call begins it. progress counts what the client has sent, or
 // taken, in all. busy: the server has something left to do for it.
-func (g *gracePeriod) over(without time.Duration, progress int64, busy bool) bool {
+func (g *gracePeriod) expired(without time.Duration, progress int64, busy bool) bool {
 	now := realClock{}.Now()
-	if g.looked.IsZero() {
-		g.silent, g.all, g.first, g.last = 0, 0, progress, progress
+	if g.lastCheck.IsZero() {
+		g.stalled, g.total, g.first, g.last = 0, 0, progress, progress
 	} else {
-		passed := min(now.Sub(g.looked), maxRetryDelay)
-		g.silent, g.all = g.silent+passed, g.all+passed
+		passed := min(now.Sub(g.lastCheck), maxRetryDelay)
+		g.stalled, g.total = g.stalled+passed, g.total+passed
 	}
-	g.looked = now
+	g.lastCheck = now
 	if progress != g.last {
-		g.silent, g.last = 0, progress
+		g.stalled, g.last = 0, progress
 	}
 	if busy {
-		g.silent, g.all = 0, 0
+		g.stalled, g.total = 0, 0
 	}
-	return progress-g.first > g.most || !busy && (g.silent >= without || g.all >= graceMost)
+	return progress-g.first > g.maxProgress || !busy && (g.stalled >= without || g.total >= graceMax)
 }
 
 // end is for a client that is late no more.
-func (g *gracePeriod) end() { g.looked = time.Time{} }
+func (g *gracePeriod) end() { g.lastCheck = time.Time{} }
 
 // readiness is what can be done with a socket without waiting.
 type readiness struct{ input, output bool }

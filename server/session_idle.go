@@ -12,10 +12,10 @@ const idleAfter = 5 * time.Second
 // quiet finds out whether a client is. Counting what it sends costs less than
 // noting when.
 type idleState struct {
-	active atomic.Bool  // since it was quiet last
-	reads  atomic.Int64 // pieces of input
-	seen   int64        // of those, at since; for checkParkable only, as is since
-	since  int64        // Unix ns; 0: not yet
+	active    atomic.Bool  // since it was quiet last
+	reads     atomic.Int64 // pieces of input
+	seenReads int64        // of those, at since; for checkParkable only, as is since
+	since     int64        // Unix ns; 0: not yet
 }
 
 // markActive says that the client, which was quiet, is so no more.
@@ -33,8 +33,8 @@ func (s *session) checkParkable(now time.Time) (next time.Time) {
 	if !q.active.Load() {
 		return time.Time{}
 	}
-	if n := q.reads.Load(); n != q.seen || q.since == 0 {
-		q.seen, q.since = n, now.UnixNano()
+	if n := q.reads.Load(); n != q.seenReads || q.since == 0 {
+		q.seenReads, q.since = n, now.UnixNano()
 	}
 	if next = time.Unix(0, q.since).Add(idleAfter); next.After(now) {
 		return next
@@ -48,7 +48,7 @@ func (s *session) checkParkable(now time.Time) (next time.Time) {
 
 // releaseHeld gives back what rest keeps for the next calls, unless some are running.
 func (s *session) releaseBuffers() {
-	if !s.turn.tryLock() {
+	if !s.feedLock.tryLock() {
 		return
 	}
 	if len(s.batch) == 0 {
@@ -56,5 +56,5 @@ func (s *session) releaseBuffers() {
 		s.in.releaseAll()
 		s.accountInput()
 	}
-	s.turn.unlock()
+	s.feedLock.unlock()
 }

@@ -36,7 +36,7 @@ func (s *session) checkTimeouts(now time.Time) (next time.Time, soon bool) {
 		t := &timeoutTable[i]
 		due, late := t.check(s, now)
 		switch {
-		case late && t.graceOver(s, s.grace(t.without)):
+		case late && t.graceOver(s, s.gracePeriodOf(t.without)):
 			t.expire(s)
 		case late:
 			soon = true
@@ -52,7 +52,7 @@ func (s *session) checkTimeouts(now time.Time) (next time.Time, soon bool) {
 }
 
 // grace is a time to wait for what is on its way: in memory nothing is.
-func (s *session) grace(d time.Duration) time.Duration {
+func (s *session) gracePeriodOf(d time.Duration) time.Duration {
 	if s.unreadInput == nil {
 		return 0
 	}
@@ -63,8 +63,8 @@ func (s *session) grace(d time.Duration) time.Duration {
 // and the server has nothing left to do with what it has sent.
 func (s *session) inputGraceOver(without time.Duration) bool {
 	_, reading := s.out.lastProgress()
-	busy := s.turn.locked() || s.unreadInput != nil && s.unreadInput() || reading && s.writable()
-	return s.inputGrace.over(without, s.inputProgress(), busy)
+	busy := s.feedLock.locked() || s.unreadInput != nil && s.unreadInput() || reading && s.writable()
+	return s.inputGrace.expired(without, s.inputProgress(), busy)
 }
 
 // inputProgress counts pieces of input. Over TLS a record may come in thousands of
@@ -80,7 +80,7 @@ func (s *session) inputProgress() int64 {
 
 // outputGraceOver reports whether a client whose time is up takes nothing more.
 func (s *session) outputGraceOver(without time.Duration) bool {
-	return s.outputGrace.over(without, s.out.progress.Load(), s.writable())
+	return s.outputGrace.expired(without, s.out.progress.Load(), s.writable())
 }
 
 // writable reports whether the system takes output for the client: what has not
@@ -194,7 +194,7 @@ func (s *session) expireAuth() {
 // armQuery starts the timeout for the rest of a call of which a part has come,
 // or lets it run on.
 func (s *session) armQuery() {
-	if s.in.pending() == 0 || s.over {
+	if s.in.pending() == 0 || s.ended {
 		s.partial.end()
 		return
 	}
@@ -211,7 +211,7 @@ func (s *session) checkQuery(now time.Time) (next time.Time, late bool) {
 	if s.finished.Load() {
 		return time.Time{}, false
 	}
-	return s.partial.due(now, s.queryUsed.Load(), s.timeouts())
+	return s.partial.deadline(now, s.queryUsed.Load(), s.timeouts())
 }
 
 func (s *session) expireQuery() {

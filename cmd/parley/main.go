@@ -24,18 +24,17 @@ import (
 
 func main() {
 	ctx, stop := context.WithCancel(context.Background())
-	go obeySignals(stop)
+	go handleSignals(stop)
 	if err := run(ctx, takeArguments(), os.Stdin, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "parley:", err)
 		os.Exit(1)
 	}
 }
 
-// obeySignals ends the program in an orderly way at the first signal, and at
-// once at the second, whatever the parent had these signals do. Daemons are sent
-// SIGHUP when a certificate has changed: as redis-server does, it goes on (the
-// next connection sees that itself).
-func obeySignals(stop func()) {
+// handleSignals calls stop at the first SIGINT or SIGTERM and exits at the second, whatever
+// the parent process has set for these signals. It ignores SIGHUP, as redis-server does:
+// daemons get it when a certificate has changed, and the next connection reads that anyway.
+func handleSignals(stop func()) {
 	signal.Ignore(syscall.SIGHUP)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -57,50 +56,49 @@ A chat server that speaks the Redis protocol. Options, with one dash or two:
                        the server's certificate and its key, in PEM; they are
                        read again when they change
   --tls-ca-cert-file path
-                       certificates that vouch for clients
+                       CA certificates that client certificates are checked against
   --tls-auth-clients yes
                        whether clients need certificates: yes, no, or optional
                        (default yes)
   --unixsocket path    unix socket to listen on as well
-  --unixsocketperm 700 who may connect to it, in octal (default: what the umask leaves)
+  --unixsocketperm 700 permissions of the unix socket, in octal (default: by umask)
   --databases n        number of databases (default 16)
   --requirepass-file path
-                       file that holds the password that clients must present, in
-                       one line. Or set PARLEY_REQUIREPASS in the environment
-  --requirepass text   the password itself. Others on this machine can read a command
-                       line, and a shell keeps it: rather use one of the two above
-  --aclfile path       file of users, which must exist; instead of a password
+                       file with the password for clients, on one line. Or set
+                       PARLEY_REQUIREPASS in the environment
+  --requirepass text   the password itself. Insecure: other users of this machine can
+                       read command lines, and shells keep them in their history
+  --aclfile path       ACL file, which must exist; excludes a password
   --loglevel level     debug, verbose, notice or warning (default notice)
-  --logformat form     text or json (default text)
-  --http address       where operators find /metrics, /healthz and /debug/pprof/, as
-                       in :9121 for this machine only, 0.0.0.0:9121 for all; without
-                       a password (default: nowhere)
-  --strict             refuse what Redis refuses: SINTER over a sorted set
-  --enable-debug-command who
-                       who may send DEBUG: no, local or yes (default no)
-  --NAME value         any parameter of CONFIG SET. Those that matter most:
-    --maxclients 100     connections at most (default 10000)
-    --maxmemory 2gb      memory for data and clients at most (default: any)
+  --logformat format   text or json (default text)
+  --http address       address of /metrics, /healthz and /debug/pprof/: :9121 for this
+                       machine only, 0.0.0.0:9121 for all interfaces; no password
+                       (default: none)
+  --strict             reject SINTER over a sorted set, as Redis does
+  --enable-debug-command yes
+                       which clients may send DEBUG: no, local or yes (default no)
+  --NAME value         any parameter of CONFIG SET. The most important ones:
+    --maxclients 100     maximum number of connections (default 10000)
+    --maxmemory 2gb      memory limit for data and clients (default: no limit)
     --maxmemory-policy allkeys-lru
-                         what goes when that is full (default noeviction: nothing,
-                         and writes are refused)
+                         eviction policy when maxmemory is reached (default
+                         noeviction: reject writes)
     --auth-failure-rate 5
-                         wrong passwords a second from one address (default 5). All
-                         clients behind a NAT or a proxy are one address: they wait
-                         for each other to log in; docs/OPERATIONS.md says what to
-                         do. This machine is exempt, unless auth-failure-loopback
-                         is yes
-    --timeout 300        seconds after which idle clients are closed (default: never)
-    --protected-mode no  let in who comes over a network without a password
-                         (default yes: do not)
-  --test               serve one run of tests: the command TEST moves time on, keeps
-                       and restores states, waits, and makes things fail (see TEST
-                       HELP, docs/TESTING.md); ends when standard input does;
-                       listens on this machine only, on a free port if none is
-                       given; DEBUG is allowed; logs warnings only
-  --seed n             with --test: makes what is random repeatable
-  --adversarial-scans  with --test: SCAN and its kin return empty pages, and elements
-                       twice, as Redis may
+                         rate limit of failed authentications: per second, for one
+                         address (default 5). Clients behind one NAT or proxy share
+                         the limit: see docs/OPERATIONS.md. Loopback is exempt
+                         unless auth-failure-loopback is yes
+    --timeout 300        idle timeout of clients in seconds (default: none)
+    --protected-mode no  accept clients of other machines without a password
+                         (default yes: reject them)
+  --test               test mode: the command TEST controls the clock, saves and
+                       restores snapshots, waits, and injects faults (see TEST HELP,
+                       docs/TESTING.md); exits at the end of standard input;
+                       listens on loopback only, on a free port if none is given;
+                       allows DEBUG; logs warnings only
+  --seed n             with --test: seed of the random source, for repeatable runs
+  --adversarial-scans  with --test: SCAN, SSCAN, HSCAN and ZSCAN return empty pages and
+                       duplicate elements, as Redis may
   --version            print the version
   --help               print this
 
@@ -109,8 +107,8 @@ Once it accepts connections it prints one line, "ready redis://HOST:PORT", or
 Logs go to standard error.
 `
 
-// run is main as a function: it returns when ctx is done or a client has sent
-// SHUTDOWN; with --test also when stdin ends.
+// run is the program without signals and exit codes. It returns when ctx is done or a
+// client sends SHUTDOWN; with --test also at the end of stdin.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	o, err := parse(args)
 	switch {
@@ -123,7 +121,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		_, err = fmt.Fprintf(stdout, "parley %s (Redis %s)\n", server.Version, server.RedisVersion)
 		return err
 	}
-	os.Unsetenv(passwordVariable) // what the process starts is not to inherit it
+	os.Unsetenv(passwordVariable) // child processes must not inherit it
 	return serve(ctx, o, stdin, stdout, stderr)
 }
 
@@ -135,7 +133,7 @@ func serve(ctx context.Context, o options, stdin io.Reader, stdout, stderr io.Wr
 	o.logWarnings(o.server.Logger)
 	start := server.Start
 	if o.test {
-		start, o.server.FreeMemory = startForTests, nil // the clock of tests would wait for it
+		start, o.server.FreeMemory = startForTests, nil // a test's clock would wait for the call
 		go untilEOF(stdin, shutdown)
 	}
 	s, err := start(o.server)
@@ -154,7 +152,7 @@ func serve(ctx context.Context, o options, stdin io.Reader, stdout, stderr io.Wr
 		fmt.Fprintf(stdout, "ready rediss://%s\n", s.TLSAddr())
 	}
 	<-ctx.Done()
-	return errors.Join(s.Close(), closePage()) // meanwhile the page tells that it closes
+	return errors.Join(s.Close(), closePage()) // the page reports the closing server meanwhile
 }
 
 func newLogger(out io.Writer, json bool, level slog.Leveler) *slog.Logger {
@@ -172,34 +170,71 @@ func openPage(s *server.Server, addr string, logger *slog.Logger) (closePage fun
 	}
 	logger.Info("page for operators", "url", "http://"+page.Addr()+"/")
 	if !page.Local() {
-		logger.Warn("the page for operators asks for no password, and not only this machine reaches it")
+		logger.Warn("the page for operators has no password and is reachable from other machines")
 	}
 	return page.Close, nil
 }
 
-// options are what the command line says.
+// options holds what the command line says.
 type options struct {
 	server  server.Options
-	http    string // address of the page for operators, or ""
-	json    bool   // form of the log
+	http    string // address of the page for operators; empty: no page
+	json    bool   // log format
 	test    bool
 	version bool
 
+	flags    flagValues
 	warnings []warning
 }
 
+// flagValues holds the flags that are checked or converted before they become Options.
+type flagValues struct {
+	port, tlsPort       int
+	bind                string
+	logLevel, logFormat string
+	debug               string
+	passwordFile        string
+	given               map[string]bool // names of the flags on the command line
+}
+
+// parse turns the command line into options. The error is flag.ErrHelp after --help.
 func parse(args []string) (options, error) {
 	o := options{server: server.Options{LogLevel: new(slog.LevelVar), Config: make(map[string]string)}}
-	port, tlsPort, bind, level, debug, form, passwordFile := 6379, 0, "127.0.0.1", "notice", "no", "text", ""
 	f := flag.NewFlagSet("parley", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.IntVar(&port, "port", port, "")
-	f.IntVar(&tlsPort, "tls-port", 0, "")
+	o.defineFlags(f)
+	o.defineParameters(f)
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	o.flags.given = make(map[string]bool)
+	f.Visit(func(f *flag.Flag) { o.flags.given[f.Name] = true })
+	if f.NArg() > 0 {
+		return o, unexpected(f, o.flags.given)
+	}
+	if o.version {
+		return o, nil
+	}
+	for _, step := range []func() error{
+		o.applyTestMode, o.choosePassword, o.warnOfOpenFiles, o.setAddresses, o.checkDatabases, o.setDebug, o.setLog,
+	} {
+		if err := step(); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+// defineFlags defines the options that are not parameters of CONFIG SET.
+func (o *options) defineFlags(f *flag.FlagSet) {
+	v := &o.flags
+	f.IntVar(&v.port, "port", 6379, "")
+	f.IntVar(&v.tlsPort, "tls-port", 0, "")
 	f.StringVar(&o.server.TLSFiles.Cert, "tls-cert-file", "", "")
 	f.StringVar(&o.server.TLSFiles.Key, "tls-key-file", "", "")
 	f.StringVar(&o.server.TLSFiles.CA, "tls-ca-cert-file", "", "")
 	f.StringVar(&o.server.TLSFiles.AuthClients, "tls-auth-clients", "", "")
-	f.StringVar(&bind, "bind", bind, "")
+	f.StringVar(&v.bind, "bind", "127.0.0.1", "")
 	f.StringVar(&o.server.Socket, "unixsocket", "", "")
 	f.Func("unixsocketperm", "", func(value string) (err error) {
 		o.server.SocketMode, err = parseMode(value)
@@ -207,78 +242,85 @@ func parse(args []string) (options, error) {
 	})
 	f.IntVar(&o.server.Databases, "databases", 16, "")
 	f.StringVar(&o.server.Password, "requirepass", "", "")
-	f.StringVar(&passwordFile, "requirepass-file", "", "")
+	f.StringVar(&v.passwordFile, "requirepass-file", "", "")
 	f.StringVar(&o.server.ACLFile, "aclfile", "", "")
-	f.StringVar(&level, "loglevel", level, "")
-	f.StringVar(&form, "logformat", form, "")
+	f.StringVar(&v.logLevel, "loglevel", "notice", "")
+	f.StringVar(&v.logFormat, "logformat", "text", "")
 	f.StringVar(&o.http, "http", "", "")
 	f.BoolVar(&o.server.Strict, "strict", false, "")
-	f.StringVar(&debug, "enable-debug-command", debug, "")
+	f.StringVar(&v.debug, "enable-debug-command", "no", "")
 	f.BoolVar(&o.test, "test", false, "")
 	f.Uint64Var(&o.server.Seed, "seed", 0, "")
 	f.BoolVar(&o.server.AdversarialScans, "adversarial-scans", false, "")
 	f.BoolVar(&o.version, "version", false, "")
+}
+
+// defineParameters defines an option for each other parameter of CONFIG SET.
+// server.New checks their values.
+func (o *options) defineParameters(f *flag.FlagSet) {
 	for _, name := range commands.ConfigNames() {
 		if f.Lookup(name) == nil {
 			f.Func(name, "", func(value string) error {
-				o.server.Config[name] = value // New judges it
+				o.server.Config[name] = value
 				return nil
 			})
 		}
 	}
-	if err := f.Parse(args); err != nil {
-		return o, err
+}
+
+// setAddresses sets where the server listens.
+func (o *options) setAddresses() error {
+	v := &o.flags
+	if v.port < 0 || v.port > 65535 {
+		return fmt.Errorf("port %d: want 0 to 65535", v.port)
 	}
-	given := make(map[string]bool)
-	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	if f.NArg() > 0 {
-		return o, unexpected(f, given)
+	if v.tlsPort < 0 || v.tlsPort > 65535 {
+		return fmt.Errorf("tls-port %d: want 0 to 65535", v.tlsPort)
 	}
-	if o.version {
-		return o, nil
-	}
-	if err := o.forTests(given, bind, &port, &debug, &level); err != nil {
-		return o, err
-	}
-	if err := o.choosePassword(given, passwordFile); err != nil {
-		return o, err
-	}
-	o.warnOfOpenFiles()
-	if port < 0 || port > 65535 {
-		return o, fmt.Errorf("port %d: want 0 to 65535", port)
-	}
-	if tlsPort < 0 || tlsPort > 65535 {
-		return o, fmt.Errorf("tls-port %d: want 0 to 65535", tlsPort)
-	}
-	switch bind {
+	switch v.bind {
 	case "":
-		return o, errors.New("bind: want an address, or * for all")
+		return errors.New("bind: want an address, or * for all")
 	case "*":
-		bind = ""
+		v.bind = ""
 	}
+	if v.tlsPort != 0 {
+		o.server.TLSAddr = net.JoinHostPort(v.bind, strconv.Itoa(v.tlsPort))
+	}
+	if v.port != 0 || v.tlsPort == 0 { // as in Redis, --port 0 with --tls-port disables the plain port
+		o.server.Addr = net.JoinHostPort(v.bind, strconv.Itoa(v.port))
+	}
+	return nil
+}
+
+func (o *options) checkDatabases() error {
 	if o.server.Databases < 1 {
-		return o, fmt.Errorf("databases %d: want at least 1", o.server.Databases)
+		return fmt.Errorf("databases %d: want at least 1", o.server.Databases)
 	}
-	o.server.Debug = commands.DebugAccess(debug)
+	return nil
+}
+
+// setDebug sets which clients may send DEBUG.
+func (o *options) setDebug() error {
+	o.server.Debug = commands.DebugAccess(o.flags.debug)
 	if !slices.Contains(commands.DebugAccesses, o.server.Debug) {
-		return o, fmt.Errorf("enable-debug-command %q: want no, local or yes", debug)
+		return fmt.Errorf("enable-debug-command %q: want no, local or yes", o.flags.debug)
 	}
-	if form != "text" && form != "json" {
-		return o, fmt.Errorf("logformat %q: want text or json", form)
+	return nil
+}
+
+// setLog sets the level and the format of the log.
+func (o *options) setLog() error {
+	v := &o.flags
+	if v.logFormat != "text" && v.logFormat != "json" {
+		return fmt.Errorf("logformat %q: want text or json", v.logFormat)
 	}
-	o.json = form == "json"
-	l, ok := server.ParseLogLevel(level)
+	o.json = v.logFormat == "json"
+	level, ok := server.ParseLogLevel(v.logLevel)
 	if !ok {
-		return o, fmt.Errorf("loglevel %q: want debug, verbose, notice or warning", level)
+		return fmt.Errorf("loglevel %q: want debug, verbose, notice or warning", v.logLevel)
 	}
-	o.server.LogLevel.Set(l)
-	if tlsPort != 0 {
-		o.server.TLSAddr = net.JoinHostPort(bind, strconv.Itoa(tlsPort))
-	}
-	if port != 0 || tlsPort == 0 { // who has "--port 0 --tls-port n" from Redis wants no port without TLS
-		o.server.Addr = net.JoinHostPort(bind, strconv.Itoa(port))
-	}
-	return o, nil
+	o.server.LogLevel.Set(level)
+	return nil
 }
 
 // parseMode reads permissions as redis-server does.

@@ -6,10 +6,10 @@ import (
 	"runtime/debug"
 )
 
-// limitHeap tells Go's runtime of maxmemory, which limits what the server has in
-// use: the collector, which otherwise lets the heap grow to twice that, is to keep it
-// to a fifth more, and to what a process takes in any case. Where the operator has
-// set GOMEMLIMIT it stays.
+// limitHeap sets the memory limit of Go's runtime from maxmemory, in bytes; 0 is no limit.
+// maxmemory limits what is in use; by default the garbage collector lets the heap grow to
+// twice that. The limit is a fifth more than maxmemory, plus what any process needs.
+// GOMEMLIMIT in the environment takes precedence.
 func limitHeap(maxMemory uint64) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return

@@ -13,25 +13,26 @@ import (
 	"strings"
 )
 
-// The password of clients comes from one of --requirepass, --requirepass-file and this
-// environment variable. The last two are for those who do not want it in the command line,
-// which others on the machine can read. An empty file or variable is an error: a mistake
-// must not start a server without a password.
+// passwordVariable is an environment variable with the password for clients. The password
+// comes from one of --requirepass, --requirepass-file and this variable. The last two keep it
+// out of the command line, which other users of the machine can read. An empty file or
+// variable is an error: a mistake must not start a server without a password.
 const passwordVariable = "PARLEY_REQUIREPASS"
 
-// maxPasswordFile is in bytes. A path that is not of a password, such as /dev/zero, is not
-// read to its end.
+// maxPasswordFile limits what is read of a password file, in bytes: the path may be a
+// mistake, such as /dev/zero.
 const maxPasswordFile = 64 << 10
 
-// choosePassword takes the password from where it is given.
-func (o *options) choosePassword(given map[string]bool, path string) error {
+// choosePassword sets the password from its only source.
+func (o *options) choosePassword() error {
+	given := o.flags.given
 	var sources []string
 	text, fromVariable := os.LookupEnv(passwordVariable)
 	if given["requirepass"] {
 		sources = append(sources, "--requirepass")
 	}
 	if o.server.Password != "" {
-		o.warn("the command line holds a password, which others on this machine may read: use --requirepass-file or " + passwordVariable)
+		o.warn("the command line holds a password, which other users of this machine may read: use --requirepass-file or " + passwordVariable)
 	}
 	if given["requirepass-file"] {
 		sources = append(sources, "--requirepass-file")
@@ -47,7 +48,7 @@ func (o *options) choosePassword(given map[string]bool, path string) error {
 	case fromVariable:
 		o.server.Password = text
 	case given["requirepass-file"]:
-		password, err := o.readPassword(path)
+		password, err := o.readPassword(o.flags.passwordFile)
 		if err != nil {
 			return fmt.Errorf("requirepass-file: %w", err)
 		}
@@ -56,7 +57,7 @@ func (o *options) choosePassword(given map[string]bool, path string) error {
 	return nil
 }
 
-// readPassword reads a file of one line. Its line end is not part of the password.
+// readPassword reads a password file: one line. The line ending is not part of the password.
 func (o *options) readPassword(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -83,9 +84,9 @@ func (o *options) readPassword(path string) (string, error) {
 	return string(password), nil
 }
 
-// warnOfOpenFiles looks at the other files that hold secrets. Whether they can be read at
-// all, the server finds out.
-func (o *options) warnOfOpenFiles() {
+// warnOfOpenFiles checks the permissions of the other files with secrets. It ignores files
+// that it cannot read: the server reports those.
+func (o *options) warnOfOpenFiles() error {
 	for _, file := range [...]struct{ option, path string }{
 		{"aclfile", o.server.ACLFile},
 		{"tls-key-file", o.server.TLSFiles.Key},
@@ -94,10 +95,11 @@ func (o *options) warnOfOpenFiles() {
 			o.warnIfOpen(file.option, file.path, info)
 		}
 	}
+	return nil
 }
 
-// warnIfOpen warns of a file that every user of the machine can read. Windows has other
-// permissions than these.
+// warnIfOpen warns of a file that every user of the machine can read. It does nothing on
+// Windows, which has no such permission bits.
 func (o *options) warnIfOpen(option, path string, info fs.FileInfo) {
 	const readableByOthers = 0o004
 	if mode := info.Mode().Perm(); mode&readableByOthers != 0 && runtime.GOOS != "windows" {
@@ -105,7 +107,7 @@ func (o *options) warnIfOpen(option, path string, info fs.FileInfo) {
 	}
 }
 
-// A warning is for the log, which does not exist yet.
+// A warning is kept until the log exists.
 type warning struct {
 	text string
 	args []any
@@ -121,22 +123,22 @@ func (o *options) logWarnings(logger *slog.Logger) {
 	}
 }
 
-// unexpected is the error for an argument that is no option. It may be part of a password
-// that was not quoted in the shell.
+// unexpected returns the error for an argument that is no option. The argument may be part
+// of a password that was not quoted in the shell.
 func unexpected(f *flag.FlagSet, given map[string]bool) error {
 	if given["requirepass"] {
-		return errors.New("unexpected argument, which is not shown, as it may be part of a password: quote that in the shell")
+		return errors.New("unexpected argument, not shown because it may be part of a password: quote the password in the shell")
 	}
 	return fmt.Errorf("unexpected argument %q", f.Arg(0))
 }
 
-// takeArguments returns the command line without the program's name, and overwrites the
-// passwords in the process's own, from which ps and /proc show it. redis-server does
-// that, too, with a title.
+// takeArguments returns the command line without the program's name. It overwrites the
+// passwords in the memory that ps and /proc read the command line from; redis-server
+// replaces that by a title.
 func takeArguments() []string {
 	args := make([]string, len(os.Args)-1)
 	for i, a := range os.Args[1:] {
-		args[i] = strings.Clone(a) // os.Args is that memory itself
+		args[i] = strings.Clone(a) // os.Args shares the memory that is overwritten
 	}
 	for _, secret := range secretArguments(os.Args[1:]) {
 		overwriteArgument(secret)
@@ -144,8 +146,8 @@ func takeArguments() []string {
 	return args
 }
 
-// secretArguments finds passwords: substrings of the arguments. It does not know which
-// words are values of other options, so it may find too many.
+// secretArguments returns the passwords: substrings of args. It may return too many, as it
+// does not know which words are values of other options.
 func secretArguments(args []string) (secrets []string) {
 	for i, a := range args {
 		name, dash := strings.CutPrefix(a, "-")

@@ -11,9 +11,8 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// With --test the program belongs to whoever has started it: a run of tests, in any
-// language, whose clients have the command TEST.
-
+// startForTests starts a server with the command TEST, which lets a test run in any
+// language control it.
 func startForTests(o server.Options) (*server.Server, error) {
 	r, err := testkit.StartForClients(o)
 	if err != nil {
@@ -22,17 +21,17 @@ func startForTests(o server.Options) (*server.Server, error) {
 	return r.Server, nil
 }
 
-// untilEOF calls end when stdin has been closed, as it is when the process at its
-// other end goes, killed even. What comes before is nothing to anybody. It ends with
-// stdin, or with the program.
+// untilEOF calls end when stdin is closed, which happens when the parent process exits or
+// is killed. It discards the input. The goroutine that runs it ends with stdin or the program.
 func untilEOF(stdin io.Reader, end func()) {
-	io.Copy(io.Discard, stdin) // that it fails is an end, too
+	io.Copy(io.Discard, stdin) // an error ends the input, too
 	end()
 }
 
-// forTests sees to what goes with --test: what else the command line may say, and
-// what holds where it says nothing.
-func (o *options) forTests(given map[string]bool, bind string, port *int, debug, level *string) error {
+// applyTestMode checks the options that go with --test, and sets the defaults of test mode.
+func (o *options) applyTestMode() error {
+	v := &o.flags
+	given, bind := v.given, v.bind
 	switch {
 	case given["seed"] && !o.test:
 		return errors.New("seed: only with --test")
@@ -47,13 +46,13 @@ func (o *options) forTests(given map[string]bool, bind string, port *int, debug,
 		return fmt.Errorf("bind %q: with --test only an address of this machine, as 127.0.0.1", bind)
 	}
 	if !given["port"] {
-		*port = 0
+		v.port = 0
 	}
 	if !given["enable-debug-command"] {
-		*debug = string(commands.DebugLocal)
+		v.debug = string(commands.DebugLocal)
 	}
 	if !given["loglevel"] {
-		*level = "warning" // what tests do to a server is no news to them
+		v.logLevel = "warning" // tests cause the rest themselves
 	}
 	return nil
 }
