@@ -143,7 +143,7 @@ func TestSinterWarnsOnce(t *testing.T) {
 	do("SINTERSTORE d online other")
 	require.Equal(t, 1, strings.Count(log.String(), "\n"), log.String())
 	require.Contains(t, log.String(), "level=WARN")
-	require.Contains(t, log.String(), "Redis refuses this; ZINTER works on both")
+	require.Contains(t, log.String(), "Redis rejects this, ZINTER works on both")
 	require.Contains(t, log.String(), "key=room")
 
 	log.Reset()

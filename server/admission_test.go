@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -207,8 +208,8 @@ func (l *countingListener) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-// gate is a log that holds up whoever tells of a new client, who has the engine's
-// lock.
+// gate is a log that blocks on "client connected", which is logged under the
+// engine's lock.
 type gate struct {
 	slog.Handler
 	open chan struct{}
@@ -223,13 +224,14 @@ func (g gate) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// While the lock is taken connections wait in the system's queue. Once it is free
-// all are served.
+// While the lock is taken, connections wait in the listener's backlog. Once it is
+// free all are served.
 func TestFewConnectionsWaitAtTheDoor(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	counted := &countingListener{Listener: l}
 	held := gate{slog.DiscardHandler, make(chan struct{})}
+	openOnce := sync.OnceFunc(func() { close(held.open) })
 	s := newServer(t, server.Options{Logger: slog.New(held)})
 	go s.Serve(counted)
 
@@ -239,12 +241,13 @@ func TestFewConnectionsWaitAtTheDoor(t *testing.T) {
 		require.NoError(t, err)
 		defer conn.Close()
 	}
+	defer openOnce()
 	stacks := make([]byte, 1<<20)
-	harness.Until(t, "the next one waits", func() bool {
-		return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("(*Server).welcome("))
+	harness.Until(t, "the accept loop waits for a slot", func() bool {
+		return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("(*Server).acceptConn("))
 	})
 	require.Equal(t, int64(most+1), counted.accepted.Load())
-	close(held.open)
+	openOnce()
 	harness.Until(t, "all are clients", func() bool {
 		return strings.Contains(do(t, s, "INFO", "clients"), fmt.Sprintf("connected_clients:%d\r\n", clients))
 	})

@@ -17,10 +17,10 @@ const (
 	maxAcceptPause = time.Second
 )
 
-// mostAtDoor is how many connections may have been accepted and wait to become
-// clients. All others wait in the system's queue: were they accepted at once, a
-// storm of them, or one long call, would fill the process with connections that
-// maxclients does not count yet, and whose clients may be gone.
+// maxAccepting bounds the connections that are accepted and are not clients yet.
+// All others wait in the listener's backlog. Without the bound a connect flood, or
+// one long call, would fill the process with connections that maxclients does not
+// count yet.
 const maxAccepting = 64
 
 // accept serves the connections of one listener until it is closed.
@@ -44,9 +44,9 @@ func (s *Server) accept(l net.Listener) {
 	}
 }
 
-// welcome lets a connection in, beside those before it. One that may want to shake
-// hands first, and keep its place at the door for long, needs none: handshakes are
-// counted.
+// acceptConn serves an accepted connection in a goroutine of its own. It waits for
+// a slot first, so that at most maxAccepting connections are on their way. A TLS
+// connection takes no slot: its handshake may be long, and has a limit of its own.
 func (s *Server) acceptConn(conn net.Conn) {
 	if !resumable(conn) {
 		s.spawn(func() { s.serveConn(conn) })

@@ -151,7 +151,7 @@ func TestTLSCertificatesAreReadAgain(t *testing.T) {
 	require.NoError(t, os.WriteFile(files.Key, []byte("half a k"), 0o600))
 	_, err = secured(t, s, a.Client())
 	require.NoError(t, err, "what was read before holds")
-	require.Contains(t, log.String(), "cannot read changed certificates")
+	require.Contains(t, log.String(), "TLS certificates changed but cannot be read")
 
 	successor.Issue(dir, "server")
 	_, err = secured(t, s, a.Client())

@@ -103,7 +103,7 @@ func TestEachCallOfAnAddedCommandGetsOneReply(t *testing.T) {
 			}
 			require.NoError(t, s.Check())
 			require.NoError(t, s.Close())
-			require.Equal(t, 1, strings.Count(log.String(), "whole reply"), "told once: %s", log.String())
+			require.Equal(t, 1, strings.Count(log.String(), "did not write exactly one reply"), "logged once: %s", log.String())
 		})
 	}
 }
