@@ -80,7 +80,7 @@ func TestAlarmsThatPanicHurtNothing(t *testing.T) {
 			set: func(p *alarmTest) {
 				p.engine.mu.Lock()
 				defer p.engine.mu.Unlock()
-				c := callerOf(p.engine.state.Clients.All()[0])
+				c := p.engine.callerOf(p.engine.state.Clients.All()[0])
 				c.inProcess = false
 				p.engine.unauthenticated.Add(1) // as which it counts then
 				p.bucket = p.engine.ensureBucket(c)
@@ -140,20 +140,20 @@ func (p *alarmTest) send(calls string, replies int) {
 	}
 }
 
-func TestLookThatPanicsEndsNoOther(t *testing.T) {
+func TestPanickingTimeoutCheckEndsNoOther(t *testing.T) {
 	clock := NewManualClock(time.UnixMilli(1615480369000))
 	var tasks sync.WaitGroup
 	var r timerQueue
 	r.init(clock, &tasks, new(pendingWork))
 	var told []timeoutChecker
 	r.onPanic = func(l timeoutChecker, _ any) { told = append(told, l) }
-	bad, good := newLookout(func(time.Time) time.Time { panic(explosion) }), newLookout(never)
-	r.callBy(&bad.reminder, clock.Now().Add(time.Second))
-	r.callBy(&good.reminder, clock.Now().Add(2*time.Second))
+	bad, good := newTimerOwner(&r, func(time.Time) time.Time { panic(explosion) }), newTimerOwner(&r, never)
+	bad.timer.callBy(clock.Now().Add(time.Second))
+	good.timer.callBy(clock.Now().Add(2 * time.Second))
 	clock.Advance(3 * time.Second)
 	require.Equal(t, []timeoutChecker{bad}, told)
 	require.Len(t, good.seen, 1)
-	r.remove(&bad.reminder)
+	bad.timer.remove()
 	tasks.Wait()
 }
 

@@ -36,7 +36,7 @@ func benchmarkSession(b *testing.B, depth int) {
 			srv, err := New(Options{})
 			require.NoError(b, err)
 			defer srv.Close()
-			s, err := newSession(srv.engine, peerAddr{}, func(*session) {})
+			s, err := newDetached(srv, peerAddr{})
 			require.NoError(b, err)
 			defer s.leave()
 			for i := range ids {

@@ -37,7 +37,7 @@ type costPerByte struct{ looks, allocated float64 }
 // feedByteAtATime feeds a session of a new server a stream, byte by byte.
 func feedByteAtATime(t *testing.T, stream string) costPerByte {
 	srv := newClosed(t, Options{Clock: NewManualClock(time.UnixMilli(1615480369000))})
-	s, err := newSession(srv.engine, peerAddr{}, func(s *session) { s.proceed = func() {} })
+	s, err := newDetached(srv, peerAddr{})
 	require.NoError(t, err)
 	defer s.leave()
 	before := allocatedBytes()

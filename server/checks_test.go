@@ -46,7 +46,7 @@ func TestChecksFindDamage(t *testing.T) {
 			_, err = io.WriteString(conn, "PSETEX k 1000 v\r\nBZPOPMIN a b 0\r\n")
 			require.NoError(t, err)
 			require.NoError(t, s.Check())
-			p := callerOf(s.engine.state.Clients.Get(1)).blocked
+			p := s.engine.callerOf(s.engine.state.Clients.Get(1)).blocked
 			require.NotNil(t, p)
 			damage(s.engine, p)
 			require.Error(t, s.Check())

@@ -122,7 +122,7 @@ func anysOf(words []string) (list []any) {
 
 // oddCall makes a call on a session of its own.
 func oddCall(t *testing.T, srv *Server, words []string) {
-	s, err := newSession(srv.engine, peerAddr{}, func(s *session) { s.proceed = func() {} })
+	s, err := newDetached(srv, peerAddr{})
 	if err != nil {
 		return // CONFIG SET maxclients
 	}

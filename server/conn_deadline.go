@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// A deadline is when Read or Write of a connection in memory gives up. Clients set
-// one for each call, and hardly ever wait: so there is a timer only while
-// somebody does. The lock of what is waited for guards it.
+// A deadline is the read or write deadline of a memoryConn. Clients set one for each call
+// and rarely wait, so it has a timer only while a goroutine waits. The outbox's mu guards
+// it.
 type deadline struct {
 	at     time.Time   // zero: never
 	timer  *time.Timer // nil: not set
-	waited int         // how many wait
+	waited int         // number of waiting goroutines
 }
 
-// set moves the deadline. Those who wait must look at it again.
+// set changes the deadline. The caller wakes waiting goroutines.
 func (d *deadline) set(at time.Time) {
 	d.at = at
 	if d.timer != nil {
@@ -25,7 +25,7 @@ func (d *deadline) set(at time.Time) {
 
 func (d *deadline) passed() bool { return !d.at.IsZero() && time.Until(d.at) <= 0 }
 
-// wait waits for a change, until the deadline at most.
+// wait waits for a broadcast, or for the deadline.
 func (d *deadline) wait(changed *sync.Cond) {
 	if d.timer == nil && !d.at.IsZero() {
 		var timer *time.Timer
@@ -33,7 +33,7 @@ func (d *deadline) wait(changed *sync.Cond) {
 			changed.L.Lock()
 			defer changed.L.Unlock()
 			if d.timer == timer {
-				d.timer = nil // it is to be set again if it came too early, by a clock that was put back
+				d.timer = nil // set again if the wall clock was put back
 			}
 			changed.Broadcast()
 		})

@@ -7,31 +7,34 @@ import (
 	"time"
 )
 
-// maxSpare is how many pieces an idle connection has room for.
+// maxSparePieces is the capacity for pieces that an idle connection keeps.
 const maxSparePieces = 4
 
-// A memoryConn is the client's end of a connection without a network. There is
-// no goroutine behind it and no copy in between: Write runs the commands in the
-// caller's goroutine, Read takes from the session's outbox. Waiting is on a
-// sync.Cond or a channel, which is durably blocking in the sense of
-// testing/synctest.
+// A memoryConn is the client's end of a connection in memory, and its transport. There is
+// no goroutine behind it and no copy in between: Write runs the commands in the caller's
+// goroutine, Read takes from the session's outbox. It waits on a sync.Cond or a channel,
+// which is durably blocking in the sense of testing/synctest.
 type memoryConn struct {
 	server  *Server
 	session *session
-	reading handoffLock // of who is in Read; guards rest, used, left, spare
+	reading handoffLock // held by Read; guards rest, used, unread, spare
 	rest    []piece     // taken from the outbox, not yet read
 	used    int         // bytes of rest[0] that were read
 	unread  int         // bytes in rest that were not
-	spare   []piece     // where rest was, for the outbox to fill when that is read
+	spare   []piece     // an empty slice, for the outbox to append to
 
-	// The outbox's mu guards these too.
+	// The outbox's mu guards these, too.
 	readBy, writeBy deadline
 	closed          bool
 }
 
 func (s *Server) dial() (net.Conn, error) {
-	c := &memoryConn{server: s, reading: newHandoffLock()}
-	if _, err := newSession(s.engine, peerAddr{addr: "memory", local: "memory", inProcess: true}, c.attach); err != nil {
+	c := &memoryConn{
+		server:  s,
+		session: newSession(s.engine, peerAddr{addr: "memory", local: "memory", inProcess: true}),
+		reading: newHandoffLock(),
+	}
+	if err := c.session.connect(c); err != nil {
 		return nil, err
 	}
 	if !s.track(c) {
@@ -39,20 +42,25 @@ func (s *Server) dial() (net.Conn, error) {
 		return nil, ErrClosed
 	}
 	if c.session.finished.Load() {
-		c.leave() // it may have been killed, and have left, before it was tracked
+		c.leave() // it was killed, and may have left, before it was tracked
 	}
 	return c, nil
 }
 
-func (c *memoryConn) attach(s *session) {
-	c.session = s
-	s.proceed = func() { c.server.spawnPending(c.proceed) }
-	s.retire = func() { c.server.spawnPending(c.leave) }
-	s.out.abort = s.retire
-}
+// The next methods implement transport. Nothing writes the outbox or waits for input, so
+// most have nothing to do.
 
-// Read returns replies and messages. After the server has closed the
-// connection it returns what is left and then io.EOF.
+func (c *memoryConn) proceed() { c.server.spawnPending(c.run) }
+func (c *memoryConn) retire()  { c.server.spawnPending(c.leave) }
+func (c *memoryConn) abort()   { c.retire() }
+
+func (c *memoryConn) startFlush()          {}
+func (c *memoryConn) interruptWrite() bool { return false }
+func (c *memoryConn) park()                {}
+func (c *memoryConn) readiness() readiness { return readiness{} }
+
+// Read returns replies and messages. When the server has closed the connection, it returns
+// the rest of them, then io.EOF.
 func (c *memoryConn) Read(p []byte) (int, error) {
 	c.reading.lock()
 	defer c.reading.unlock()
@@ -73,7 +81,7 @@ func (c *memoryConn) Read(p []byte) (int, error) {
 			if first.own {
 				recycleReply(first.bytes)
 			}
-			c.rest[0] = piece{} // not to be held on to
+			c.rest[0] = piece{} // releases the memory
 			c.rest, c.used = c.rest[1:], 0
 		}
 	}
@@ -84,7 +92,7 @@ func (c *memoryConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// take waits until there is something in rest.
+// awaitOutput waits until there is something in rest.
 func (c *memoryConn) awaitOutput() error {
 	out := &c.session.out
 	out.mu.Lock()
@@ -112,7 +120,7 @@ func (c *memoryConn) awaitOutput() error {
 	}
 }
 
-// Write runs the commands that p completes.
+// Write adds p to the input, and runs the commands that are complete.
 func (c *memoryConn) Write(p []byte) (int, error) {
 	if err := c.awaitInputRoom(); err != nil {
 		return 0, err
@@ -123,16 +131,15 @@ func (c *memoryConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// proceed runs what is left of a pipeline after a call that waited.
-func (c *memoryConn) proceed() {
+// run runs the input behind a call that was blocked.
+func (c *memoryConn) run() {
 	if !c.session.Proceed() || c.isClosed() {
 		c.leave()
 	}
 }
 
-// leave makes the server forget the client. Replies that are there can still
-// be read. Behind a line that does not let it in, it learns of it later: proceed
-// is called then.
+// leave removes the client from the server. Its replies can still be read. If the link blocks
+// the end of the connection, nothing happens until proceed is called.
 func (c *memoryConn) leave() {
 	if c.session.out.linkBlocks(c.isClosed()) {
 		return
@@ -141,7 +148,7 @@ func (c *memoryConn) leave() {
 	c.server.untrack(c)
 }
 
-// room waits, where too much is left to run, until the client has read enough.
+// awaitInputRoom waits while too much input has not run, until the client has read enough.
 func (c *memoryConn) awaitInputRoom() error {
 	out := &c.session.out
 	out.mu.Lock()
@@ -161,7 +168,7 @@ func (c *memoryConn) awaitInputRoom() error {
 	}
 }
 
-// Close ends the connection: the server forgets the client before it returns.
+// Close closes the connection. The client is removed from the server before it returns.
 func (c *memoryConn) Close() error {
 	out := &c.session.out
 	out.mu.Lock()
@@ -186,18 +193,18 @@ func (c *memoryConn) isClosed() bool {
 
 func (c *memoryConn) clientSession() *session { return c.session }
 
-// end is the server's way of closing it: Read returns what is left, then io.EOF.
+// end closes the connection for the server: Read returns the rest, then io.EOF.
 func (c *memoryConn) end() {
 	c.session.Finish()
 	c.leave()
 }
 
-// kill need do nothing: nobody waits for the client after end.
+// kill does nothing: the server does not wait for the client after end.
 func (c *memoryConn) kill() {}
 
 func (c *memoryConn) name() string { return "connection in memory" }
 
-// LocalAddr and RemoteAddr are the same: there is no network in between.
+// LocalAddr and RemoteAddr are the same, as there is no network.
 func (c *memoryConn) LocalAddr() net.Addr  { return memoryAddr{} }
 func (c *memoryConn) RemoteAddr() net.Addr { return memoryAddr{} }
 
@@ -209,10 +216,10 @@ func (c *memoryConn) SetDeadline(t time.Time) error {
 	return c.SetWriteDeadline(t)
 }
 
-// SetReadDeadline makes Read fail from t on; the zero time never.
+// SetReadDeadline makes Read fail from t on. The zero time means no deadline.
 func (c *memoryConn) SetReadDeadline(t time.Time) error { return c.set(&c.readBy, t) }
 
-// SetWriteDeadline makes Write fail from t on; the zero time never.
+// SetWriteDeadline makes Write fail from t on. The zero time means no deadline.
 func (c *memoryConn) SetWriteDeadline(t time.Time) error { return c.set(&c.writeBy, t) }
 
 func (c *memoryConn) set(d *deadline, t time.Time) error {

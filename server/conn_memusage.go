@@ -7,10 +7,10 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// A memUsage is one part of what connections hold in memory: its bytes, which are in
-// the sum of them all as well. One goroutine at a time changes it; any may read it.
+// A memUsage counts the bytes of one part of a connection, and adds them to the total of all
+// connections. One goroutine at a time changes it; any may read it.
 type memUsage struct {
-	total *atomic.Int64 // nil before anybody counts, and once it is forgotten
+	total *atomic.Int64 // nil: not counted, or released
 	size  atomic.Int64
 }
 
@@ -22,18 +22,18 @@ func (h *memUsage) account(n int) {
 	}
 }
 
-// forget takes it out of the sum for good.
+// release removes its bytes from the total for good.
 func (h *memUsage) release() {
 	h.account(0)
 	h.total = nil
 }
 
-// sessionBytes is what a connection takes that does nothing: that of its client is
+// sessionBytes is the memory of an idle connection, without its commands.Client, which is
 // counted by the commands.
 const sessionBytes = int(unsafe.Sizeof(session{})+unsafe.Sizeof(netTransport{})) + tableBytes
 
-// besides is what a connection has in the tables of clients and of connections, and
-// in small blocks of its own.
+// tableBytes is the memory of a connection in the tables of clients and connections, and in
+// small allocations.
 const tableBytes = 600
 
 const wordBytes = int(unsafe.Sizeof([]byte(nil)))

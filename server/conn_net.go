@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// Bounds of the buffer that a connection reads into: it grows with what a
-// client sends at once, and is small while the client is idle.
+// Sizes in bytes of the buffer that a connection reads into. It grows with the size of
+// reads, and is small while the client is idle.
 const (
 	smallRead = 1 << 10
 	largeRead = 64 << 10
 )
 
-// serveConn lets in one connection of the network, and returns when that is a
-// client, or gone. From then on it has one goroutine; messages that others send
-// bring one of their own for as long as it takes to write them.
+// serveConn serves a connection of the network. It returns when the client is admitted or
+// refused. After that the connection has one goroutine, and a second one while messages of
+// other clients are written to it.
 func (s *Server) serveConn(conn net.Conn) {
 	admitted := false
 	defer func() {
@@ -33,8 +33,8 @@ func (s *Server) serveConn(conn net.Conn) {
 		return
 	}
 	defer handshakeDone()
-	t := &netTransport{server: s, conn: conn, socket: rawConnOf(baseConn(conn))}
-	session, err := newSession(s.engine, peerAddrOf(conn), t.attach)
+	t := newNetTransport(s, conn)
+	err := t.session.connect(t)
 	handshakeDone()
 	if err != nil {
 		writeRefusal(conn, err)
@@ -42,7 +42,7 @@ func (s *Server) serveConn(conn net.Conn) {
 	}
 	keepAlive(conn, s.engine.settings.Load().keepAlive)
 	if !s.track(t) {
-		session.leave()
+		t.session.leave()
 		return
 	}
 	admitted = true
@@ -51,9 +51,8 @@ func (s *Server) serveConn(conn net.Conn) {
 
 const maxKeepAlive = 32767 * time.Second
 
-// keepAlive has the kernel find out that a client is gone without a word, in
-// twice the time after which it begins to ask, as in Redis. A time that is longer
-// than Linux knows becomes the longest.
+// keepAlive enables TCP keepalive. The first probe is sent after silent, the connection ends
+// after about twice that, as in Redis. Values above the maximum of Linux become the maximum.
 func keepAlive(conn net.Conn, silent time.Duration) {
 	if tcp, ok := baseConn(conn).(*net.TCPConn); ok {
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{
@@ -62,7 +61,7 @@ func keepAlive(conn net.Conn, silent time.Duration) {
 	}
 }
 
-// bare is the connection below TLS, or the connection itself.
+// baseConn returns the connection below TLS, or the connection itself.
 func baseConn(conn net.Conn) net.Conn {
 	for {
 		outer, ok := conn.(interface{ NetConn() net.Conn })
@@ -73,8 +72,8 @@ func baseConn(conn net.Conn) net.Conn {
 	}
 }
 
-// refuse tells a client why it is not served. The text is short enough for the
-// kernel to take it without waiting.
+// writeRefusal sends the reason why a client is refused. The text is so short that the
+// write does not wait.
 func writeRefusal(conn net.Conn, err error) {
 	if errors.Is(err, ErrClosed) {
 		return
@@ -83,53 +82,95 @@ func writeRefusal(conn net.Conn, err error) {
 	conn.Write([]byte("-" + err.Error() + "\r\n"))
 }
 
+// A netTransport is the transport of a socket, or of any other net.Conn.
 type netTransport struct {
 	server  *Server
 	conn    net.Conn
 	session *session
-	socket  syscall.RawConn // below TLS; nil: there is none that can be asked
-	raw     syscall.RawConn // the same, if input can be waited for without a buffer; else nil
-	reading atomic.Bool     // input is waited for, or being read
-	stalled atomic.Bool     // input is left unread until the client reads
+	socket  syscall.RawConn // below TLS; nil: its readiness is unknown
+	raw     syscall.RawConn // socket, if waiting for input needs no buffer; else nil
+	reading atomic.Bool     // a goroutine waits for input, or reads it
+	stalled atomic.Bool     // input is not read until the client reads
 }
 
-// attach lets others than the reader set the connection in motion.
-func (t *netTransport) attach(s *session) {
-	t.session = s
-	s.proceed, s.retire = t.proceedAsync, t.retireAsync
-	s.out.wake, s.out.abort = t.flushAsync, t.abortAsync
-	if resumable(t.conn) {
-		s.out.interruptWrite = func() { t.conn.SetWriteDeadline(pastDeadline) }
+func newNetTransport(s *Server, conn net.Conn) *netTransport {
+	t := &netTransport{
+		server:  s,
+		conn:    conn,
+		session: newSession(s.engine, peerAddrOf(conn)),
+		socket:  rawConnOf(baseConn(conn)),
 	}
-	s.unreadInput = func() bool { return !t.stalled.Load() && (!t.reading.Load() || socketReadiness(t.socket).input) }
-	if tlsConn, ok := t.conn.(*tls.Conn); ok {
+	if tlsConn, ok := conn.(*tls.Conn); ok {
 		if below, ok := tlsConn.NetConn().(*watchedConn); ok {
-			s.readsBelow = &below.reads
+			t.session.readsBelow = &below.reads
 		}
 	}
-	s.takesOutput = func() bool { return socketReadiness(t.socket).output }
-	if resumable(t.conn) && t.socket != nil {
-		t.raw, s.park = t.socket, t.park
+	if resumable(conn) && t.socket != nil {
+		t.raw = t.socket
 	}
+	return t
 }
 
-// awaitAside waits for input and serves it, in a new goroutine, whose stack is
-// small as long as it waits. One that has served would keep what it had grown to.
+// The next methods implement transport.
+
+func (t *netTransport) proceed() {
+	t.server.engine.pending.begin()
+	t.server.spawn(func() {
+		open := t.session.Proceed()
+		t.server.engine.pending.end()
+		if !t.send(open) {
+			t.conn.Close() // ends read
+		}
+	})
+}
+
+func (t *netTransport) startFlush() {
+	t.server.spawn(func() { t.flush(true) })
+}
+
+func (t *netTransport) interruptWrite() bool {
+	if !resumable(t.conn) {
+		return false
+	}
+	t.conn.SetWriteDeadline(pastDeadline)
+	return true
+}
+
+func (t *netTransport) retire() {
+	t.server.spawn(func() {
+		t.flush(false)
+		t.conn.Close() // ends read
+	})
+}
+
+func (t *netTransport) abort() { t.server.spawn(t.kill) }
+
+// park makes read return, and awaitInput run in a new goroutine.
+func (t *netTransport) park() { t.conn.SetReadDeadline(pastDeadline) }
+
+func (t *netTransport) readiness() readiness {
+	now := socketReadiness(t.socket)
+	now.input = !t.stalled.Load() && (!t.reading.Load() || now.input)
+	return now
+}
+
+// serveAsync serves the connection in a new goroutine. Its stack stays small until there is
+// input; that of a goroutine that has served input would not shrink.
 func (t *netTransport) serveAsync() { t.server.spawn(t.awaitInput) }
 
 func (t *netTransport) awaitInput() {
 	if t.raw != nil {
 		t.reading.Store(true)
-		t.raw.Read(readable) // an error is read once more, below
+		t.raw.Read(readable) // serve meets the same error
 		t.reading.Store(false)
 	}
 	t.serve()
 }
 
-// serve serves the connection until it ends or is idle.
+// serve serves the connection until it ends or is parked.
 func (t *netTransport) serve() {
 	idle := false
-	defer func() { // a connection of the program's own may panic
+	defer func() { // even if a connection of the program panics
 		if idle {
 			t.serveAsync()
 			return
@@ -138,15 +179,13 @@ func (t *netTransport) serve() {
 		t.server.untrack(t)
 		t.conn.Close()
 	}()
-	t.session.markActive()
+	if t.raw != nil {
+		t.session.markActive()
+	}
 	idle = t.read()
 }
 
-// park makes read return.
-func (t *netTransport) park() { t.conn.SetReadDeadline(pastDeadline) }
-
-// read feeds the session until the connection or the session ends, or until
-// quieten ends it: true.
+// read feeds the session until the connection or the session ends. idle: park has ended it.
 func (t *netTransport) read() (idle bool) {
 	buf := make([]byte, smallRead)
 	for {
@@ -180,15 +219,15 @@ func (t *netTransport) read() (idle bool) {
 	}
 }
 
-// awaitRoom waits until the client has read some.
+// awaitUnblocked waits until the client has read enough.
 func (t *netTransport) awaitUnblocked() {
 	t.stalled.Store(true)
 	defer t.stalled.Store(false)
 	t.session.out.awaitUnblocked()
 }
 
-// finish runs and answers what is left for a client that sends no more. It may
-// still read.
+// finish runs the input that is left when the client has closed its side. It may still read
+// replies.
 func (t *netTransport) finish() {
 	for t.send(t.session.Proceed()) && t.session.isBackpressured() {
 		t.awaitUnblocked()
@@ -196,39 +235,28 @@ func (t *netTransport) finish() {
 	t.send(false)
 }
 
-// flushAside writes what others have sent, in a goroutine of its own.
-func (t *netTransport) flushAsync() {
-	t.server.spawn(func() { t.session.out.flush(t.conn, true) })
-}
-
-// proceedAside runs what is left of a pipeline after a call that waited.
-func (t *netTransport) proceedAsync() {
-	t.server.engine.pending.begin()
-	t.server.spawn(func() {
-		open := t.session.Proceed()
-		t.server.engine.pending.end()
-		if !t.send(open) {
-			t.conn.Close() // ends read
-		}
-	})
-}
-
-// send sends replies: the last ones before it returns, others when the client
-// takes them. false: the connection has come to its end.
+// send sends replies. The last ones, with open false, are sent before it returns; others as
+// the client takes them. If it returns false, the connection has ended.
 func (t *netTransport) send(open bool) bool {
-	if open && resumable(t.conn) {
+	switch {
+	case !open:
+		t.stalled.Store(true) // no more input is read
+		t.flush(false)
+		return false
+	case resumable(t.conn):
+		defer t.session.notifyIdle()
 		return t.session.out.flushSoon(t.conn) == nil
 	}
-	if open {
-		return t.session.out.flushAsync() == nil
-	}
-	t.stalled.Store(true) // what is unread remains so
-	t.session.out.flush(t.conn, false)
-	return false
+	return t.session.out.flushAsync() == nil
 }
 
-// resumable reports whether a connection can still be written to after a
-// deadline has ended a write. One of TLS cannot; of others nothing is known.
+func (t *netTransport) flush(started bool) {
+	defer t.session.notifyIdle()
+	t.session.out.flush(t.conn, started)
+}
+
+// resumable reports whether a connection can be written to after a deadline has ended a
+// write. A TLS connection cannot; of other types it is not known.
 func resumable(conn net.Conn) bool {
 	switch conn.(type) {
 	case *net.TCPConn, *net.UnixConn:
@@ -237,36 +265,22 @@ func resumable(conn net.Conn) bool {
 	return false
 }
 
-// retireAside closes the connection once what there is has been sent.
-func (t *netTransport) retireAsync() {
-	t.server.spawn(func() {
-		t.session.out.flush(t.conn, false)
-		t.conn.Close() // ends read
-	})
-}
-
-// abortAside cuts the connection. What the kernel holds for the client is
-// dropped: who does not read would make it keep that for minutes.
-func (t *netTransport) abortAsync() {
-	t.server.spawn(t.abort)
-}
-
-func (t *netTransport) abort() {
-	conn := baseConn(t.conn) // without a last word of TLS, which might have to wait
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		tcp.SetLinger(0)
-	}
-	conn.Close()
-}
-
 func (t *netTransport) clientSession() *session { return t.session }
 
 func (t *netTransport) end() {
 	t.session.Finish()
 	t.session.out.finish()
-	t.retireAsync()
+	t.retire()
 }
 
-func (t *netTransport) kill() { t.abort() }
+// kill closes the connection with SO_LINGER 0, so that the kernel drops unsent output too. It
+// sends no TLS alert, which might wait.
+func (t *netTransport) kill() {
+	conn := baseConn(t.conn)
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	conn.Close()
+}
 
 func (t *netTransport) name() string { return "connection from " + t.session.client.Addr }

@@ -5,17 +5,17 @@ import (
 	"net/netip"
 )
 
-// A peerAddr is where a connection comes from.
+// A peerAddr describes the peer of a connection.
 type peerAddr struct {
 	addr, local string     // as CLIENT LIST shows them
-	ip          netip.Addr // of the other side; the zero Addr: it has none
-	inProcess   bool       // it is code of this process
-	loopback    bool       // it is on this machine: the address is a loopback address, or it came by a unix socket
+	ip          netip.Addr // of the peer; the zero Addr: it has none
+	inProcess   bool       // the peer is code of this process
+	loopback    bool       // the peer has a loopback address, or uses a unix socket
 }
 
-// peerAddrOf names both ends of a unix socket by its path. A connection of the
-// caller's own making (see Serve) is taken at its word. If its remote address is no
-// IP address (a pipe, a tunnel), nobody knows where it comes from: it is not loopback.
+// peerAddrOf returns the peer of a connection. Both ends of a unix socket are named by its
+// path, as in Redis. A connection from a listener of the program (see Serve) is loopback only
+// if its remote address is a loopback IP address.
 func peerAddrOf(conn net.Conn) peerAddr {
 	if unix, ok := conn.LocalAddr().(*net.UnixAddr); ok {
 		return peerAddr{addr: unix.Name + ":0", local: unix.Name + ":0", loopback: true}
@@ -28,5 +28,5 @@ func peerAddrOf(conn net.Conn) peerAddr {
 	return o
 }
 
-// remote reports whether an address is of another machine, or might be.
+// isRemote reports whether an address may be of another machine.
 func isRemote(ip netip.Addr) bool { return ip.IsValid() && !ip.IsLoopback() }

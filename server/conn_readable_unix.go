@@ -9,8 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket is the socket of a connection that can be asked for its state; nil for
-// others.
+// rawConnOf returns the socket of a TCP or unix connection, nil for others.
 func rawConnOf(conn net.Conn) syscall.RawConn {
 	if !resumable(conn) {
 		return nil
@@ -22,10 +21,10 @@ func rawConnOf(conn net.Conn) syscall.RawConn {
 	return raw
 }
 
-// readable reports whether reading would not have to wait, be it for an error.
+// readable reports whether a read would return at once, be it with an error.
 func readable(fd uintptr) bool { return pollSocket(fd, unix.POLLIN).input }
 
-// ready says what can be done with a socket at once: nothing with none.
+// socketReadiness polls a socket. It is the zero value if socket is nil.
 func socketReadiness(socket syscall.RawConn) (r readiness) {
 	if socket != nil {
 		socket.Control(func(fd uintptr) { r = pollSocket(fd, unix.POLLIN|unix.POLLOUT) })
@@ -36,7 +35,7 @@ func socketReadiness(socket syscall.RawConn) (r readiness) {
 func pollSocket(fd uintptr, events int16) readiness {
 	p := []unix.PollFd{{Fd: int32(fd), Events: events}}
 	if _, err := unix.Poll(p, 0); err != nil {
-		return readiness{input: true} // whoever reads will see it
+		return readiness{input: true} // a read returns the error
 	}
 	const ended = unix.POLLERR | unix.POLLHUP | unix.POLLNVAL
 	return readiness{

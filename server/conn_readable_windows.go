@@ -5,8 +5,7 @@ import (
 	"syscall"
 )
 
-// rawConnOf is nil: no connection is asked for its state, or whether there is input
-// before a buffer is there for it.
+// rawConnOf returns nil: readiness is not known on Windows, and connections are not parked.
 func rawConnOf(net.Conn) syscall.RawConn { return nil }
 
 func readable(uintptr) bool { return true }

@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// TLSFiles are what redis-server's options tls-cert-file and so on name: files
-// in PEM. They are read again when they have changed, for the connections that
-// come from then on; where they cannot be read then, those read last hold.
+// TLSFiles are paths of PEM files, as in redis-server's options tls-cert-file, tls-key-file
+// and tls-ca-cert-file. A file that changes is read again for later connections. If it
+// cannot be read then, its last valid contents stay in use.
 type TLSFiles struct {
-	Cert, Key string // the server's own certificate, and those that vouch for it; its key
-	CA        string // certificates that vouch for clients
+	Cert, Key string // the server's certificate chain, and its key
+	CA        string // certificates of authorities that sign client certificates
 
-	// AuthClients is whether clients must have certificates: "yes", "no", or
-	// "optional", where only those that are shown are checked. Default: "yes".
+	// AuthClients says whether clients must have certificates: "yes", "no", or
+	// "optional", which verifies only those that are sent. Default: "yes".
 	AuthClients string
 }
 
-// clientAuth is what tls-auth-clients says, in the words of crypto/tls.
+// clientAuth maps values of tls-auth-clients to crypto/tls.
 var clientAuth = map[string]tls.ClientAuthType{
 	"yes":      tls.RequireAndVerifyClientCert,
 	"no":       tls.NoClientCert,
@@ -38,7 +38,7 @@ func (f TLSFiles) withDefaults() TLSFiles {
 	return f
 }
 
-// secure returns what the options say of TLS, or nil if they say nothing.
+// tlsConfig returns the TLS configuration of the options; nil: no TLS.
 func (s *Server) tlsConfig() (*tls.Config, error) {
 	o := &s.options
 	files := o.TLSFiles != TLSFiles{AuthClients: o.TLSFiles.AuthClients}
@@ -57,7 +57,7 @@ func (s *Server) tlsConfig() (*tls.Config, error) {
 	return s.tlsConfigFromFiles(o.TLSFiles)
 }
 
-// authClients is what CONFIG GET tls-auth-clients answers for a configuration.
+// authClients returns the value of CONFIG GET tls-auth-clients for a configuration.
 func authClients(config *tls.Config) string {
 	switch config.ClientAuth {
 	case tls.NoClientCert:
@@ -68,8 +68,8 @@ func authClients(config *tls.Config) string {
 	return "optional"
 }
 
-// listenTLS listens where clients speak TLS. Accepting shakes no hands: each
-// connection does so in its own goroutine, so that none holds up another.
+// listenTLS listens for TLS connections. Each handshake runs in the goroutine of its
+// connection, so it does not delay others.
 func listenTLS(addr string, config *tls.Config) (net.Listener, error) {
 	l, err := net.Listen(network(addr), addr)
 	if err != nil {
@@ -78,28 +78,27 @@ func listenTLS(addr string, config *tls.Config) (net.Listener, error) {
 	return tls.NewListener(listener{l}, config), nil
 }
 
-// shakeHands completes the handshake of a connection that is one of TLS, within
-// the time that clients have to authenticate. What is not done with it counts
-// as a connection under maxclients, and is no client yet: done ends that. false:
-// it came to nothing.
+// tlsHandshake runs the handshake of a TLS connection, which auth-timeout limits. Until done
+// is called the connection counts towards maxclients, though it is no client yet. ok is
+// false if the handshake failed.
 func (s *Server) tlsHandshake(conn net.Conn) (done func(), ok bool) {
 	tlsConn, ok := conn.(*tls.Conn)
 	if !ok {
 		return func() {}, true
 	}
 	h := &handshake{Conn: tlsConn, engine: s.engine, socket: rawConnOf(baseConn(tlsConn))}
-	h.timer.init(h)
+	h.timer.init(&s.engine.timeoutQueue, h)
 	h.grace.maxProgress = graceReads
 	now := s.engine.settings.Load()
 	if !s.trackWithin(h, now.maxClients) {
-		s.engine.state.Stats.Rejected.Add(1) // without a word: there are none yet
+		s.engine.state.Stats.Rejected.Add(1) // no reply can be sent before the handshake
 		return nil, false
 	}
 	done = func() { s.untrack(h) }
 	if seconds := now.timeouts.Auth; seconds > 0 {
 		h.deadline = after(s.engine.clock.Now(), seconds)
-		s.engine.timeoutQueue.callBy(&h.timer, h.deadline)
-		defer s.engine.timeoutQueue.remove(&h.timer)
+		h.timer.callBy(h.deadline)
+		defer h.timer.remove()
 	}
 	if err := s.runHandshake(tlsConn); err != nil {
 		s.engine.log.log(eventTLSHandshakeFailed, "addr", quoted(conn.RemoteAddr().String()), "error", quoted(err.Error()))
@@ -109,12 +108,12 @@ func (s *Server) tlsHandshake(conn net.Conn) (done func(), ok bool) {
 	return done, true
 }
 
-// A handshake is a connection that is not a client yet.
+// A handshake is a TLS connection that is not a client yet.
 type handshake struct {
 	*tls.Conn
 	engine   *engine
-	socket   syscall.RawConn // nil: there is none that can be asked
-	deadline time.Time       // when it is late
+	socket   syscall.RawConn // nil: its readiness is unknown
+	deadline time.Time       // of auth-timeout
 	timer    queuedTimer
 	grace    gracePeriod
 }
@@ -131,8 +130,8 @@ func (h *handshake) checkTimeouts(now time.Time) (next time.Time, soon bool) {
 	return time.Time{}, true
 }
 
-// progress counts what the client has sent, where that is known, and says whether
-// the server has something left to do for it.
+// progress returns the number of reads, 0 if it is not known, and whether the server has
+// something left to do for the client.
 func (h *handshake) progress() (reads int64, busy bool) {
 	now := socketReadiness(h.socket)
 	c, ok := h.NetConn().(*watchedConn)
@@ -150,8 +149,7 @@ func (h *handshake) clientSession() *session { return nil }
 
 func (h *handshake) name() string { return fmt.Sprintf("handshake with %v", h.RemoteAddr()) }
 
-// A listener gives connections of which it is known whether the server waits for
-// the network.
+// A listener wraps its connections into watchedConns.
 type listener struct{ net.Listener }
 
 func (l listener) Accept() (net.Conn, error) {
@@ -162,8 +160,8 @@ func (l listener) Accept() (net.Conn, error) {
 	return &watchedConn{Conn: conn}, nil
 }
 
-// A watchedConn is a connection below TLS: how far a handshake is cannot be seen
-// from above.
+// A watchedConn is the connection below a tls.Conn. It records reads and writes, since
+// tls.Conn does not show whether a handshake waits for the network.
 type watchedConn struct {
 	net.Conn
 	reading, writing atomic.Bool
@@ -185,10 +183,10 @@ func (c *watchedConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// handshake is that of a connection with TLS. It runs code of the program: the
-// functions of a tls.Config.
+// runHandshake runs a handshake, and with it functions of the program's tls.Config, which may
+// panic.
 func (s *Server) runHandshake(conn *tls.Conn) (err error) {
-	err = errPanicked // should it
+	err = errPanicked // unless Handshake returns
 	s.engine.recoverPanic("(TLS handshake)", func() { err = conn.Handshake() })
 	return err
 }

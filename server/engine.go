@@ -25,7 +25,7 @@ var (
 // An engine owns the data. One lock, mu, guards them, and every command of every caller
 // runs through one method, do.
 //
-// Lock order: session.turn, engine.mu, outbox.mu, Server.mu, timerQueue.mu.
+// Lock order: session.feedLock, engine.mu, outbox.mu, Server.mu, timerQueue.mu.
 // memoryReclaimer.mu is taken after engine.mu; only a clock's lock is taken after it.
 type engine struct {
 	clock Clock
@@ -45,6 +45,7 @@ type engine struct {
 
 	mu           sync.RWMutex // guards all below; batches that only read share it
 	state        commands.State
+	sessions     map[int64]*session // by client ID
 	blocked      blockedCalls
 	pause        pauseState
 	faults       faults
@@ -70,20 +71,26 @@ type engine struct {
 // A caller is a source of commands: the session of a connection, or one call of Do.
 type caller struct {
 	client *commands.Client
+	conn   callerConn // nil for callers of the engine itself
 	w      resp.Writer
 	ctx    commands.Context
 	ip     netip.Addr                   // of the peer; the zero Addr: it has no IP address
 	limits atomic.Pointer[callerLimits] // stored under the lock
 
-	inProcess     bool         // the peer is code of this process, connected in memory
-	loopback      bool         // see peerAddr
-	sharesLock    bool         // its batch holds the lock shared
-	finished      atomic.Bool  // no further call may run
-	isBlocked     atomic.Bool  // a call is blocked
-	blocked       *blockedCall // that call; nil: none
-	deliverReply  func()       // sends the replies in w; called under the lock
-	resume        func()       // called under the lock when a call is no longer blocked
-	largeWordsRun func(int)    // gets the bytes of large words of a call that has run; may be nil
+	inProcess  bool         // the peer is code of this process, connected in memory
+	loopback   bool         // see peerAddr
+	sharesLock bool         // its batch holds the lock shared
+	finished   atomic.Bool  // no further call may run
+	isBlocked  atomic.Bool  // a call is blocked
+	blocked    *blockedCall // that call; nil: none
+}
+
+// A callerConn is a session, or a call of Do, as the engine sees it. Its methods are called
+// under the lock, so they must not wait.
+type callerConn interface {
+	deliver()               // sends the replies in caller.w
+	resume()                // a blocked call has ended: later input may run
+	releaseLarge(bytes int) // a call has run that had so many bytes of large words
 }
 
 // callerLimits are the limits of one caller, copied for use without the lock.
@@ -191,7 +198,8 @@ func newEngine(o Options) (*engine, error) {
 	e.reclaimer.hook = o.FreeMemory
 	e.timeoutQueue.init(e.clock, &e.tasks, &e.pending)
 	e.timeoutQueue.onPanic = e.timerPanicked
-	e.serverCaller.init(e, nil)
+	e.sessions = make(map[int64]*session)
+	e.serverCaller.init(e, nil, nil)
 	e.publishSettings()
 	e.applyMaxMemory()
 	return e, nil
@@ -201,8 +209,8 @@ func newEngine(o Options) (*engine, error) {
 const evictionStream = 1 << 63
 
 // init prepares a caller for its first call.
-func (c *caller) init(e *engine, l *commands.Client) {
-	c.client = l
+func (c *caller) init(e *engine, l *commands.Client, conn callerConn) {
+	c.client, c.conn = l, conn
 	id := int64(0)
 	if l != nil {
 		id = l.ID
@@ -216,15 +224,16 @@ func (c *caller) init(e *engine, l *commands.Client) {
 
 func (e *engine) micros() int64 { return e.clock.Now().UnixMicro() }
 
-// addClient adds the client of a connection, or returns the error that refuses it.
-func (e *engine) addClient(c *caller) (err error) {
-	if closed := e.exclusive(func() { err = e.admit(c) }); closed != nil {
+// addSession adds the client of a connection, or returns the error that refuses it.
+func (e *engine) addSession(s *session) (err error) {
+	if closed := e.exclusive(func() { err = e.admit(s) }); closed != nil {
 		return closed
 	}
 	return err
 }
 
-func (e *engine) admit(c *caller) error {
+func (e *engine) admit(s *session) error {
+	c := &s.caller
 	if err := e.checkAdmission(c); err != nil {
 		e.state.Stats.Rejected.Add(1)
 		return err
@@ -237,6 +246,7 @@ func (e *engine) admit(c *caller) error {
 	l.Active = l.Created
 	c.ctx.Rand = rand.New(rand.NewPCG(e.seed, uint64(l.ID)))
 	e.state.Clients.Add(l)
+	e.sessions[l.ID] = s
 	e.state.Weigh(l)
 	e.state.Stats.Connections.Add(1)
 	e.copyLimits(c)
@@ -260,6 +270,7 @@ func (e *engine) removeClient(c *caller) {
 	e.state.EndMulti(c.client)
 	e.state.Monitors.Remove(c.client)
 	e.state.Clients.Remove(c.client)
+	delete(e.sessions, c.client.ID)
 	e.state.Tracking.Leave(c.client)
 	e.state.Tracking.Forget(c.client)
 	e.state.Left(c.client)
@@ -329,9 +340,9 @@ func (e *engine) serverContext() *commands.Context {
 
 // batch runs requests of a caller in one critical section, and returns how many it
 // consumed. It stops early when a call blocks, the caller is finished, or the limits of
-// time or reply size (maxBatchTime, maxBatchReply) are exceeded. It calls deliver, which
-// sends the replies, before it serves blocked calls of others and before it returns.
-func (e *engine) batch(c *caller, batch []request, deliver func()) (n int) {
+// time or reply size (maxBatchTime, maxBatchReply) are exceeded. Replies are delivered
+// before it serves blocked calls of other clients, and before it returns.
+func (e *engine) batch(c *caller, batch []request) (n int) {
 	c.sharesLock = c.mayShareLock(batch) && e.rlock()
 	if c.sharesLock {
 		defer e.mu.RUnlock()
@@ -342,11 +353,11 @@ func (e *engine) batch(c *caller, batch []request, deliver func()) (n int) {
 	if e.closed {
 		c.finished.Store(true)
 	}
-	n, held := e.runBatch(c, batch, deliver)
+	n, held := e.runBatch(c, batch)
 	if !c.sharesLock {
 		e.state.Weigh(c.client)
 	}
-	deliver()
+	c.conn.deliver()
 	if e.hooked {
 		e.updateLink(c) // the client's name may have changed
 	}
@@ -365,7 +376,7 @@ func (e *engine) batch(c *caller, batch []request, deliver func()) (n int) {
 }
 
 // runBatch is the loop of batch. held is the time that it took.
-func (e *engine) runBatch(c *caller, batch []request, deliver func()) (n int, held time.Duration) {
+func (e *engine) runBatch(c *caller, batch []request) (n int, held time.Duration) {
 	begun := e.clock.Now()
 	micros := begun.UnixMicro()
 	e.state.Stats.Tick(micros)
@@ -388,10 +399,10 @@ func (e *engine) runBatch(c *caller, batch []request, deliver func()) (n int, he
 			e.report(c, batch[n], o, held-before)
 		}
 		if batch[n].largeBytes > 0 {
-			c.largeWordsRun(batch[n].largeBytes)
+			c.conn.releaseLarge(batch[n].largeBytes)
 		}
 		if len(e.blocked.ready) > 0 {
-			deliver() // messages that served calls cause for this client must follow its replies
+			c.conn.deliver() // messages that served calls cause for this client must follow its replies
 			e.serveQueues(now)
 			held = since(e.clock, begun)
 		}

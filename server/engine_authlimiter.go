@@ -177,7 +177,7 @@ func (e *engine) authLimited(c *caller) bool {
 
 // allowAuth reports whether a password of a client may be checked now.
 func (e *engine) allowAuth(l *commands.Client, user, password []byte) bool {
-	c := callerOf(l)
+	c := e.callerOf(l)
 	if c == nil || !e.authLimited(c) {
 		return true
 	}
@@ -187,7 +187,7 @@ func (e *engine) allowAuth(l *commands.Client, user, password []byte) bool {
 
 // authFailed counts a wrong password.
 func (e *engine) authFailed(l *commands.Client, user, password []byte) {
-	if c := callerOf(l); c != nil && e.authLimited(c) {
+	if c := e.callerOf(l); c != nil && e.authLimited(c) {
 		b := e.ensureBucket(c)
 		if e.refill(b); b.addFailed(user, password) {
 			b.tokens--
@@ -196,8 +196,8 @@ func (e *engine) authFailed(l *commands.Client, user, password []byte) {
 }
 
 // callerOf returns the caller of a client, or nil if that is not a connection.
-func callerOf(l *commands.Client) *caller {
-	if s, ok := l.Peer.(*session); ok {
+func (e *engine) callerOf(l *commands.Client) *caller {
+	if s := e.sessions[l.ID]; s != nil {
 		return &s.caller
 	}
 	return nil

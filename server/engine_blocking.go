@@ -297,7 +297,7 @@ func (e *engine) timeOut(p *blockedCall, n int) {
 // unblock ends the blocked call of a client: with failure, or if that is nil, as its
 // timeout would. It reports whether there was such a call.
 func (e *engine) unblock(l *commands.Client, failure error) bool {
-	c := callerOf(l)
+	c := e.callerOf(l)
 	if c == nil || c.blocked == nil {
 		return false
 	}
@@ -324,9 +324,9 @@ func (e *engine) finishBlocked(p *blockedCall) {
 	e.applyCut(p.caller, p.request.fault, 0)
 	p.caller.ctx.Answered(p.request.command)
 	p.caller.ctx.EndCall()
-	p.caller.deliverReply()
+	p.caller.conn.deliver()
 	e.unblockCaller(p)
-	p.caller.resume()
+	p.caller.conn.resume()
 }
 
 // unblockCaller removes a blocked call, so that its caller may run. p may be nil.

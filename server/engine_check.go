@@ -81,7 +81,7 @@ func (e *engine) checkBlocked() error {
 		return fmt.Errorf("%d places are in no queue; %d keys are ready and not served", len(places), len(w.ready))
 	}
 	for _, l := range e.state.Clients.All() {
-		waits, c := l.Waiting != nil, callerOf(l)
+		waits, c := l.Waiting != nil, e.callerOf(l)
 		if waits != (l.Blocked || l.Away) || waits != (c != nil && c.blocked != nil) {
 			return fmt.Errorf("client %d has Blocked %t, Away %t, Waiting %t", l.ID, l.Blocked, l.Away, waits)
 		}
@@ -129,9 +129,9 @@ func (e *engine) checkExpiryTimer() error {
 func (e *engine) checkSessions(closed bool) error {
 	unauthenticated := int64(0)
 	for _, l := range e.state.Clients.All() {
-		s, ok := l.Peer.(*session)
-		if !ok {
-			continue // the peer of a test
+		s := e.sessions[l.ID]
+		if s == nil {
+			continue // a client without a connection, of a test
 		}
 		if s.client != l {
 			return fmt.Errorf("client %d has the session of another client", l.ID)
@@ -144,6 +144,11 @@ func (e *engine) checkSessions(closed bool) error {
 		}
 		if s.limits.Load().unauthenticated && !s.inProcess {
 			unauthenticated++
+		}
+	}
+	for id, s := range e.sessions {
+		if l := e.state.Clients.Get(id); l != s.client && (l != nil || !s.finished.Load()) {
+			return fmt.Errorf("session %d is neither that of a client nor of a killed one", id)
 		}
 	}
 	// Killed clients count until they are removed.

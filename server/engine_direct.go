@@ -16,6 +16,10 @@ type direct struct {
 	reply chan struct{} // of capacity one; gets a value when a blocked call is answered
 }
 
+func (*direct) deliver()         {} // Do reads the reply from w
+func (d *direct) resume()        { d.reply <- struct{}{} }
+func (*direct) releaseLarge(int) {}
+
 func (e *engine) newDirect() *direct {
 	d := &direct{reply: make(chan struct{}, 1)}
 	now := e.micros() / 1000
@@ -26,9 +30,8 @@ func (e *engine) newDirect() *direct {
 		Protocol: 3,
 		Authed:   true,
 		Direct:   true,
-	})
+	}, d)
 	d.w.SetProtocol(3)
-	d.deliverReply, d.resume = func() {}, func() { d.reply <- struct{}{} }
 	return d
 }
 
@@ -68,7 +71,7 @@ func (e *engine) runDirect(ctx context.Context, d *direct, words [][]byte) (fail
 		return ErrClosed
 	default:
 	}
-	if e.batch(&d.caller, []request{e.newRequest(words)}, func() {}) == 0 {
+	if e.batch(&d.caller, []request{e.newRequest(words)}) == 0 {
 		return ErrClosed // closed after the check above
 	}
 	if !d.isBlocked.Load() {

@@ -54,7 +54,7 @@ func (e *engine) adminCaller() *caller {
 			Direct:   true,
 			NoTouch:  true,
 			Unseen:   true,
-		})
+		}, nil)
 		e.admin.w.SetProtocol(3)
 		e.admin.ctx.Final = true
 	}

@@ -15,8 +15,8 @@ import "runtime"
 func newPipelineSlots() chan struct{} { return make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)) }
 
 // batchThrottled is batch for the further batches of a read.
-func (e *engine) batchThrottled(c *caller, batch []request, done func()) (n int) {
+func (e *engine) batchThrottled(c *caller, batch []request) (n int) {
 	e.pipelineSlots <- struct{}{}
 	defer func() { <-e.pipelineSlots }()
-	return e.batch(c, batch, done)
+	return e.batch(c, batch)
 }

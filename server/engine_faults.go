@@ -46,7 +46,7 @@ func (e *engine) chooseFault(c *caller, r request) *control.Fault {
 	}
 	f := e.hooks.Fault(c.client, r.command, r.args)
 	if f != nil {
-		c.deliverReply()
+		c.conn.deliver()
 	}
 	return f
 }
@@ -81,9 +81,9 @@ func (e *engine) applyCut(c *caller, f *control.Fault, mark int) {
 		c.w.Truncate(mark + (c.w.Len()-mark)/2)
 	}
 	c.finished.Store(true)
-	c.deliverReply()
-	if session, ok := c.client.Peer.(*session); ok {
-		session.out.finish() // later messages are dropped
+	c.conn.deliver()
+	if s := e.sessions[c.client.ID]; s != nil {
+		s.out.finish() // later messages are dropped
 	}
 }
 

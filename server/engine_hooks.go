@@ -52,8 +52,8 @@ func (e *engine) notifyChange() {
 
 // updateLink sets the link of a client to what Hooks.Link returns.
 func (e *engine) updateLink(c *caller) (now control.Link) {
-	s, ok := c.client.Peer.(*session)
-	if e.hooks.Link == nil || !ok || e.closed {
+	s := e.sessions[c.client.ID]
+	if e.hooks.Link == nil || s == nil || e.closed {
 		return control.Link{}
 	}
 	now = e.hooks.Link(c.client)
@@ -63,17 +63,15 @@ func (e *engine) updateLink(c *caller) (now control.Link) {
 
 func (e *engine) updateLinks() {
 	for _, l := range e.state.Clients.All() {
-		if c := callerOf(l); c != nil {
-			e.updateLink(c)
+		if s := e.sessions[l.ID]; s != nil {
+			e.updateLink(&s.caller)
 		}
 	}
 }
 
 // resetLinks makes all links pass everything again, for close. Withheld output is lost.
 func (e *engine) resetLinks() {
-	for _, l := range e.state.Clients.All() {
-		if s, ok := l.Peer.(*session); ok {
-			s.out.resetLink()
-		}
+	for _, s := range e.sessions {
+		s.out.resetLink()
 	}
 }

@@ -68,7 +68,7 @@ func (e *engine) recoverBlockedCall(c *caller) {
 		peer.Kill()
 	}
 	c.isBlocked.Store(false)
-	c.resume()
+	c.conn.resume()
 }
 
 // timerPanicked ends the connection whose timeout check has panicked: it would not be

@@ -86,12 +86,12 @@ func (e *engine) rerun(p *blockedCall) {
 		c.ctx.Answered(p.request.command)
 		c.ctx.EndCall()
 	}
-	c.deliverReply()
+	c.conn.deliver()
 	e.state.Weigh(c.client)
 	e.serveQueues(now)
 	e.copyLimits(c)
 	if c.blocked == nil {
 		c.isBlocked.Store(false)
-		c.resume()
+		c.conn.resume()
 	}
 }

@@ -47,10 +47,11 @@ type timeoutChecker interface {
 
 // A queuedTimer is one timer of a timerQueue.
 type queuedTimer struct {
+	queue *timerQueue
 	owner timeoutChecker
 
 	at        atomic.Int64 // Unix ns; noDeadline: not set
-	index     int          // in the queue; -1: not in it
+	index     int          // in queue.queue; -1: not in it
 	inRetries bool         // it is in timerQueue.retries
 	checking  bool
 	removed   bool
@@ -60,15 +61,16 @@ func (q *timerQueue) init(clock Clock, tasks *sync.WaitGroup, pending *pendingWo
 	q.clock, q.tasks, q.pending, q.checked.L = clock, tasks, pending, &q.mu
 }
 
-// init prepares a timer that is not set.
-func (m *queuedTimer) init(owner timeoutChecker) {
-	m.owner, m.index = owner, -1
+// init prepares a timer of q that is not set.
+func (m *queuedTimer) init(q *timerQueue, owner timeoutChecker) {
+	m.queue, m.owner, m.index = q, owner, -1
 	m.at.Store(noDeadline)
 }
 
 // callBy makes m fire at time t at the latest. If m is set for an earlier time, which is
 // the common case, it takes no lock.
-func (q *timerQueue) callBy(m *queuedTimer, t time.Time) {
+func (m *queuedTimer) callBy(t time.Time) {
+	q := m.queue
 	at := unixNanos(t)
 	if m.at.Load() <= at {
 		return
@@ -95,7 +97,8 @@ func (q *timerQueue) set(m *queuedTimer, at int64) {
 }
 
 // remove removes m for good, and waits for a call that is running.
-func (q *timerQueue) remove(m *queuedTimer) {
+func (m *queuedTimer) remove() {
+	q := m.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	m.removed = true
@@ -273,9 +276,9 @@ func (q *timerHeap) Pop() any {
 // recheckTimeouts checks all clients after a timeout parameter has changed.
 func (e *engine) recheckTimeouts() {
 	now := e.clock.Now()
-	for _, l := range e.state.Clients.All() {
-		if s, ok := l.Peer.(*session); ok {
-			s.checkBy(now)
+	for _, l := range e.state.Clients.All() { // in order of connection, so that runs repeat
+		if s := e.sessions[l.ID]; s != nil {
+			s.timer.callBy(now)
 		}
 	}
 }

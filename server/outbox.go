@@ -11,81 +11,73 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/internal/control"
 )
 
-// sharePiece is the size in bytes from which a message is kept in an outbox by
-// reference, shared with its other receivers, and not copied.
+// minSharedPiece is the size in bytes from which a message is not copied: all outboxes that
+// get it refer to the same bytes.
 const minSharedPiece = 1 << 10
 
-// atOnce is how long a write may wait for a client before it is left to a
-// goroutine of its own.
+// inlineWriteTimeout is how long flushSoon waits for the client, in real time. The rest is
+// written in a goroutine of its own.
 const inlineWriteTimeout = 5 * time.Millisecond
 
-// freeOutput is what limits do not count, in bytes: Redis has a buffer of this
-// size for each client besides.
-const uncountedOutput = 16 << 10
-
-// An outbox is what a client has not been sent yet: replies of its session and
-// messages of others, in order. Whoever appends never waits.
+// An outbox holds what a client has not been sent yet: replies of its session and messages
+// of other clients, in order. Appending never waits.
 //
-// What takes it to the client is one writer at a time: flush, or Read of an
-// in-memory connection.
+// One writer at a time takes bytes out: flush or flushSoon, or Read of a memoryConn.
 type outbox struct {
-	mu          sync.Mutex // guards all below
-	changed     sync.Cond  // on mu: there is more, or less, or it has ended
+	owner    outboxOwner
+	conn     transport
+	clock    Clock
+	settings *atomic.Pointer[settings] // of the engine
+	class    atomic.Int32              // a commands.OutputClass
+	timer    *queuedTimer              // of the session; see outbox_slowreader.go
+	inMemory bool                      // the client takes the output itself: nothing writes it
+
+	mu          sync.Mutex // guards all below; taken under the engine's lock
+	changed     sync.Cond  // on mu: any of the fields below has changed
 	pieces      []piece
-	size        int          // bytes in pieces, in those that are being written, and in back
-	pushed      int          // bytes of those that may be messages: at most so many are
-	messages    int          // that others have sent since it was empty
-	takenUnread atomic.Int64 // bytes that were taken out and not read yet; only their reader sets it
-	progress    atomic.Int64 // bytes that the client has taken, ever
-	writing     bool         // somebody is in flush
+	size        int          // bytes in pieces, in those that are being written, and in withheld
+	pushed      int          // of these, at most so many bytes of messages
+	messages    int          // messages since it was empty
+	takenUnread atomic.Int64 // bytes that a memoryConn has taken and its client has not read
+	progress    atomic.Int64 // bytes that the client has ever taken
+	writing     bool         // there is a writer
 	ended       bool         // nothing is appended any more
-	killed      bool         // what is there is not sent either
-	blocked     bool         // the session waits until the client has read some
-	blockAbove  int          // bytes beyond which it does
+	killed      bool         // nothing is sent any more, either
+	blocked     bool         // the session does not run until size is half of blockAbove
+	blockAbove  int          // bytes
 
-	link     control.Link // what does not pass; all does unless a test wants otherwise
-	withheld withheld     // what it does not let out
+	link     control.Link // set by tests; the zero value passes everything
+	withheld withheld     // what link does not pass
 
-	owner     owner
 	memory    memUsage
-	softSince time.Time // since when there is more than limit allows for long; zero: there is not
+	softSince time.Time // since when size has exceeded the soft limit; zero: it does not
 	reader    slowReader
-
-	// Called with mu held, so they must not wait; nil where nobody needs to know.
-	wake           func() // there is something to flush, and nobody does
-	abort          func() // the client is to be cut off
-	interruptWrite func() // makes a write that waits for the client return
 }
 
-// An owner is the session that an outbox belongs to: what it asks it, and tells
-// it. It is called with the outbox's mu held, so it must not wait.
-type owner interface {
-	now() time.Time
-	outputLimit() commands.OutputLimit
-	pushLimit() int64 // of pushed, in bytes; 0: none
-	timeouts() commands.Patience
-	checkBy(time.Time) // to ask, at that time, what is due
-	outputOverflowed() // the client has passed its limit
-	outputTimedOut()   // the client has had its time to read
-	outputDrained()    // crowded no more
-	notifyIdle()       // some has been taken; called without mu
-	connPanicked(any)  // the connection has, as one of the program's own may; called without mu
+// An outboxOwner is the session of an outbox.
+type outboxOwner interface {
+	disconnected(slowReason) // the client is too slow; called with mu held, must not wait
+	connPanicked(any)        // the connection's Write has panicked with this value; called without mu
 }
 
-// A piece is a part of what is to be sent. One that is own belongs to the
-// outbox; others are shared and must not change.
+// A piece is a part of the output. If own is set, the outbox may append to it and recycle
+// it. Others are shared and must not change.
 type piece struct {
 	bytes []byte
 	own   bool
 }
 
-func (o *outbox) init() { o.changed.L = &o.mu }
+func (o *outbox) init(e *engine, owner outboxOwner, timer *queuedTimer, inMemory bool) {
+	o.changed.L = &o.mu
+	o.owner, o.timer, o.inMemory = owner, timer, inMemory
+	o.clock, o.settings = e.clock, &e.settings
+	o.memory.total = &e.state.Held
+}
 
-// reply queues what a session has written and takes it over, unless it is shared.
+// reply appends a reply, and takes ownership of p unless it is shared.
 func (o *outbox) reply(p []byte, shared bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -103,7 +95,7 @@ func (o *outbox) reply(p []byte, shared bool) {
 	o.added(len(p))
 }
 
-// push queues a message and sees to it that it goes out.
+// push appends a message and starts a writer if there is none.
 func (o *outbox) push(p []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -118,13 +110,20 @@ func (o *outbox) push(p []byte) {
 	o.pushed += len(p)
 	o.messages++
 	o.added(len(p))
-	if !o.killed && !o.writing && o.wake != nil && len(o.pieces) > 0 {
+	o.startWriter()
+}
+
+// startWriter starts a writer if there is something to write and no writer. The caller
+// holds mu.
+func (o *outbox) startWriter() {
+	if !o.killed && !o.writing && !o.inMemory && len(o.pieces) > 0 {
 		o.writing = true
-		o.wake()
+		o.conn.startFlush()
 	}
 }
 
-// copyIn queues a copy of what fits, or is shorter than sharePiece.
+// copyIn appends a copy of p, which fits into the last piece or is shorter than
+// minSharedPiece.
 func (o *outbox) copyIn(p []byte) {
 	if !o.fits(p) {
 		queue := o.queue()
@@ -140,9 +139,9 @@ func (o *outbox) fits(p []byte) bool {
 	return last != nil && len(p) <= cap(last.bytes)-len(last.bytes)
 }
 
-// newPiece returns a buffer for short pieces. A client that does not read gets
-// small ones between the large messages that it is left with, and larger ones
-// only as it fills them: what is counted is what is kept, or nearly.
+// newPiece returns a buffer for short pieces. If pieces are waiting it begins small, and
+// grows as buffers fill up: so the memory held by an outbox that is not read stays close
+// to its size.
 func (o *outbox) newPiece() []byte {
 	size := replySize
 	if len(*o.queue()) > 0 {
@@ -157,7 +156,7 @@ func (o *outbox) newPiece() []byte {
 	return make([]byte, 0, size)
 }
 
-// last is the piece that can be appended to, or nil.
+// last returns the piece that can be appended to, or nil.
 func (o *outbox) last() *piece {
 	queue := *o.queue()
 	if len(queue) == 0 || !queue[len(queue)-1].own {
@@ -166,61 +165,18 @@ func (o *outbox) last() *piece {
 	return &queue[len(queue)-1]
 }
 
-// added counts n bytes more, and cuts off a client that leaves too much unread.
+// added counts n more bytes, and disconnects a client that is over its limits.
 func (o *outbox) added(n int) {
 	o.size += n
 	if o.link.NoOutput {
 		o.withheld.size += n
 	}
-	if o.exceeds(o.owner.outputLimit()) || o.floodsPush() {
-		o.overflow()
-	}
-	if o.wake == nil && !o.ended && o.size > maxUnread { // nobody is writing who would know
-		o.armReader()
-	}
+	o.checkLimits()
 	o.accountMemory()
 	o.changed.Broadcast()
 }
 
-// overflow cuts off a client that has passed its limit.
-func (o *outbox) overflow() {
-	o.owner.outputOverflowed()
-	o.drop()
-}
-
-// exceeds reports whether too much is unread, or much for too long.
-func (o *outbox) exceeds(l commands.OutputLimit) bool {
-	unread := int64(o.size - uncountedOutput)
-	if l.Hard > 0 && unread > l.Hard {
-		return true
-	}
-	if l.Soft == 0 || unread <= l.Soft {
-		o.softSince = time.Time{}
-		return false
-	}
-	now := o.owner.now()
-	if o.softSince.IsZero() {
-		o.softSince = now
-		o.owner.checkBy(o.softDeadline(l))
-	}
-	return now.Sub(o.softSince) > time.Duration(l.Seconds)*time.Second
-}
-
-// softDeadline is when the client has had its time to come below its soft limit.
-func (o *outbox) softDeadline(l commands.OutputLimit) time.Time {
-	return o.softSince.Add(time.Duration(l.Seconds)*time.Second + 1)
-}
-
-// floodsPush reports whether others have sent more than the client may leave unread.
-func (o *outbox) floodsPush() bool {
-	if o.pushed == 0 {
-		return false
-	}
-	most := o.owner.pushLimit()
-	return most > 0 && int64(o.pushed) > most
-}
-
-// drop ends the outbox with all that is in it.
+// drop ends the outbox and discards its contents.
 func (o *outbox) drop() {
 	if o.killed {
 		return
@@ -231,12 +187,10 @@ func (o *outbox) drop() {
 	o.accountMemory()
 	o.reader, o.softSince = slowReader{}, time.Time{}
 	o.changed.Broadcast()
-	if o.abort != nil {
-		o.abort()
-	}
+	o.conn.abort()
 }
 
-// finish lets nothing more in; what is there is still sent.
+// finish ends the outbox for appending. Its contents are still sent.
 func (o *outbox) finish() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -245,15 +199,15 @@ func (o *outbox) finish() {
 	o.changed.Broadcast()
 }
 
-// kill ends the outbox at once.
+// kill ends the outbox and closes the connection.
 func (o *outbox) kill() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.drop()
 }
 
-// block reports whether more than most bytes are unread, or the line lets nothing in, so that the
-// session must wait. If so, room is called when it need not any more.
+// block reports whether the session must stop: more than most bytes are unread, or the link
+// blocks input. If so, the transport's proceed is called when it may continue.
 func (o *outbox) block(most int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -262,7 +216,7 @@ func (o *outbox) block(most int) bool {
 	return o.blocked || o.link.NoInput
 }
 
-// awaitRoom waits until the session need not.
+// awaitUnblocked waits until the session may continue.
 func (o *outbox) awaitUnblocked() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -271,7 +225,7 @@ func (o *outbox) awaitUnblocked() {
 	}
 }
 
-// taken counts n bytes less.
+// taken counts n bytes as taken by the client.
 func (o *outbox) taken(n int) {
 	o.size -= n
 	o.progress.Add(int64(n))
@@ -281,44 +235,35 @@ func (o *outbox) taken(n int) {
 	}
 	o.accountMemory()
 	o.noteProgress(n)
-	if !o.softSince.IsZero() && int64(o.size-uncountedOutput) <= o.owner.outputLimit().Soft {
-		o.softSince = time.Time{}
-	}
 	if o.blocked && o.size <= o.blockAbove/2 {
 		o.blocked = false
-		o.owner.outputDrained()
-	}
-	if !o.writing && o.size <= maxUnread {
-		o.reader.waitingSince = time.Time{}
+		o.conn.proceed()
 	}
 	o.changed.Broadcast()
 }
 
-// flush writes all there is, and what is added meanwhile, however long the
-// client takes to read it. If somebody else is writing it waits, and so it does
-// until the line lets out what there is.
-// woken: the caller was made the writer by wake.
-func (o *outbox) flush(conn net.Conn, woken bool) error {
-	defer o.owner.notifyIdle()
+// flush writes until the outbox is empty, however long the client takes to read. With
+// started set, startFlush has asked for it, so the caller is the writer already. Otherwise
+// flush waits for another writer first, and at the end until the link passes output.
+func (o *outbox) flush(conn net.Conn, started bool) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for !woken && o.writing && !o.killed {
+	for !started && o.writing && !o.killed {
 		o.changed.Wait()
 	}
 	o.writing = true
 	conn.SetWriteDeadline(time.Time{})
 	o.armReader()
 	err := o.write(conn)
-	if woken || err != nil {
+	if started || err != nil {
 		return err
 	}
 	return o.awaitLink()
 }
 
-// flushSoon writes what the client takes at once. What it does not is left to
-// a writer that wake sets to work, or to the one there is.
+// flushSoon writes what the client takes within inlineWriteTimeout. It leaves the rest to
+// another writer.
 func (o *outbox) flushSoon(conn net.Conn) error {
-	defer o.owner.notifyIdle()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.writing && !o.killed || len(o.pieces) == 0 && !o.killed {
@@ -328,30 +273,25 @@ func (o *outbox) flushSoon(conn net.Conn) error {
 	conn.SetWriteDeadline(realClock{}.Now().Add(inlineWriteTimeout))
 	err := o.write(conn)
 	if errors.Is(err, os.ErrDeadlineExceeded) && !o.killed {
-		o.writing = true
-		o.wake()
+		o.startWriter()
 		return nil
 	}
 	return err
 }
 
-// flushAside leaves all there is to a writer that wake sets to work, or to the
-// one there is.
+// flushAsync leaves everything to another writer.
 func (o *outbox) flushAsync() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	switch {
-	case o.killed:
+	if o.killed {
 		return net.ErrClosed
-	case !o.writing && len(o.pieces) > 0:
-		o.writing = true
-		o.wake()
 	}
+	o.startWriter()
 	return nil
 }
 
-// write writes until there is nothing left. What a deadline has kept it from
-// stays.
+// write writes until pieces is empty, or the write deadline has passed. The caller holds mu
+// and has set writing.
 func (o *outbox) write(conn net.Conn) error {
 	defer func() {
 		o.writing = false
@@ -379,7 +319,7 @@ func (o *outbox) write(conn net.Conn) error {
 		} else {
 			recyclePieces(pieces)
 			if o.pieces == nil && len(pieces) == 1 {
-				pieces[0] = piece{} // which others may write to now
+				pieces[0] = piece{} // its buffer was recycled
 				o.pieces = pieces[:0]
 			}
 		}
@@ -394,7 +334,7 @@ func (o *outbox) write(conn net.Conn) error {
 	return nil
 }
 
-// first takes out what is to be written first: all there is, or so many bytes.
+// nextPieces takes out what is written next, of at most most bytes.
 func (o *outbox) nextPieces(most int) []piece {
 	if o.sendable() <= most {
 		pieces := o.pieces
@@ -407,7 +347,7 @@ func (o *outbox) nextPieces(most int) []piece {
 		n++
 	}
 	pieces := slices.Clone(o.pieces[:n])
-	clear(o.pieces[:n]) // not to be held on to
+	clear(o.pieces[:n]) // releases the memory
 	o.pieces = o.pieces[n:]
 	if n == 0 {
 		next := &o.pieces[0]
@@ -437,7 +377,7 @@ func writeAll(w io.Writer, pieces []piece) (int, error) {
 	return int(n), err
 }
 
-// unwritten is the pieces without their first n bytes.
+// unwritten returns the pieces without their first n bytes.
 func unwritten(pieces []piece, n int) []piece {
 	for len(pieces) > 0 && n >= len(pieces[0].bytes) {
 		n -= len(pieces[0].bytes)
@@ -449,15 +389,14 @@ func unwritten(pieces []piece, n int) []piece {
 	return pieces
 }
 
-// usage is what the outbox holds: bytes, and in how many pieces.
+// usage returns the bytes in the outbox, and the number of pieces.
 func (o *outbox) usage() (size, pieces int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.size, len(o.pieces) + len(o.withheld.pieces)
 }
 
-// replies recycles the buffers of short replies, so that an idle connection
-// holds none.
+// replies recycles buffers of replies, so that an idle connection holds none.
 var replies = sync.Pool{New: func() any { return new([replySize]byte) }}
 
 const replySize = 16 << 10
@@ -470,15 +409,15 @@ func recycleReply(b []byte) {
 	}
 }
 
-// undelivered is how many bytes the client has not taken, and how many messages they
-// may hold.
+// undelivered returns the bytes that the client has not read, and the number of messages
+// that may be in them.
 func (o *outbox) undelivered() (bytes, messages int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.size + int(o.takenUnread.Load()), o.messages
 }
 
-// writeAll writes the pieces to a connection, which may be one of the program's own.
+// writeAll writes the pieces to a connection. That may be a type of the program, and panic.
 func (o *outbox) writeAll(w io.Writer, pieces []piece) (n int, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -489,7 +428,7 @@ func (o *outbox) writeAll(w io.Writer, pieces []piece) (n int, err error) {
 	return writeAll(w, pieces)
 }
 
-// check holds what is counted against what is there.
+// check compares the counts with the pieces.
 func (o *outbox) check() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -499,7 +438,7 @@ func (o *outbox) check() error {
 		held += len(p.bytes)
 	}
 	if held != o.withheld.size || held > 0 && !o.link.NoOutput {
-		return fmt.Errorf("%d bytes held back, %d counted, by a line %+v", held, o.withheld.size, o.link)
+		return fmt.Errorf("%d bytes withheld, %d counted, by link %+v", held, o.withheld.size, o.link)
 	}
 	there += held
 	for _, p := range o.pieces {
@@ -511,8 +450,8 @@ func (o *outbox) check() error {
 	return nil
 }
 
-// weigh counts what an outbox keeps. One that is not empty has a block for short
-// pieces, however short they are.
+// accountMemory counts the memory of the outbox. One that is not empty holds at least one
+// buffer of replySize.
 func (o *outbox) accountMemory() {
 	if o.size == 0 {
 		o.memory.account(0)

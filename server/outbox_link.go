@@ -6,13 +6,13 @@ import (
 	"github.com/parley-chat/parley/internal/control"
 )
 
-// withheld is what an outbox holds that the line does not let out.
+// withheld is output that the link does not pass.
 type withheld struct {
 	pieces []piece
 	size   int // bytes in pieces
 }
 
-// setLink lets pass what the line does.
+// setLink changes what passes between client and server.
 func (o *outbox) setLink(now control.Link) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -25,22 +25,19 @@ func (o *outbox) setLink(now control.Link) {
 		o.releaseWithheld()
 	}
 	if before.NoInput && !now.NoInput || before.NoOutput && !now.NoOutput {
-		o.owner.outputDrained()
+		o.conn.proceed()
 	}
 	o.changed.Broadcast()
 }
 
-// releaseWithheld sends what was held back.
+// releaseWithheld sends the withheld output.
 func (o *outbox) releaseWithheld() {
 	o.pieces = append(o.pieces, o.withheld.pieces...)
 	o.withheld = withheld{}
-	if !o.writing && o.wake != nil && len(o.pieces) > 0 {
-		o.writing = true
-		o.wake()
-	}
+	o.startWriter()
 }
 
-// awaitLink waits until the line has let out all there is.
+// awaitLink waits until the link passes output, and all of it is written.
 func (o *outbox) awaitLink() error {
 	for (o.link.NoOutput || o.writing) && !o.killed {
 		o.changed.Wait()
@@ -51,6 +48,7 @@ func (o *outbox) awaitLink() error {
 	return nil
 }
 
+// resetLink discards withheld output and makes the link pass everything.
 func (o *outbox) resetLink() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -60,7 +58,7 @@ func (o *outbox) resetLink() {
 	o.changed.Broadcast()
 }
 
-// queue is where what is sent now goes.
+// queue returns the pieces to which output is appended.
 func (o *outbox) queue() *[]piece {
 	if o.link.NoOutput {
 		return &o.withheld.pieces
@@ -68,12 +66,11 @@ func (o *outbox) queue() *[]piece {
 	return &o.pieces
 }
 
-// ready counts the bytes that may go out, while nobody is writing.
+// sendable returns the bytes that may be written. It is exact while there is no writer.
 func (o *outbox) sendable() int { return o.size - o.withheld.size }
 
-// stays reports whether a client that has come to its end, or has closed the
-// connection, is not to be forgotten yet: that has not come in, or replies have
-// yet to go out.
+// linkBlocks reports whether the end of a connection must not be seen yet, because the link
+// withholds it or output before it. closed: the client has closed the connection.
 func (o *outbox) linkBlocks(closed bool) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -2,36 +2,54 @@ package server
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands"
 )
 
-// lenient is a keeper that allows everything, by a real clock unless it has one.
-type lenient struct {
-	clock  Clock
-	awaits commands.Patience
-	late   func()
+// A detached transport has no connection: tests take what is in the outbox.
+type detached struct {
+	onInterrupt func() // nil: writes cannot be interrupted
 }
 
-func (l *lenient) now() time.Time {
-	if l.clock == nil {
-		return time.Now()
+func (detached) proceed()             {}
+func (detached) startFlush()          {}
+func (detached) retire()              {}
+func (detached) abort()               {}
+func (detached) park()                {}
+func (detached) readiness() readiness { return readiness{} }
+
+func (d detached) interruptWrite() bool {
+	if d.onInterrupt != nil {
+		d.onInterrupt()
 	}
-	return l.clock.Now()
+	return d.onInterrupt != nil
 }
 
-func (*lenient) outputLimit() (none commands.OutputLimit) { return none }
-func (*lenient) pushLimit() int64                         { return 0 }
-func (l *lenient) timeouts() commands.Patience            { return l.awaits }
-func (*lenient) checkBy(time.Time)                        {}
-func (*lenient) outputOverflowed()                        {}
-func (*lenient) outputDrained()                           {}
-func (*lenient) notifyIdle()                              {}
-func (*lenient) connPanicked(any)                         {}
-func (l *lenient) outputTimedOut()                        { l.late() }
+// newDetached returns a session without a connection.
+func newDetached(srv *Server, o peerAddr) (*session, error) {
+	s := newSession(srv.engine, o)
+	s.out.inMemory = true
+	return s, s.connect(detached{})
+}
+
+// newOutbox returns an outbox of no session, for a client of class normal.
+func newOutbox(clock Clock, timeouts commands.Patience, onDisconnect func(slowReason)) *outbox {
+	e := &engine{clock: clock}
+	e.settings.Store(&settings{timeouts: timeouts})
+	timer := new(queuedTimer)
+	timer.init(&timerQueue{closed: true}, nil)
+	o := new(outbox)
+	o.init(e, ownerFunc(onDisconnect), timer, false)
+	o.conn = detached{}
+	return o
+}
+
+type ownerFunc func(slowReason)
+
+func (f ownerFunc) disconnected(r slowReason) { f(r) }
+func (ownerFunc) connPanicked(p any)          { panic(p) }
 
 // Limits count bytes, so what a client leaves unread must not take up much more
 // than its bytes, in whatever sizes it comes.
@@ -53,12 +71,9 @@ func TestUnreadTakesAboutWhatIsCounted(t *testing.T) {
 			o.push(short)
 		},
 	} {
-		var o outbox
-		o.init()
-		o.owner = new(lenient)
-		o.wake = func() {}
+		o := newOutbox(realClock{}, commands.Patience{}, nil)
 		for i := range 1000 {
-			add(&o, i)
+			add(o, i)
 		}
 		held := 0
 		for _, p := range o.pieces {

@@ -68,11 +68,11 @@ func TestSlowReaderIsWaitedFor(t *testing.T) {
 	conn := new(slowConn)
 	conn.changed.L = &conn.mu
 	cut := make(chan struct{})
-	var o outbox
-	o.init()
-	o.owner = &lenient{clock, commands.Patience{Output: 60, OutputRate: 1 << 10}, func() { close(cut) }}
-	o.wake = func() {}
-	o.interruptWrite = func() { conn.SetWriteDeadline(pastDeadline) }
+	o := newOutbox(clock, commands.Patience{Output: 60, OutputRate: 1 << 10}, func(reason slowReason) {
+		require.Equal(t, outputTimedOut, reason)
+		close(cut)
+	})
+	o.conn = detached{onInterrupt: func() { conn.SetWriteDeadline(pastDeadline) }}
 
 	o.reply(make([]byte, 1<<20), false)
 	ended := make(chan error)

@@ -76,7 +76,7 @@ func (m *Metrics) addSession(s *session) {
 	m.Input += int64(use.Query)
 	m.Output += int64(use.Output)
 	m.LargestOutput = max(m.LargestOutput, int64(use.Output))
-	if commands.OutputClass(s.class.Load()) == commands.OutputPubSub {
+	if commands.OutputClass(s.out.class.Load()) == commands.OutputPubSub {
 		m.Subscribers++
 	}
 }
@@ -132,7 +132,7 @@ func (s *Server) joinProbe() *probe {
 // ping sends PING through the door.
 func (e *engine) ping() error {
 	d := e.newDirect()
-	if e.batch(&d.caller, []request{e.newRequest([][]byte{[]byte("PING")})}, func() {}) == 0 {
+	if e.batch(&d.caller, []request{e.newRequest([][]byte{[]byte("PING")})}) == 0 {
 		return ErrClosed
 	}
 	e.cancelBlocked(&d.caller) // a pause holds it back: the door has answered

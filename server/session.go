@@ -9,100 +9,126 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// Bounds of one stay under the engine's lock. A pipeline is run in such pieces,
-// so that a long one starves nobody.
+// Limits of one batch, which is one critical section. A long pipeline runs in several
+// batches, so that other clients run in between.
 const (
 	maxBatch      = 64               // commands
-	maxBatchTime  = time.Millisecond // after which no further command is begun
-	maxBatchReply = 64 << 10         // bytes of replies after which no further command is begun
+	maxBatchTime  = time.Millisecond // no further command starts after it
+	maxBatchReply = 64 << 10         // bytes of replies; no further command starts beyond it
 )
 
-// maxKeptWords is how many words of calls an idle session has room for.
+// maxIdleWords is the capacity for arguments that a session keeps between calls.
 const maxIdleWords = 4 * maxBatch
 
-// Bounds of what a client may leave unread. Some send a whole pipeline before
-// they read its first reply, so input is taken in long after it has ceased to
-// run: a server that stopped both would wait for the client, and that for it.
+// Limits of a client that does not read its replies. Some clients send a whole pipeline
+// before they read its first reply. So input is read long after commands have ceased to
+// run: if both stopped, client and server would wait for each other.
 const (
-	maxUnread = 1 << 20  // bytes of replies after which nothing further is run: little input can ask for much output
-	maxUnrun  = 64 << 20 // bytes of input held then, after which nothing further is read
+	maxUnread = 1 << 20  // bytes of unread replies; no further command runs beyond it
+	maxUnrun  = 64 << 20 // bytes of input that has not run; nothing further is read beyond it
 )
 
-// Bounds of what a client that has not said who it is may leave unread, and of
-// its input that is held then, which is more than the longest call that it may
-// send: past that it is closed.
+// The same limits for a client that has not authenticated. maxUnauthQuery exceeds the
+// longest call that such a client may send; the client is closed beyond it.
 const (
 	maxUnauthUnread = 16 << 10
 	maxUnauthQuery  = 256 << 10
 )
 
-// A session is one connection: bytes in, commands, bytes out. It knows no
-// socket: a transport calls Feed with what it has read and sends what the
-// outbox holds.
+// A session is the state of one connection: it parses input, runs commands and queues
+// replies. It does no I/O: its transport calls Feed with input, and sends what the outbox
+// holds.
 type session struct {
 	caller
 	engine *engine
+	conn   transport
 	out    outbox
 
-	queryUsed, queryFree atomic.Int64 // what in holds, for those who may not look
-	memory               memUsage     // that, and what is kept beside it
-	class                atomic.Int32 // a commands.OutputClass: which limits the outbox is under
-	proceed              func()       // what made the session wait is over; called under locks, must not wait
-	retire               func()       // closes once what there is has been sent; must not wait
-	park                 func()       // lets go of what an idle connection need not hold; must not wait; nil: nothing
+	queryUsed, queryFree atomic.Int64 // bytes used and free in the buffer of in
+	memory               memUsage     // that, arguments and batch
+	idle                 idleState
+	timer                queuedTimer // calls checkTimeouts
+	partial              partialCall
 
-	idle    idleState
-	timer   queuedTimer // of what the client may be late with
-	partial partialCall // the call that it is sending
+	inputGrace, outputGrace gracePeriod
+	readsBelow              *atomic.Int64 // reads of the connection below TLS; nil: not counted
 
-	inputGrace, outputGrace gracePeriod   // of a client that is late
-	readsBelow              *atomic.Int64 // pieces of input below TLS; nil: nobody counts them
-	unreadInput             func() bool   // there is input that Feed has not been given; must not wait; nil: there cannot be
-	takesOutput             func() bool   // the system takes output, so nobody waits for the client; must not wait; nil: unknown
-
-	feedLock      handoffLock // of who is in Feed or Proceed; guards all below
+	feedLock      handoffLock // held by Feed and Proceed; guards all below
 	in            framing
 	words         [][]byte
-	batch         []request // parsed; those from next on have not run
+	batch         []request // parsed requests; batch[:next] have run
 	next          int
-	copies        int           // bytes in words of batch that are copies
-	large         int           // bytes in words of batch that have memory of their own
-	appliedLimits *callerLimits // what the input and the outbox are under
+	copies        int           // bytes of words in batch that are copies
+	large         int           // bytes of words in batch that are allocated on their own
+	appliedLimits *callerLimits // what setLimits was last called with
 
-	unauthSince atomic.Int64 // Unix ns since which it must say who it is; 0: it need not
+	unauthSince atomic.Int64 // Unix ns since which the client must authenticate; 0: it need not
 
 	copied        bool // the words of batch are copies
-	backpressured bool // no more is to run: the client has left too much unread, or its line lets nothing in
-	ended         bool // no further command runs: QUIT, a broken stream, a transport that ended
+	backpressured bool // no command runs: too much is unread, or the link blocks input
+	ended         bool // no further command runs: QUIT, invalid input, or a closed connection
 }
 
-// newSession enters a new client. It returns nil and the error to tell it when
-// it cannot be served. attach ties the session to its transport before others
-// can see it: from then on anybody may kill it.
-func newSession(e *engine, o peerAddr, attach func(*session)) (*session, error) {
+// A transport carries the bytes of one session: over a socket, or in memory. Its methods
+// are called under locks, so they must not wait.
+type transport interface {
+	// proceed has the session's Proceed called in another goroutine.
+	proceed()
+
+	// startFlush has the outbox's flush called in another goroutine. An outbox that is
+	// inMemory does not call it.
+	startFlush()
+
+	// interruptWrite makes a write that waits for the client return, with
+	// os.ErrDeadlineExceeded. It reports whether the transport can do so.
+	interruptWrite() bool
+
+	// retire closes the connection when the outbox is empty.
+	retire()
+
+	// abort closes the connection now.
+	abort()
+
+	// park releases what only an active connection needs.
+	park()
+
+	// readiness reports whether there is input that Feed has not been given, and
+	// whether the system takes output.
+	readiness() readiness
+}
+
+// readiness is what can be done with a connection without waiting.
+type readiness struct{ input, output bool }
+
+// newSession returns a session that is not connected.
+func newSession(e *engine, o peerAddr) *session {
 	s := &session{engine: e, feedLock: newHandoffLock()}
-	s.feedLock.lock() // until it is entered
 	s.inputGrace.maxProgress, s.outputGrace.maxProgress = graceReads, math.MaxInt64
-	s.out.init()
-	s.out.owner = s
-	s.out.memory.total, s.memory.total = &e.state.Held, &e.state.Held
-	s.timer.init(s)
-	s.caller.init(e, &commands.Client{Addr: o.addr, LocalAddr: o.local, Peer: s})
+	s.memory.total = &e.state.Held
+	s.timer.init(&e.timeoutQueue, s)
+	s.out.init(e, s, &s.timer, o.inProcess)
+	s.caller.init(e, &commands.Client{Addr: o.addr, LocalAddr: o.local, Peer: s}, s)
 	s.caller.ip, s.caller.inProcess, s.caller.loopback = o.ip, o.inProcess, o.loopback
-	s.caller.deliverReply, s.caller.resume, s.caller.largeWordsRun = s.deliver, func() { s.proceed() }, s.callRan
-	attach(s)
-	if err := e.addClient(&s.caller); err != nil {
-		return nil, err
+	return s
+}
+
+// connect adds the session to the engine as a client. If the client is refused, connect
+// returns the error to send to it. From here on any client may kill it.
+func (s *session) connect(t transport) error {
+	s.feedLock.lock()
+	defer s.feedLock.unlock()
+	s.conn, s.out.conn = t, t
+	if err := s.engine.addSession(s); err != nil {
+		return err
 	}
 	s.applyLimits()
 	s.armIdle()
-	s.feedLock.unlock()
-	return s, nil
+	return nil
 }
 
-// Feed takes in what the client has sent and runs what is complete. It does not
-// wait for anybody but the engine. false: nothing further will run, and the
-// connection is to be closed once the outbox is empty.
+// Feed adds input and runs the commands that are complete. It waits for the engine's lock
+// only. If it returns false, no further command will run, and the transport must close the
+// connection when the outbox is empty.
 func (s *session) Feed(p []byte) (open bool) {
 	s.feedLock.lock()
 	defer s.release()
@@ -114,7 +140,7 @@ func (s *session) Feed(p []byte) (open bool) {
 	s.engine.state.Stats.Reads.Add(1)
 	s.idle.reads.Add(1)
 	for more := true; more && !s.ended; more = len(p) > 0 {
-		piece := p[:min(len(p), largeRead)] // so that a large word is found before it has been copied
+		piece := p[:min(len(p), largeRead)] // a large word is found before it has been copied
 		p = p[len(piece):]
 		if err := s.in.write(piece); err != nil {
 			s.engine.log.log(eventQueryBufferLimit, clientAttr(s.client), "error", err)
@@ -127,7 +153,7 @@ func (s *session) Feed(p []byte) (open bool) {
 	return !s.ended
 }
 
-// Proceed runs what was left when a call had to wait, and has been answered.
+// Proceed runs the input that was left when a call blocked, or when too much was unread.
 func (s *session) Proceed() (open bool) {
 	s.feedLock.lock()
 	defer s.release()
@@ -136,23 +162,22 @@ func (s *session) Proceed() (open bool) {
 	return !s.ended
 }
 
-// run runs all complete commands, until one waits or too much is left unread.
-// Only this can make the session wait, but others end that at any time, so each
-// look counts.
+// run runs all complete commands, until one blocks or too much is unread. Other
+// goroutines may end either state at any time, so mustStop may change between two calls.
 func (s *session) run() {
 	if s.mustStop() {
 		s.accountInput()
 		return
 	}
-	s.applyLimits() // what a call has changed that waited
+	s.applyLimits() // a blocked call may have changed them
 	for again := false; !s.ended && (s.next < len(s.batch) || s.parse()); again = true {
 		if !s.w.HasBuffer() {
 			s.w.Take(newReply())
 		}
 		if again {
-			s.next += s.engine.batchThrottled(&s.caller, s.batch[s.next:], s.deliver)
+			s.next += s.engine.batchThrottled(&s.caller, s.batch[s.next:])
 		} else {
-			s.next += s.engine.batch(&s.caller, s.batch[s.next:], s.deliver)
+			s.next += s.engine.batch(&s.caller, s.batch[s.next:])
 		}
 		s.applyLimits()
 		if s.mustStop() {
@@ -164,7 +189,7 @@ func (s *session) run() {
 	s.goIdle()
 }
 
-// goIdle lets go of memory that a client need not hold while it is idle.
+// goIdle releases memory that is not needed between calls.
 func (s *session) goIdle() {
 	clear(s.batch)
 	clear(s.words)
@@ -187,8 +212,7 @@ func (s *session) mustStop() bool {
 	return s.backpressured || s.isBlocked.Load()
 }
 
-// unread is how many bytes of replies the client may leave unread before it is
-// served no further.
+// unreadLimit returns the bytes of unread replies beyond which no command runs.
 func (s *session) unreadLimit() int {
 	if s.limits.Load().unauthenticated {
 		return maxUnauthUnread
@@ -196,21 +220,20 @@ func (s *session) unreadLimit() int {
 	return maxUnread
 }
 
-// isBackpressured reports whether the last run ended because the client has left too much
-// unread, or because its line lets nothing in.
+// isBackpressured reports whether the last run stopped because too much was unread, or
+// because the link blocks input.
 func (s *session) isBackpressured() bool {
 	s.feedLock.lock()
 	defer s.feedLock.unlock()
 	return s.backpressured
 }
 
-// inputFull reports whether no further input should be read before there is less to
-// run.
+// inputFull reports whether reading must stop until some input has run.
 func (s *session) inputFull() bool { return s.queryUsed.Load() > maxUnrun }
 
-// parse fills the batch with the next commands; false if there is none.
+// parse fills the batch with the next commands. It is false if there are none.
 func (s *session) parse() bool {
-	clear(s.batch) // what is done keeps no input in memory
+	clear(s.batch) // releases the arguments of calls that have run
 	clear(s.words)
 	s.batch, s.words, s.next, s.copied, s.copies, s.large = s.batch[:0], s.words[:0], 0, false, 0, 0
 	most := maxBatch
@@ -236,42 +259,48 @@ func (s *session) parse() bool {
 		s.large += r.largeBytes
 		s.batch = append(s.batch, r)
 		if r.command != nil && r.command.Has(commands.NoAuth) {
-			break // RESET, HELLO: the limits may change behind it
+			break // RESET, HELLO: the limits may change with it
 		}
 	}
 	return len(s.batch) > 0
 }
 
-// crossProtocol recognises HTTP: a browser that a hostile page has sent here.
+// crossProtocol recognises the first word of an HTTP request, which a hostile web page may
+// have a browser send. Redis checks for the same words.
 func crossProtocol(name []byte) bool {
 	return commands.Is(name, "POST") || commands.Is(name, "HOST:")
 }
 
-// keepRest copies what has not run out of the input's buffer, which the next
-// Feed overwrites.
+// copyRest copies requests that have not run out of the input buffer, which the next Feed
+// overwrites.
 func (s *session) copyRest() {
 	if s.copied {
 		return
 	}
 	s.copied, s.large = true, 0
-	clear(s.batch[:s.next]) // the words of what is done
+	clear(s.batch[:s.next]) // releases the arguments of calls that have run
 	rest := s.batch[s.next:]
 	for i := range rest {
-		rest[i].largeBytes = 0 // it is in copies
+		rest[i].largeBytes = 0 // counted in copies
 		rest[i].args = commands.CloneArgs(rest[i].args)
 		s.copies += argsBytes(rest[i].args)
 	}
 	s.accountInput()
 }
 
-// ran is told of large words that are the session's no more: their call has run.
-func (s *session) callRan(large int) {
-	s.large -= large
+// releaseLarge stops counting large words of a call that has run.
+func (s *session) releaseLarge(bytes int) {
+	s.large -= bytes
 	s.accountInput()
 }
 
-// deliver hands over what was written; the engine calls it before it lets go of
-// the lock, so that replies and messages keep their order.
+// The next methods implement callerConn.
+
+// resume runs the input behind a call that was blocked.
+func (s *session) resume() { s.conn.proceed() }
+
+// deliver moves the written replies to the outbox. The engine calls it before it unlocks,
+// so that replies and messages keep their order.
 func (s *session) deliver() {
 	if s.w.Len() > 0 {
 		pieces, last := s.w.Take(nil)
@@ -288,7 +317,7 @@ func (s *session) deliver() {
 	}
 }
 
-// applyLimits applies what the last commands have changed about the connection.
+// applyLimits applies changes of the last commands to limits and state of the connection.
 func (s *session) applyLimits() {
 	if now := s.limits.Load(); now != s.appliedLimits {
 		s.appliedLimits = now
@@ -301,7 +330,7 @@ func (s *session) applyLimits() {
 	s.accountInput()
 }
 
-// limit puts the input and the outbox under limits that have changed.
+// setLimits sets the limits of the input and of the outbox.
 func (s *session) setLimits(limits *callerLimits) {
 	l := defaultLimits()
 	l.bulk, l.query = limits.bulk, limits.query
@@ -309,14 +338,11 @@ func (s *session) setLimits(limits *callerLimits) {
 		l.query = min(l.query, maxUnauthQuery)
 	}
 	s.in.limits = l
-	if class := int32(limits.class); s.class.Load() != class {
-		s.class.Store(class)
-	}
+	s.out.setClass(limits.class)
 }
 
-// accountInput publishes what the input holds. Here and elsewhere what has not changed
-// is not stored again: that costs as much as a part of a short command, and to
-// look costs nothing.
+// accountInput publishes the size of the input buffer. An atomic load is cheap and a store
+// is not, so unchanged values are not stored again.
 func (s *session) accountInput() {
 	used, free := s.in.buffered()
 	if s.queryUsed.Load() != int64(used) {
@@ -328,45 +354,20 @@ func (s *session) accountInput() {
 	s.accountMemory(used + free)
 }
 
-// stirred tells that the session has come to rest, or that its client has read.
+// notifyIdle calls Hooks.Changed when the session has become idle, or its client has read.
 func (s *session) notifyIdle() { s.engine.notifyIdle() }
 
-// release lets others have the turn.
+// release releases feedLock.
 func (s *session) release() {
 	s.feedLock.unlock()
 	s.notifyIdle()
 }
 
-// drained goes on with what has waited for the client to read.
-func (s *session) outputDrained() { s.proceed() }
-
 func (s *session) now() time.Time { return s.engine.clock.Now() }
 
-// outputLimit is what the client may leave unread.
-func (s *session) outputLimit() commands.OutputLimit {
-	return s.engine.settings.Load().output[s.class.Load()]
-}
-
-// pushLimit is what the client may leave unread of what others have caused. A
-// subscriber's limit holds for the invalidations of any client, too: its own class
-// may have none, and it has no say in how much others change.
-func (s *session) pushLimit() int64 {
-	if commands.OutputClass(s.class.Load()) != commands.OutputNormal {
-		return 0 // its class has a limit for such
-	}
-	return s.engine.settings.Load().output[commands.OutputPubSub].Hard
-}
-
-// outputOverflowed tells that the client is cut off for what it has left unread.
-func (s *session) outputOverflowed() {
-	s.finished.Store(true)
-	s.engine.state.Stats.Overflowed.Add(1)
-	s.engine.log.log(eventOutputBufferLimit, clientAttr(s.client), "unread", s.out.size)
-}
-
-// leave ends the session: the client is gone. To call it further does nothing.
+// leave removes the client: its connection has ended. Further calls do nothing.
 func (s *session) leave() {
-	s.engine.timeoutQueue.remove(&s.timer)
+	s.timer.remove()
 	s.engine.noteInput(s.memory.bytes())
 	s.feedLock.lock()
 	s.ended = true
@@ -376,23 +377,24 @@ func (s *session) leave() {
 	s.out.finish()
 }
 
-// Push, Finish, Kill and Usage make the session a commands.Peer.
+// The methods below implement commands.Peer.
 
-// Push queues a message.
+// Push queues a message behind the replies and messages before it.
 func (s *session) Push(m *commands.Message) {
 	s.out.push(m.In(s.client.Protocol))
 }
 
-// Finish lets nothing further run, and closes once the replies are sent.
+// Finish ends the session after the present command. The connection closes when the
+// replies are sent.
 func (s *session) Finish() { s.finished.Store(true) }
 
-// Kill closes at once.
+// Kill closes the connection at once. Unsent replies are lost.
 func (s *session) Kill() {
 	s.finished.Store(true)
 	s.out.kill()
 }
 
-// Usage tells what the session holds.
+// Usage returns what the session holds in memory.
 func (s *session) Usage() commands.Usage {
 	size, pieces := s.out.usage()
 	return commands.Usage{
@@ -404,14 +406,14 @@ func (s *session) Usage() commands.Usage {
 	}
 }
 
-// UnderWay tells what the session has not come to the end of.
+// UnderWay returns what has not run, and what the client has not read.
 func (s *session) UnderWay() commands.UnderWay {
 	u := commands.UnderWay{Running: s.feedLock.locked(), Closing: s.finished.Load(), Unrun: int(s.queryUsed.Load())}
 	u.Unread, u.Messages = s.out.undelivered()
 	return u
 }
 
-// recoverPanic ends the session whose Feed or Proceed has panicked, and nothing else.
+// recoverPanic ends the session if Feed or Proceed panics. Other clients are not affected.
 func (s *session) recoverPanic(open *bool) {
 	if p := recover(); p != nil {
 		s.engine.logPanic("(session)", p)
@@ -421,11 +423,11 @@ func (s *session) recoverPanic(open *bool) {
 	}
 }
 
-// panicked tells that the client's connection has.
+// connPanicked logs a panic of the connection's Write.
 func (s *session) connPanicked(p any) { s.engine.logPanic("(connection)", p) }
 
-// weigh counts what a session keeps: what has come in, in the buffer for it or in
-// copies, and room for calls.
+// accountMemory counts the memory of the session: its input buffer, copies, and the
+// capacity of words and batch.
 func (s *session) accountMemory(input int) {
 	s.memory.account(sessionBytes + input + s.copies + s.large + cap(s.words)*wordBytes + cap(s.batch)*int(unsafe.Sizeof(request{})))
 }

@@ -65,7 +65,7 @@ func converse(t *testing.T, input []byte, n int) (output []byte, killed bool) {
 	// So that what asks for much is over quickly.
 	srv.engine.state.Config.ProtoMaxBulk = 1 << 20
 	srv.engine.state.Config.OutputLimits[commands.OutputNormal].Hard = 4 << 20
-	s, err := newSession(srv.engine, peerAddr{}, func(s *session) { s.proceed = func() {} })
+	s, err := newDetached(srv, peerAddr{})
 	require.NoError(t, err)
 	defer s.leave()
 

@@ -4,34 +4,33 @@ import "time"
 
 // Bounds of a grace period, in real time whatever the server's clock is.
 const (
-	graceIdle = 250 * time.Millisecond // without a call, of a client that is idle
-	graceSent = time.Second            // without progress, of one that has something to send or to take
-	graceMax  = 5 * time.Second        // after which it is over all the same
+	graceIdle = 250 * time.Millisecond // without progress, for a client that is idle
+	graceSent = time.Second            // without progress, for one that must send or take something
+	graceMax  = 5 * time.Second        // in all
 )
 
-// graceReads is how many pieces of input end a grace period: what had arrived when
-// it began has been read by then, however large the system's receive buffer is.
+// graceReads is how many reads end a grace period. All input that had arrived when it began
+// has been read by then, however large the system's receive buffer is.
 const graceReads = 256
 
-// A gracePeriod is what a client has, once its time is up, before it is
-// disconnected. Time only counts against a client while the server has nothing
-// left to do for it; but it may have passed while the server was busy, or while
-// bytes were on their way because a test has moved the clock. So what the client
-// has sent by then still arrives, and counts. One goroutine at a time uses it.
+// A gracePeriod is the real time that a late client has before it is disconnected. Time
+// counts against a client only while the server has nothing left to do for it. But its
+// timeout may have passed while the server was busy, or while bytes were under way because
+// a test has moved the clock. Such input still arrives in the grace period, and counts.
 //
-// While the whole process or the machine stands still, nothing can arrive: of the
-// time between two looks no more counts than the longest pause between them.
+// Nothing arrives while the process is stopped. So at most maxRetryDelay counts of the time
+// between two checks. Only one goroutine at a time uses a gracePeriod.
 type gracePeriod struct {
 	maxProgress int64 // progress that ends it
 
-	lastCheck      time.Time     // last; zero: it has not begun
-	stalled, total time.Duration // without progress; in all; neither while the server was busy
-	first, last    int64         // progress when it began, and at the last look
+	lastCheck      time.Time     // zero: it has not begun
+	stalled, total time.Duration // time without progress; time in all; 0 while the server is busy
+	first, last    int64         // progress at the beginning, and at lastCheck
 }
 
-// over reports whether the grace period is over, which is so after a time without
-// progress; the first call begins it. progress counts what the client has sent, or
-// taken, in all. busy: the server has something left to do for it.
+// expired reports whether the period has ended; its first call begins it. without is the
+// time without progress that ends it, progress the number of reads or bytes in all. busy:
+// the server has something left to do for the client.
 func (g *gracePeriod) expired(without time.Duration, progress int64, busy bool) bool {
 	now := realClock{}.Now()
 	if g.lastCheck.IsZero() {
@@ -50,8 +49,5 @@ func (g *gracePeriod) expired(without time.Duration, progress int64, busy bool) 
 	return progress-g.first > g.maxProgress || !busy && (g.stalled >= without || g.total >= graceMax)
 }
 
-// end is for a client that is late no more.
+// end resets the period, for a client that is no longer late.
 func (g *gracePeriod) end() { g.lastCheck = time.Time{} }
-
-// readiness is what can be done with a socket without waiting.
-type readiness struct{ input, output bool }

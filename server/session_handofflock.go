@@ -2,30 +2,29 @@ package server
 
 import "sync/atomic"
 
-// A handoffLock is had by one goroutine at a time. It is a mutex that may be waited for
-// within a testing/synctest bubble, since that is to wait for a channel. Who finds
-// it free pays for two additions, and not for two operations on a channel.
+// A handoffLock is a mutex that waits on a channel, which is durably blocking in the sense
+// of testing/synctest. Without contention it costs two atomic additions.
 type handoffLock struct {
-	n    atomic.Int32  // who has it and those who wait
-	next chan struct{} // hands it on; it never holds more than one
+	n    atomic.Int32  // the holder and those that wait
+	next chan struct{} // of capacity one; hands the lock to the next
 }
 
 func newHandoffLock() handoffLock { return handoffLock{next: make(chan struct{}, 1)} }
 
-func (t *handoffLock) lock() {
-	if t.n.Add(1) > 1 {
-		<-t.next
+func (l *handoffLock) lock() {
+	if l.n.Add(1) > 1 {
+		<-l.next
 	}
 }
 
-// tryLock takes the turn if nobody has it.
-func (t *handoffLock) tryLock() bool { return t.n.CompareAndSwap(0, 1) }
+// tryLock locks it if it is unlocked, and reports whether it did.
+func (l *handoffLock) tryLock() bool { return l.n.CompareAndSwap(0, 1) }
 
-// locked reports whether somebody has it.
-func (t *handoffLock) locked() bool { return t.n.Load() > 0 }
+// locked reports whether it is locked.
+func (l *handoffLock) locked() bool { return l.n.Load() > 0 }
 
-func (t *handoffLock) unlock() {
-	if t.n.Add(-1) > 0 {
-		t.next <- struct{}{}
+func (l *handoffLock) unlock() {
+	if l.n.Add(-1) > 0 {
+		l.next <- struct{}{}
 	}
 }

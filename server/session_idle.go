@@ -5,29 +5,26 @@ import (
 	"time"
 )
 
-// idleAfter is how long a client must have sent nothing for its connection to
-// let go of what makes its next call quick: buffers, and a stack that has grown.
+// idleAfter is how long a client must have sent nothing before its connection is parked: it
+// releases its buffers and its goroutine's stack.
 const idleAfter = 5 * time.Second
 
-// quiet finds out whether a client is. Counting what it sends costs less than
-// noting when.
+// idleState finds idle connections. Counting reads costs less than reading a clock.
 type idleState struct {
-	active    atomic.Bool  // since it was quiet last
-	reads     atomic.Int64 // pieces of input
-	seenReads int64        // of those, at since; for checkParkable only, as is since
-	since     int64        // Unix ns; 0: not yet
+	active    atomic.Bool  // markActive was called since the connection was parked
+	reads     atomic.Int64 // number of reads
+	seenReads int64        // reads at since; only checkParkable uses these two
+	since     int64        // Unix ns; 0: not set
 }
 
-// markActive says that the client, which was quiet, is so no more.
+// markActive is to be called when a connection that can be parked has input.
 func (s *session) markActive() {
-	if s.park != nil {
-		s.idle.active.Store(true)
-		s.checkBy(s.now().Add(idleAfter))
-	}
+	s.idle.active.Store(true)
+	s.timer.callBy(s.now().Add(idleAfter))
 }
 
-// checkParkable closes nobody: a client that has sent nothing since the last look is
-// quiet.
+// checkParkable parks the connection if it has been idle for idleAfter. It returns when to
+// check again.
 func (s *session) checkParkable(now time.Time) (next time.Time) {
 	q := &s.idle
 	if !q.active.Load() {
@@ -42,11 +39,11 @@ func (s *session) checkParkable(now time.Time) (next time.Time) {
 	q.since = 0
 	q.active.Store(false)
 	s.releaseBuffers()
-	s.park()
+	s.conn.park()
 	return time.Time{}
 }
 
-// releaseHeld gives back what rest keeps for the next calls, unless some are running.
+// releaseBuffers releases what goIdle keeps for the next calls, unless one is running.
 func (s *session) releaseBuffers() {
 	if !s.feedLock.tryLock() {
 		return

@@ -7,18 +7,18 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// A part is a call that a client has begun to send and not ended. The session
-// notes when; whether that is too slow is found out by whoever is reminded.
+// A partialCall is a call of which a part has arrived. The session records when, and the
+// session's timer checks client-query-timeout.
 type partialCall struct {
 	mu             sync.Mutex // guards all below
-	open           bool
-	call           int64 // how many the client has sent before it
-	periodStart    int64 // Unix ns: when it began, or the last span that was fast enough
-	receivedBefore int64 // bytes of it that had come by then
-	lastInput      int64 // Unix ns: when the last bytes of any came
+	open           bool       // there is a partial call
+	call           int64      // its number among the client's calls
+	periodStart    int64      // Unix ns: start of the present period of client-query-timeout
+	receivedBefore int64      // bytes of the call that had arrived by then
+	lastInput      int64      // Unix ns: when bytes of any partial call last arrived
 }
 
-// begin notes that there is a part of a call, and reports whether it is new.
+// begin records that a part of a call has arrived, and reports whether it is the first.
 func (p *partialCall) begin(call int64, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -30,7 +30,7 @@ func (p *partialCall) begin(call int64, now time.Time) bool {
 	return true
 }
 
-// end notes that there is none. Only the session changes open, so it may look at
+// end records that there is no partial call. Only the session writes open, so it may read
 // it without the lock.
 func (p *partialCall) end() {
 	if !p.open {
@@ -41,15 +41,16 @@ func (p *partialCall) end() {
 	p.open = false
 }
 
-// lastActivity is when the client has last sent a part of a call.
+// lastInputTime returns when a part of a call last arrived.
 func (p *partialCall) lastInputTime() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return time.Unix(0, p.lastInput)
 }
 
-// due is when the rest of a call must have come of which there are some bytes,
-// and whether that time has passed. Who has sent fast enough gets it again.
+// deadline returns when the rest of a call, of which bytes have arrived, must have arrived,
+// and whether the client is late. A client that kept to client-query-min-rate gets another
+// period.
 func (p *partialCall) deadline(now time.Time, bytes int64, timeouts commands.Patience) (due time.Time, late bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -6,18 +6,19 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// A timeout is one thing that a client may keep the server waiting for.
+// A timeout disconnects clients that keep the server waiting for one thing.
 type timeout struct {
-	// check says when to check again, zero if the server does not wait for this,
-	// and whether the client has had its time.
+	// check returns when to check again, zero if the server does not wait, and whether
+	// the client is late.
 	check func(s *session, now time.Time) (next time.Time, late bool)
 
-	// graceOver is of the grace period of a late client: its progress is the input
-	// that it has sent, or the output that it has taken.
+	// graceOver reports whether the grace period of a late client has ended. Its progress
+	// is the input that it sends, or the output that it takes; without is the time
+	// without progress that ends the period.
 	graceOver func(s *session, without time.Duration) bool
-	without   time.Duration // progress
+	without   time.Duration
 
-	// expire disconnects it.
+	// expire disconnects the client.
 	expire func(s *session)
 }
 
@@ -29,7 +30,7 @@ var timeoutTable = [...]timeout{
 	{(*session).checkSoftLimit, (*session).outputGraceOver, graceSent, func(s *session) { s.out.expireSoftLimit() }},
 }
 
-// checkTimeouts checks all timeouts of a client, as a reminder does.
+// checkTimeouts checks all timeouts of the client. The timer queue calls it.
 func (s *session) checkTimeouts(now time.Time) (next time.Time, soon bool) {
 	next = s.checkParkable(now)
 	for i := range timeoutTable {
@@ -51,25 +52,25 @@ func (s *session) checkTimeouts(now time.Time) (next time.Time, soon bool) {
 	return next, soon
 }
 
-// grace is a time to wait for what is on its way: in memory nothing is.
+// gracePeriodOf returns d, or 0 for a client in memory, whose bytes are never under way.
 func (s *session) gracePeriodOf(d time.Duration) time.Duration {
-	if s.unreadInput == nil {
+	if s.inProcess {
 		return 0
 	}
 	return d
 }
 
-// inputGraceOver reports whether a client whose time is up has sent nothing more,
-// and the server has nothing left to do with what it has sent.
+// inputGraceOver reports whether a late client has sent nothing more, and the server has
+// nothing left to do for it.
 func (s *session) inputGraceOver(without time.Duration) bool {
-	_, reading := s.out.lastProgress()
-	busy := s.feedLock.locked() || s.unreadInput != nil && s.unreadInput() || reading && s.writable()
+	_, outputWaits := s.out.lastProgress()
+	now := s.conn.readiness()
+	busy := s.feedLock.locked() || now.input || outputWaits && now.output
 	return s.inputGrace.expired(without, s.inputProgress(), busy)
 }
 
-// inputProgress counts pieces of input. Over TLS a record may come in thousands of
-// small ones, and whoever sends it so is not to keep the server busy for all that time;
-// in large ones it takes two or three.
+// inputProgress counts reads of input. A TLS record takes two or three reads, but a client
+// may send it in thousands of small pieces, which must not prolong its grace period.
 func (s *session) inputProgress() int64 {
 	n := s.idle.reads.Load()
 	if s.readsBelow != nil {
@@ -78,20 +79,15 @@ func (s *session) inputProgress() int64 {
 	return n
 }
 
-// outputGraceOver reports whether a client whose time is up takes nothing more.
+// outputGraceOver reports whether a late client takes nothing more. If the system takes
+// output, it is the server that has not written yet.
 func (s *session) outputGraceOver(without time.Duration) bool {
-	return s.outputGrace.expired(without, s.out.progress.Load(), s.writable())
+	return s.outputGrace.expired(without, s.out.progress.Load(), s.conn.readiness().output)
 }
-
-// writable reports whether the system takes output for the client: what has not
-// been written yet is the server's to write.
-func (s *session) writable() bool { return s.takesOutput != nil && s.takesOutput() }
-
-func (s *session) checkBy(t time.Time) { s.engine.timeoutQueue.callBy(&s.timer, t) }
 
 func (s *session) timeouts() commands.Patience { return s.engine.settings.Load().timeouts }
 
-// after is some seconds later.
+// after returns the time some seconds after t.
 func after(t time.Time, seconds int64) time.Time {
 	return t.Add(time.Duration(seconds) * time.Second)
 }
@@ -99,12 +95,12 @@ func after(t time.Time, seconds int64) time.Time {
 // armIdle starts the timeout of idle clients.
 func (s *session) armIdle() {
 	if p := s.timeouts(); p.Idle > 0 {
-		s.checkBy(after(s.now(), p.Idle))
+		s.timer.callBy(after(s.now(), p.Idle))
 	}
 }
 
-// checkIdle: a client that has not called for long is idle, unless it waits for
-// something itself.
+// checkIdle is the check of timeout: a client is late if it has not sent anything for so
+// long, unless a call of it is blocked.
 func (s *session) checkIdle(now time.Time) (next time.Time, late bool) {
 	p := s.timeouts()
 	if p.Idle == 0 || s.finished.Load() {
@@ -114,31 +110,30 @@ func (s *session) checkIdle(now time.Time) (next time.Time, late bool) {
 	return due, !due.After(now)
 }
 
-// expireIdle closes an idle client. Replies that it has not read are still sent, if
-// the system takes them: otherwise nothing would ever end the wait for a client that
-// does not read, as this is only called then if there is no client-output-timeout.
+// expireIdle closes an idle client. Unread replies are still sent if the system takes them.
+// If it does not, the client is killed: there is no client-output-timeout then that would
+// end the wait.
 func (s *session) expireIdle() {
 	s.finished.Store(true)
 	s.engine.state.Stats.Idle.Add(1)
 	s.engine.log.log(eventIdleTimeout, clientAttr(s.client))
-	if _, reading := s.out.lastProgress(); reading && s.takesOutput != nil && !s.writable() {
+	if _, waiting := s.out.lastProgress(); waiting && !s.inProcess && !s.conn.readiness().output {
 		s.Kill()
 		return
 	}
 	s.out.finish()
-	s.retire()
+	s.conn.retire()
 }
 
-// lastActivity is when the client has last shown that it is there: it called, sent a
-// part of a call, or took a part of what it was sent. Whoever waits itself is
-// there; so is a client that keeps the server from writing, as long as checkReader
-// has not disconnected it.
+// lastActivity returns when the client has last sent a call or a part of one, or has taken
+// output. A client with a blocked call is active. So is one that output waits for, as
+// client-output-timeout covers that.
 func (s *session) lastActivity(now time.Time, p commands.Patience) time.Time {
 	s.engine.mu.Lock()
 	waits, called := !s.client.Idles(), time.UnixMilli(s.client.Active)
 	s.engine.mu.Unlock()
-	took, reading := s.out.lastProgress()
-	if waits || reading && p.Output > 0 && !s.writable() {
+	took, waiting := s.out.lastProgress()
+	if waits || waiting && p.Output > 0 && !s.conn.readiness().output {
 		return now
 	}
 	return latest(called, s.partial.lastInputTime(), took)
@@ -153,7 +148,8 @@ func latest(t time.Time, others ...time.Time) time.Time {
 	return t
 }
 
-// armAuth starts the timeout of a client that must authenticate, or ends it.
+// armAuth starts auth-timeout for a client that must authenticate, and ends it when the
+// client has.
 func (s *session) armAuth() {
 	if s.inProcess || !s.limits.Load().unauthenticated {
 		if s.unauthSince.Load() != 0 {
@@ -164,13 +160,12 @@ func (s *session) armAuth() {
 	now := s.now()
 	if s.unauthSince.CompareAndSwap(0, now.UnixNano()) {
 		if p := s.timeouts(); p.Auth > 0 {
-			s.checkBy(after(now, p.Auth))
+			s.timer.callBy(after(now, p.Auth))
 		}
 	}
 }
 
-// checkAuth: a client that does not authenticate is late, but not while its
-// AUTH is delayed.
+// checkAuth is the check of auth-timeout. The time does not pass while AUTH is delayed.
 func (s *session) checkAuth(now time.Time) (next time.Time, late bool) {
 	since, p := s.unauthSince.Load(), s.timeouts()
 	if since == 0 || p.Auth == 0 || s.finished.Load() {
@@ -191,8 +186,7 @@ func (s *session) expireAuth() {
 	s.Kill()
 }
 
-// armQuery starts the timeout for the rest of a call of which a part has come,
-// or lets it run on.
+// armQuery starts client-query-timeout if a part of a call has come, unless it is running.
 func (s *session) armQuery() {
 	if s.in.pending() == 0 || s.ended {
 		s.partial.end()
@@ -201,12 +195,12 @@ func (s *session) armQuery() {
 	now := s.now()
 	if s.partial.begin(s.in.commands, now) {
 		if p := s.timeouts(); p.Query > 0 {
-			s.checkBy(after(now, p.Query))
+			s.timer.callBy(after(now, p.Query))
 		}
 	}
 }
 
-// checkQuery: a client that takes too long to send a call is late.
+// checkQuery is the check of client-query-timeout.
 func (s *session) checkQuery(now time.Time) (next time.Time, late bool) {
 	if s.finished.Load() {
 		return time.Time{}, false
@@ -226,12 +220,4 @@ func (s *session) checkReader(now time.Time) (next time.Time, late bool) {
 
 func (s *session) checkSoftLimit(now time.Time) (next time.Time, late bool) {
 	return s.out.checkSoftLimit(now)
-}
-
-// outputTimedOut records that the client is cut off for what it takes too long to
-// read.
-func (s *session) outputTimedOut() {
-	s.finished.Store(true)
-	s.engine.state.Stats.LateToRead.Add(1)
-	s.engine.log.log(eventOutputTimeout, clientAttr(s.client), "unread", s.out.size)
 }

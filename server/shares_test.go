@@ -21,7 +21,7 @@ func longPipelines(t *testing.T) {
 	require.NoError(t, err)
 	defer srv.Close()
 	open := func() (*session, func() int) {
-		s, err := newSession(srv.engine, peerAddr{addr: "test", local: "test"}, func(*session) {})
+		s, err := newDetached(srv, peerAddr{addr: "test", local: "test"})
 		require.NoError(t, err)
 		return s, func() int { size, _ := s.out.usage(); return size / len("+PONG\r\n") }
 	}

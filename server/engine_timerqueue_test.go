@@ -10,48 +10,48 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A lookout is reminded, and asks for the times that a test gives it.
-type lookout struct {
-	reminder queuedTimer
-	seen     []time.Time
-	next     func(time.Time) time.Time
-	soon     func(looks int) bool // nil: never
+// A timerOwner records its checks. A test says when the next check is.
+type timerOwner struct {
+	timer queuedTimer
+	seen  []time.Time // times of checks
+	next  func(time.Time) time.Time
+	soon  func(checks int) bool // nil: never
 }
 
-func (l *lookout) checkTimeouts(now time.Time) (next time.Time, soon bool) {
+func (l *timerOwner) checkTimeouts(now time.Time) (next time.Time, soon bool) {
 	l.seen = append(l.seen, now)
 	return l.next(now), l.soon != nil && l.soon(len(l.seen))
 }
 
-func newLookout(next func(time.Time) time.Time) *lookout {
-	l := &lookout{next: next}
-	l.reminder.init(l)
+func newTimerOwner(q *timerQueue, next func(time.Time) time.Time) *timerOwner {
+	l := &timerOwner{next: next}
+	l.timer.init(q, l)
 	return l
 }
 
 func never(time.Time) (none time.Time) { return none }
 
-func TestRemindersComeInTimeAndOnce(t *testing.T) {
+func TestQueuedTimersFireInTimeAndOnce(t *testing.T) {
 	clock := NewManualClock(time.UnixMilli(1615480369000))
 	begun := clock.Now()
 	var tasks sync.WaitGroup
 	var r timerQueue
 	r.init(clock, &tasks, new(pendingWork))
 	random := rand.New(rand.NewPCG(1, 1))
-	all := make([]*lookout, 1000)
+	all := make([]*timerOwner, 1000)
 	wanted := make([]time.Duration, len(all))
 	for i := range all {
-		all[i] = newLookout(never)
+		all[i] = newTimerOwner(&r, never)
 		wanted[i] = time.Hour
 	}
 	for range 5000 {
 		i, at := random.IntN(len(all)), time.Duration(random.IntN(3600))*time.Second
-		r.callBy(&all[i].reminder, begun.Add(at))
+		all[i].timer.callBy(begun.Add(at))
 		wanted[i] = min(wanted[i], at)
 	}
 	for i := range 100 {
-		r.remove(&all[i].reminder)
-		r.callBy(&all[i].reminder, begun)
+		all[i].timer.remove()
+		all[i].timer.callBy(begun)
 	}
 	clock.Advance(time.Hour)
 	for i, l := range all {
@@ -65,54 +65,53 @@ func TestRemindersComeInTimeAndOnce(t *testing.T) {
 	tasks.Wait()
 }
 
-func TestReminderThatAsksAgain(t *testing.T) {
+func TestCheckSetsTheNextTime(t *testing.T) {
 	clock := NewManualClock(time.UnixMilli(1615480369000))
 	begun := clock.Now()
 	var tasks sync.WaitGroup
 	var r timerQueue
 	r.init(clock, &tasks, new(pendingWork))
-	var l *lookout
-	l = newLookout(func(now time.Time) time.Time {
+	var l *timerOwner
+	l = newTimerOwner(&r, func(now time.Time) time.Time {
 		if len(l.seen) == 2 {
-			r.callBy(&l.reminder, now.Add(time.Second)) // sooner than what look will say
+			l.timer.callBy(now.Add(time.Second)) // earlier than the time that the check returns
 		}
 		return now.Add(10 * time.Second)
 	})
-	r.callBy(&l.reminder, begun)
+	l.timer.callBy(begun)
 	clock.Advance(21 * time.Second)
 	require.Equal(t, []time.Time{begun, begun.Add(10 * time.Second), begun.Add(11 * time.Second), begun.Add(21 * time.Second)}, l.seen)
 	r.close()
 	clock.Advance(time.Hour)
 	require.Len(t, l.seen, 4)
-	r.remove(&l.reminder)
-	r.callBy(&l.reminder, begun)
+	l.timer.remove()
+	l.timer.callBy(begun)
 	tasks.Wait()
 }
 
-// Who has been forgotten is not looked at any more.
-func TestForgettingWaitsForALook(t *testing.T) {
+// A timer that was removed is not checked any more.
+func TestRemoveWaitsForACheck(t *testing.T) {
 	var tasks sync.WaitGroup
 	var r timerQueue
 	r.init(realClock{}, &tasks, new(pendingWork))
-	looking, goOn := make(chan struct{}), make(chan struct{})
+	checking, resume := make(chan struct{}), make(chan struct{})
 	over := false
-	l := newLookout(func(time.Time) (none time.Time) {
-		close(looking)
-		<-goOn
+	l := newTimerOwner(&r, func(time.Time) (none time.Time) {
+		close(checking)
+		<-resume
 		over = true
 		return none
 	})
-	r.callBy(&l.reminder, time.Now())
-	<-looking
-	go close(goOn)
-	r.remove(&l.reminder)
+	l.timer.callBy(time.Now())
+	<-checking
+	go close(resume)
+	l.timer.remove()
 	require.True(t, over)
 	tasks.Wait()
 }
 
-// Whoever is to be called shortly is so in real time, and whoever moves the clock
-// waits for that, whatever else is due.
-func TestReminderThatAsksAgainInRealTime(t *testing.T) {
+// Retries come after a short real time. A clock that is moved waits for them.
+func TestRetriesRunInRealTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		clock := NewManualClock(time.UnixMilli(1615480369000))
 		begun, real := clock.Now(), time.Now()
@@ -121,14 +120,14 @@ func TestReminderThatAsksAgainInRealTime(t *testing.T) {
 		r := &e.timeoutQueue
 		r.init(e.clock, &e.tasks, &e.pending)
 		hour := begun.Add(time.Hour)
-		l := newLookout(func(now time.Time) (next time.Time) {
+		l := newTimerOwner(r, func(now time.Time) (next time.Time) {
 			if hour.After(now) {
 				next = hour
 			}
 			return next
 		})
 		l.soon = func(looks int) bool { return looks < 4 }
-		r.callBy(&l.reminder, begun.Add(time.Second))
+		l.timer.callBy(begun.Add(time.Second))
 		clock.Advance(time.Minute)
 		at := begun.Add(time.Second)
 		require.Equal(t, []time.Time{at, at, at, at}, l.seen)
@@ -138,13 +137,13 @@ func TestReminderThatAsksAgainInRealTime(t *testing.T) {
 		require.Len(t, l.seen, 5)
 
 		l.soon = func(int) bool { return true }
-		r.callBy(&l.reminder, clock.Now())
+		l.timer.callBy(clock.Now())
 		go clock.Advance(0)
 		synctest.Wait()
 		r.close()
 		e.pending.wait()
 		e.tasks.Wait()
-		r.remove(&l.reminder)
+		l.timer.remove()
 	})
 }
 
@@ -159,32 +158,32 @@ func (c *firingClock) AfterFunc(_ time.Duration, f func()) func() bool {
 	return func() bool { return true }
 }
 
-// An alarm that is replaced just as it goes off leaves the one in its place alone.
-func TestAlarmReplacedAsItGoesOff(t *testing.T) {
+// A timer that is replaced just as it fires does not affect its replacement.
+func TestTimerReplacedAsItFires(t *testing.T) {
 	clock := &firingClock{Clock: NewManualClock(time.UnixMilli(1615480369000))}
 	begun := clock.Now()
 	var tasks sync.WaitGroup
 	var r timerQueue
 	r.init(clock, &tasks, new(pendingWork))
-	first, second := newLookout(never), newLookout(never)
-	r.callBy(&first.reminder, begun.Add(2*time.Second))
+	first, second := newTimerOwner(&r, never), newTimerOwner(&r, never)
+	first.timer.callBy(begun.Add(2 * time.Second))
 	late := clock.fire[0]
-	r.timer.stop = func() bool { return false } // it is going off, and waits for the lock
-	r.callBy(&second.reminder, begun.Add(time.Second))
+	r.timer.stop = func() bool { return false } // it has fired, and waits for the lock
+	second.timer.callBy(begun.Add(time.Second))
 	late()
 	r.close()
 	tasks.Wait()
 }
 
-// So it is with the alarm for what expires.
-func TestExpiryAlarmReplacedAsItGoesOff(t *testing.T) {
+// The same holds for the expiry timer.
+func TestExpiryTimerReplacedAsItFires(t *testing.T) {
 	clock := &firingClock{Clock: NewManualClock(time.UnixMilli(1615480369000))}
 	s, err := New(Options{Clock: clock})
 	require.NoError(t, err)
 	_, err = s.Do(t.Context(), "SET", "a", "v", "PX", 2000)
 	require.NoError(t, err)
 	late := clock.fire[len(clock.fire)-1]
-	s.engine.expiry.stop = func() bool { return false } // it is going off, and waits for the lock
+	s.engine.expiry.stop = func() bool { return false } // it has fired, and waits for the lock
 	_, err = s.Do(t.Context(), "SET", "b", "v", "PX", 1000)
 	require.NoError(t, err)
 	late()
