@@ -181,3 +181,26 @@ func (s *Clients) All() []*Client {
 	}
 	return list
 }
+
+// muteIfKilled sees to it that a caller who has closed its own connection is sent
+// nothing after the reply so far, within EXEC too.
+func (c *Context) muteIfKilled() {
+	if c.Clients.Get(c.Client.ID) != c.Client {
+		c.Client.replies.ended = true
+		c.Mute(true)
+	}
+}
+
+// kill closes a connection. It is gone at once for all who look or publish; the
+// caller's own is still sent this reply.
+func kill(c *Context, l *Client) {
+	c.Clients.Remove(l)
+	c.Channels.UnsubscribeAll(l)
+	c.Monitors.Remove(l)
+	c.Tracking.Leave(l)
+	if l == c.Client {
+		l.peer().Finish()
+	} else {
+		l.peer().Kill()
+	}
+}

@@ -20,24 +20,3 @@ func (c *Context) EndCall() {
 		c.Mute(c.Client.Muted())
 	}
 }
-
-// clientReply replies to ON only. Within EXEC what it says holds from where it
-// stands, so that the reply to EXEC may lack some of the elements that it
-// announces, as in Redis.
-func clientReply(c *Context) error {
-	r := &c.Client.replies
-	switch mode := c.Args[2]; {
-	case Is(mode, "ON"):
-		r.off, r.skip = false, false
-		c.Mute(c.Client.Muted())
-		c.OK()
-	case Is(mode, "OFF"):
-		r.off = true
-		c.Mute(true)
-	case Is(mode, "SKIP"):
-		r.skipNext = r.skipNext || !r.off
-	default:
-		return ErrSyntax
-	}
-	return nil
-}

@@ -1,5 +1,7 @@
 package commands
 
+import "fmt"
+
 // SplitWords splits a line into words, as people type them, and appends them to
 // dst; ok is false when a quote is not closed or text follows a closing quote. A
 // word may have a "part with \n \r \t \b \a \xHH escapes" or a 'part with only
@@ -116,4 +118,33 @@ func unescape(c byte) byte {
 		return '\a'
 	}
 	return c
+}
+
+// AppendQuoted appends a word as Redis shows it to people: in quotes, and all
+// that is not printable ASCII escaped.
+func AppendQuoted(line, word []byte) []byte {
+	line = append(line, '"')
+	for _, b := range word {
+		switch b {
+		case '\\', '"':
+			line = append(line, '\\', b)
+		case '\n':
+			line = append(line, `\n`...)
+		case '\r':
+			line = append(line, `\r`...)
+		case '\t':
+			line = append(line, `\t`...)
+		case '\a':
+			line = append(line, `\a`...)
+		case '\b':
+			line = append(line, `\b`...)
+		default:
+			if ' ' <= b && b <= '~' {
+				line = append(line, b)
+			} else {
+				line = fmt.Appendf(line, `\x%02x`, b)
+			}
+		}
+	}
+	return append(line, '"')
 }

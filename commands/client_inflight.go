@@ -13,12 +13,3 @@ type UnderWay struct {
 
 // UnderWay tells what of the client's connection is; nothing is of one without.
 func (l *Client) UnderWay() UnderWay { return l.peer().UnderWay() }
-
-// A WaitingCall is one that waits: for keys or a time, as it asks for, or because
-// it is held back (by a pause, or because passwords are being guessed).
-type WaitingCall struct {
-	Client  *Client
-	Command *Command
-	Args    [][]byte // not to be kept or changed
-	Held    bool
-}

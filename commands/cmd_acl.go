@@ -356,3 +356,84 @@ func aclGenPass(c *Context) error {
 	c.BulkString(hex.EncodeToString(secret)[:digits])
 	return nil
 }
+
+// aclLoad closes the connections of all users but the default one, even if they
+// are in the file again: as in Redis 7.0.
+func aclLoad(c *Context) error {
+	if c.Host.ACLFile == nil {
+		return errNoACLFile
+	}
+	before := c.Users.all()
+	if err := c.LoadUsers(); err != nil {
+		return Errorf("ERR %s", err)
+	}
+	for _, u := range before {
+		if u != c.Users.standard {
+			c.closeClients(u)
+		}
+	}
+	c.OK()
+	c.muteIfKilled()
+	return nil
+}
+
+func aclSave(c *Context) error {
+	if c.Host.ACLFile == nil {
+		return errNoACLFile
+	}
+	var text []byte
+	for _, u := range c.Users.all() {
+		text = append(append(text, c.describe(u)...), '\n')
+	}
+	if err := c.Host.ACLFile.Write(text); err != nil {
+		c.TellOperator(UsersNotSaved, "error", err.Error())
+		return errACLSave
+	}
+	c.OK()
+	return nil
+}
+
+func aclLog(c *Context) error {
+	count := int64(10)
+	if len(c.Args) > 3 {
+		return c.subcommandError()
+	}
+	if len(c.Args) == 3 {
+		if Is(cString(c.Args[2]), "RESET") {
+			c.ACLLog.reset()
+			c.OK()
+			return nil
+		}
+		var err error
+		if count, err = c.IntArg(2); err != nil {
+			return err
+		}
+	}
+	list := c.ACLLog.last(int(min(max(count, 0), int64(maxListed))))
+	c.Array(len(list))
+	for _, e := range list {
+		e.write(c)
+	}
+	return nil
+}
+
+// maxListed is more than any list has.
+const maxListed = 1 << 30
+
+func (e *aclEntry) write(c *Context) {
+	c.Map(7)
+	c.BulkString("count")
+	c.Int(e.count)
+	c.BulkString("reason")
+	c.BulkString(denialNames[e.lack])
+	c.BulkString("context")
+	c.BulkString(e.context)
+	c.BulkString("object")
+	c.BulkString(e.object)
+	c.BulkString("username")
+	c.BulkString(e.user)
+	c.BulkString("age-seconds")
+	c.Double(float64(c.Now-e.time) / 1000)
+	c.BulkString("client-info")
+	c.BulkString(e.client)
+}

@@ -46,35 +46,3 @@ func (p *Pause) prolong(kind PauseKind, end, now int64) {
 	}
 	p.Kind, p.End = max(p.Kind, kind), max(p.End, end)
 }
-
-// clientPause takes, as Redis does, a timeout whose end is past all time for
-// one that has passed.
-func clientPause(c *Context) error {
-	kind := PauseAll
-	switch {
-	case len(c.Args) > 4:
-		return c.subcommandError()
-	case len(c.Args) == 3, Is(c.Args[3], "ALL"):
-	case Is(c.Args[3], "WRITE"):
-		kind = PauseWrites
-	default:
-		return Errorf("ERR CLIENT PAUSE mode must be WRITE or ALL")
-	}
-	timeout, err := c.millisArg(2)
-	if err != nil {
-		return err
-	}
-	end := int64(0)
-	if timeout > 0 {
-		end = c.Now + timeout // may wrap around
-	}
-	c.Pause.prolong(kind, end, c.Now)
-	c.OK()
-	return nil
-}
-
-func clientUnpause(c *Context) error {
-	c.Pause = Pause{}
-	c.OK()
-	return nil
-}

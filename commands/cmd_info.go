@@ -22,9 +22,6 @@ var infoRows = []Command{
 	},
 }
 
-// RedisVersion is the version of redis-server whose behaviour is followed and verified.
-const RedisVersion = "7.0.15"
-
 // infoSections are in the order in which INFO gives them, and so are their
 // fields. One that could only be made up is left out; docs/COMPATIBILITY.md
 // lists those, with the reasons.

@@ -7,14 +7,6 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 )
 
-var monitorRow = Command{
-	Name: "monitor", Syntax: "",
-	Summary: "Shows this connection each call that the server runs from now on.",
-	Since:   "1.0.0", Group: "server", Complexity: "O(1)",
-	Arity: 1, Flags: Admin | NoScript | Loading | Stale | OfConnection,
-	Run: monitor,
-}
-
 const errMonitorKeyspace = resp.Error("ERR Replica can't interact with the keyspace")
 
 // Monitors are the clients that are shown all calls. The zero value is ready.
@@ -42,20 +34,6 @@ func (l *Client) MonitorRefusal(m *Command) error {
 	if l.Monitors() && m.Flags&(ReadOnly|Write|MayReplicate) != 0 {
 		return errMonitorKeyspace
 	}
-	return nil
-}
-
-// monitor answers a client that is a monitor already with nothing at all, as
-// Redis does.
-func monitor(c *Context) error {
-	switch {
-	case c.Final:
-		return Errorf("ERR MONITOR isn't allowed for DENY BLOCKING client")
-	case c.Client.Monitors():
-		return nil
-	}
-	c.Client.monitor = c.Monitors.list.PushBack(c.Client)
-	c.OK()
 	return nil
 }
 
@@ -105,33 +83,4 @@ func (c *Context) source() string {
 // onSocket reports whether a client has come by the unix socket.
 func (s *State) onSocket(l *Client) bool {
 	return s.Host.Socket != "" && l.LocalAddr == s.Host.Socket+":0"
-}
-
-// AppendQuoted appends a word as Redis shows it to people: in quotes, and all
-// that is not printable ASCII escaped.
-func AppendQuoted(line, word []byte) []byte {
-	line = append(line, '"')
-	for _, b := range word {
-		switch b {
-		case '\\', '"':
-			line = append(line, '\\', b)
-		case '\n':
-			line = append(line, `\n`...)
-		case '\r':
-			line = append(line, `\r`...)
-		case '\t':
-			line = append(line, `\t`...)
-		case '\a':
-			line = append(line, `\a`...)
-		case '\b':
-			line = append(line, `\b`...)
-		default:
-			if ' ' <= b && b <= '~' {
-				line = append(line, b)
-			} else {
-				line = fmt.Appendf(line, `\x%02x`, b)
-			}
-		}
-	}
-	return append(line, '"')
 }

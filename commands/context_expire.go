@@ -143,13 +143,16 @@ func (c *Context) expireRest(key []byte) {
 	c.Notify(EventHash, "hexpired", key)
 }
 
-// own is use for who is going to change the value.
-func (c *Context) own(key []byte) datastructs.Value {
-	v := c.use(key)
-	if c.backlog && v != nil {
-		if h := c.DB.Hiding(key, c.Now); h != nil {
-			return h
-		}
+// expireAt makes a key expire, or deletes it at once if that time is not in the
+// future, and tells the event and the effect.
+func (c *Context) expireAt(key []byte, at int64) {
+	if at <= c.Now {
+		c.Delete(key)
+		c.Notify(EventGeneric, "del", key)
+		c.LogAs("DEL", key)
+		return
 	}
-	return v
+	c.SetDeadline(key, at)
+	c.Notify(EventGeneric, "expire", key)
+	c.LogAs("PEXPIREAT", key, at)
 }

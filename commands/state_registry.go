@@ -348,3 +348,21 @@ func (e *endings) bytes() (size int) {
 	}
 	return size
 }
+
+// EndSome goes on with ending what clients had of subscriptions and of watched and
+// tracked keys, of which a client may have so many that others would have to wait for
+// all. To all who ask they are gone already, but for the numbers of tracked keys, as
+// in Redis. It reports whether nothing is left.
+func (s *State) EndSome() (done bool) {
+	left := endAtOnce
+	for _, e := range []*endings{&s.unwatching, &s.Channels.ending, &s.Tracking.ending} {
+		left = e.takeOut(left)
+	}
+	s.dropUnwatched()
+	return !s.Ending()
+}
+
+// Ending reports whether there is something for EndSome to do. It needs no lock.
+func (s *State) Ending() bool {
+	return s.unwatching.any() || s.Channels.ending.any() || s.Tracking.ending.any()
+}

@@ -21,42 +21,6 @@ type ACLFile struct {
 	Write func(text []byte) error // all of it or nothing
 }
 
-// aclLoad closes the connections of all users but the default one, even if they
-// are in the file again: as in Redis 7.0.
-func aclLoad(c *Context) error {
-	if c.Host.ACLFile == nil {
-		return errNoACLFile
-	}
-	before := c.Users.all()
-	if err := c.LoadUsers(); err != nil {
-		return Errorf("ERR %s", err)
-	}
-	for _, u := range before {
-		if u != c.Users.standard {
-			c.closeClients(u)
-		}
-	}
-	c.OK()
-	c.muteIfKilled()
-	return nil
-}
-
-func aclSave(c *Context) error {
-	if c.Host.ACLFile == nil {
-		return errNoACLFile
-	}
-	var text []byte
-	for _, u := range c.Users.all() {
-		text = append(append(text, c.describe(u)...), '\n')
-	}
-	if err := c.Host.ACLFile.Write(text); err != nil {
-		c.TellOperator(UsersNotSaved, "error", err.Error())
-		return errACLSave
-	}
-	c.OK()
-	return nil
-}
-
 // LoadUsers puts the users of the file in the place of all others. After an
 // error nothing has changed.
 func (s *State) LoadUsers() error {

@@ -22,28 +22,6 @@ const errNoDebug = resp.Error("ERR DEBUG command not allowed. If the enable-debu
 	"you can run it from a local connection, otherwise you need to set this option in the configuration file, " +
 	"and then restart the server.")
 
-// A DebugAccess says who may send DEBUG, in the words of enable-debug-command.
-type DebugAccess string
-
-// Who may send DEBUG. The zero value is DebugNo.
-const (
-	DebugNo    DebugAccess = "no"
-	DebugLocal DebugAccess = "local" // who does not come over a network
-	DebugYes   DebugAccess = "yes"
-)
-
-// DebugAccesses lists them.
-var DebugAccesses = []DebugAccess{DebugNo, DebugLocal, DebugYes}
-
-// ProtectedRefusal is why a call may not run that the operator has to allow, or
-// nil. local: the client is on this machine.
-func (s *State) ProtectedRefusal(m *Command, local bool) error {
-	if !m.Has(Protected) || s.Host.Debug == DebugYes || s.Host.Debug == DebugLocal && local {
-		return nil
-	}
-	return errNoDebug
-}
-
 var debugHelp = []string{
 	"DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
 	"OBJECT key",

@@ -331,15 +331,6 @@ func clientKill(c *Context) error {
 	return nil
 }
 
-// muteIfKilled sees to it that a caller who has closed its own connection is sent
-// nothing after the reply so far, within EXEC too.
-func (c *Context) muteIfKilled() {
-	if c.Clients.Get(c.Client.ID) != c.Client {
-		c.Client.replies.ended = true
-		c.Mute(true)
-	}
-}
-
 // parseVictims reads pairs of option and value. Of an option that is given
 // twice the later holds.
 func parseVictims(c *Context, words [][]byte) (v victims, err error) {
@@ -388,20 +379,6 @@ func (v *victims) include(l *Client) bool {
 		(v.user == nil || l.User == v.user) &&
 		(v.addr == nil || l.Addr == string(v.addr)) &&
 		(v.local == nil || l.LocalAddr == string(v.local))
-}
-
-// kill closes a connection. It is gone at once for all who look or publish; the
-// caller's own is still sent this reply.
-func kill(c *Context, l *Client) {
-	c.Clients.Remove(l)
-	c.Channels.UnsubscribeAll(l)
-	c.Monitors.Remove(l)
-	c.Tracking.Leave(l)
-	if l == c.Client {
-		l.peer().Finish()
-	} else {
-		l.peer().Kill()
-	}
 }
 
 // appendClient appends the client's line of CLIENT LIST. What Redis has and
@@ -459,13 +436,4 @@ func clientFlags(c *Context, l *Client) string {
 		return "N"
 	}
 	return string(flags)
-}
-
-// SizeOf sums up the bytes of words.
-func SizeOf(words [][]byte) int {
-	size := 0
-	for _, w := range words {
-		size += len(w)
-	}
-	return size
 }

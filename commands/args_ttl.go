@@ -37,17 +37,3 @@ func (c *Context) deadline(f *timeForm, n int64) (at int64, err error) {
 	}
 	return at + c.Now, nil
 }
-
-// expireAt makes a key expire, or deletes it at once if that time is not in the
-// future, and tells the event and the effect.
-func (c *Context) expireAt(key []byte, at int64) {
-	if at <= c.Now {
-		c.Delete(key)
-		c.Notify(EventGeneric, "del", key)
-		c.LogAs("DEL", key)
-		return
-	}
-	c.SetDeadline(key, at)
-	c.Notify(EventGeneric, "expire", key)
-	c.LogAs("PEXPIREAT", key, at)
-}

@@ -7,7 +7,7 @@ import (
 	"github.com/parley-chat/parley/datastructs"
 )
 
-// setRows are the commands on sets, those of setalgebra.go included.
+// setRows are the commands on sets, those of cmd_sets_algebra.go included.
 var setRows = []Command{
 	{
 		Name: "sadd", Syntax: "key member [member ...]",

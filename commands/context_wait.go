@@ -3,8 +3,6 @@ package commands
 import (
 	"context"
 	"errors"
-	"math"
-	"time"
 
 	"github.com/parley-chat/parley/commands/resp"
 )
@@ -30,19 +28,6 @@ type Errand func(context.Context) (reply func(*resp.Writer), err error)
 
 // errWaits makes the engine park the call. It reaches no client.
 var errWaits = errors.New("commands: the call waits")
-
-// errUnblocked is the reply to a call that CLIENT UNBLOCK ERROR has ended.
-const errUnblocked = resp.Error("UNBLOCKED client unblocked via CLIENT UNBLOCK")
-
-var waitRow = Command{
-	Name: "wait", Syntax: "numreplicas timeout",
-	Summary: "Waits until so many replicas have what this connection has written, and counts them.",
-	Since:   "3.0.0", Group: "generic", Complexity: "O(1)",
-	Arity: 3, Flags: NoScript,
-	ACL:  CatConnection,
-	Tips: []string{"request_policy:all_shards", "response_policy:agg_min"},
-	Run:  waitForReplicas,
-}
 
 // Wait ends a call that has found nothing to do: it is to be made again, with
 // Woken set, when one of the keys comes into being. When the time in ms is up
@@ -96,58 +81,11 @@ func (c *Context) Conclude(m *Command, reply func(*resp.Writer), err error) {
 	c.Stats.Of(m).Failed.Add(1)
 }
 
-// waitForReplicas knows that there are none: who asks for one waits in vain, or
-// for so many that an int of C is not positive: Redis then finds enough.
-func waitForReplicas(c *Context) error {
-	replicas, err := c.IntArg(1)
-	if err != nil {
-		return err
-	}
-	timeout, err := c.millisArg(2)
-	if err != nil {
-		return err
-	}
-	none := func(w *resp.Writer) { w.Int(0) }
-	if replicas <= 0 || int32(replicas) <= 0 {
-		none(c.Writer)
-		return nil
-	}
-	if timeout > math.MaxInt64/int64(time.Millisecond) {
-		timeout = 0 // longer than a time.Duration, some 292 years
-	}
-	return c.wait(&Wait{Timeout: timeout, Over: none})
-}
-
-// millisArg reads argument i as a timeout in ms.
-func (c *Context) millisArg(i int) (int64, error) {
-	ms, ok := ParseInt(c.Args[i])
-	switch {
-	case !ok:
-		return 0, errTimeoutInteger
-	case ms < 0:
-		return 0, ErrTimeoutSign
-	}
-	return ms, nil
-}
-
-// clientUnblock ends another client's call that waits, as its timeout would or
-// with an error. A call that a pause holds back does not wait in this sense.
-func clientUnblock(c *Context) error {
-	var failure error
-	switch {
-	case len(c.Args) > 4:
-		return c.subcommandError()
-	case len(c.Args) == 3, Is(c.Args[3], "TIMEOUT"):
-	case Is(c.Args[3], "ERROR"):
-		failure = errUnblocked
-	default:
-		return Errorf("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
-	}
-	id, err := c.IntArg(2)
-	if err != nil {
-		return err
-	}
-	l := c.Clients.Get(id)
-	c.Flag(l != nil && c.Unblock != nil && c.Unblock(l, failure))
-	return nil
+// A WaitingCall is one that waits: for keys or a time, as it asks for, or because
+// it is held back (by a pause, or because passwords are being guessed).
+type WaitingCall struct {
+	Client  *Client
+	Command *Command
+	Args    [][]byte // not to be kept or changed
+	Held    bool
 }
