@@ -8,10 +8,10 @@ import (
 )
 
 // Open reports whether clients are let in as this user without a word.
-func (u *User) Open() bool { return u == nil || u.on && u.nopass }
+func (u *User) Passwordless() bool { return u == nil || u.on && u.nopass }
 
-// AnyPassword reports whether the user needs none.
-func (u *User) AnyPassword() bool { return u == nil || u.nopass }
+// NoPass reports whether the user needs none.
+func (u *User) NoPass() bool { return u == nil || u.nopass }
 
 // accepts reports whether a password proves that a client is the user. To find
 // that there is no such user, or that it is off, takes as long.
@@ -28,19 +28,21 @@ func (u *User) accepts(password []byte) bool {
 }
 
 // Admit makes a client that has connected, or begins again, the default user.
-func (s *State) Admit(l *Client) {
+func (s *State) SetDefaultUser(l *Client) {
 	l.User = s.Users.standard
-	l.Authed = l.User.Open()
+	l.Authed = l.User.Passwordless()
 }
 
 // MustAuthenticate reports whether a client is to do nothing before it has told
 // who it is. That a default user with a password has come to need none lets in
 // those who wait, too.
-func (s *State) MustAuthenticate(l *Client) bool { return !l.Authed && !s.Users.standard.Open() }
+func (s *State) MustAuthenticate(l *Client) bool {
+	return !l.Authed && !s.Users.standard.Passwordless()
+}
 
-// UsePassword makes what the parameter requirepass says the default user's only
+// ApplyRequirePass makes what the parameter requirepass says the default user's only
 // password; "" is none: any will do.
-func (s *State) UsePassword() {
+func (s *State) ApplyRequirePass() {
 	u := s.Users.standard
 	u.passwords, u.nopass = nil, s.Config.Password == ""
 	if !u.nopass {
@@ -52,8 +54,8 @@ func (s *State) UsePassword() {
 // Authenticate makes the client a user if the password is one of that user's.
 // Otherwise the client stays who it is. AUTH and HELLO come by here.
 func (c *Context) Authenticate(name, password []byte) error {
-	if c.MayGuess != nil && !c.MayGuess(c.Client, name, password) {
-		return errGuesses
+	if c.AllowAuth != nil && !c.AllowAuth(c.Client, name, password) {
+		return errAuthLimit
 	}
 	u := c.Users.find(name)
 	if !u.accepts(password) {
@@ -67,16 +69,16 @@ func (c *Context) Authenticate(name, password []byte) error {
 // to tell the client.
 func (c *Context) wrongPassword(name, password []byte) error {
 	c.Client.Failures++
-	if c.Guessed != nil {
-		c.Guessed(c.Client, name, password)
+	if c.AuthFailed != nil {
+		c.AuthFailed(c.Client, name, password)
 	}
-	c.TellOperator(AuthFailed, "user", name)
+	c.LogEvent(AuthFailed, "user", name)
 	c.logDenial(deniedAuth, string(c.Args[0]), string(name))
 	return ErrWrongPass
 }
 
 // errGuesses is for calls that cannot wait for their turn, as within EXEC.
-const errGuesses = resp.Error("ERR too many wrong passwords from this address, try again later")
+const errAuthLimit = resp.Error("ERR too many wrong passwords from this address, try again later")
 
 const errNoPassword = resp.Error("ERR AUTH <password> called without any password configured for the default user. " +
 	"Are you sure your configuration is correct?")

@@ -48,7 +48,7 @@ func (w ChannelWords) In(args [][]byte) [][]byte {
 }
 
 // A question is a call that the selectors of a user are asked about.
-type question struct {
+type aclCheck struct {
 	command *Command
 	args    [][]byte
 	uses    []KeyUse // once known
@@ -57,7 +57,7 @@ type question struct {
 
 // keys finds the keys of the call. One that does not have as many as it says is
 // refused by its handler, but first, as in Redis, for keys that it seems to have.
-func (q *question) keys() []KeyUse {
+func (q *aclCheck) keys() []KeyUse {
 	if !q.known {
 		var ok bool
 		if q.uses, ok = q.command.Keys.In(q.args); !ok {
@@ -69,11 +69,11 @@ func (q *question) keys() []KeyUse {
 }
 
 // judge tells what a user lacks for a call, and which word of it that is about.
-func (r *rules) judge(m *Command, args [][]byte) (lack denial, at int) {
-	q := question{command: m, args: args}
+func (r *rules) check(m *Command, args [][]byte) (lack denial, at int) {
+	q := aclCheck{command: m, args: args}
 	lack = deniedCommand
 	for _, s := range r.selectors {
-		l, i := s.judge(&q)
+		l, i := s.check(&q)
 		if l == allowed {
 			return allowed, 0
 		}
@@ -85,20 +85,20 @@ func (r *rules) judge(m *Command, args [][]byte) (lack denial, at int) {
 }
 
 // judge is that of one selector.
-func (s *selector) judge(q *question) (lack denial, at int) {
-	if !s.letsRun(q.command, q.args) {
+func (s *selector) check(q *aclCheck) (lack denial, at int) {
+	if !s.allowsCall(q.command, q.args) {
 		return deniedCommand, 0
 	}
 	if !s.anyKey {
 		for _, use := range q.keys() {
-			if !s.letsTo(use.Key, use.Flags.access()) {
+			if !s.allowsKey(use.Key, use.Flags.access()) {
 				return deniedKey, use.At
 			}
 		}
 	}
 	from, to := q.command.Channels.in(q.args)
 	for i := from; i < to; i++ {
-		if !s.letsHear(q.args[i], q.command.Channels.Patterns) {
+		if !s.allowsChannel(q.args[i], q.command.Channels.Patterns) {
 			return deniedChannel, i
 		}
 	}
@@ -107,8 +107,8 @@ func (s *selector) judge(q *question) (lack denial, at int) {
 
 // letsRun reports whether a command may be run, with these words at least. A test's
 // own may, or a test of what users may not could not be cleared away.
-func (s *selector) letsRun(m *Command, args [][]byte) bool {
-	if m.Flags&(NoAuth|Aside) != 0 || s.allows(m.id) {
+func (s *selector) allowsCall(m *Command, args [][]byte) bool {
+	if m.Flags&(NoAuth|Hidden) != 0 || s.allows(m.id) {
 		return true
 	}
 	words := s.firstWords[m.id]
@@ -121,10 +121,10 @@ func (s *selector) letsRun(m *Command, args [][]byte) bool {
 // ACL log. For a user who may do everything it costs one look.
 func (c *Context) denial(m *Command, args [][]byte) denial {
 	u := c.Client.User
-	if u == nil || u.unbound {
+	if u == nil || u.unrestricted {
 		return allowed
 	}
-	lack, at := u.judge(m, args)
+	lack, at := u.check(m, args)
 	switch lack {
 	case allowed:
 	case deniedCommand:
@@ -136,7 +136,7 @@ func (c *Context) denial(m *Command, args [][]byte) denial {
 }
 
 // Denied is why the client's user may not make a call, or nil.
-func (c *Context) Denied(m *Command, args [][]byte) error {
+func (c *Context) ACLError(m *Command, args [][]byte) error {
 	switch c.denial(m, args) {
 	case allowed:
 		return nil
@@ -148,8 +148,8 @@ func (c *Context) Denied(m *Command, args [][]byte) error {
 	return Errorf("NOPERM this user has no permissions to run the '%s' command", m.FullName())
 }
 
-// deniedByNow is Denied for a call that was let in when it was queued.
-func (c *Context) deniedByNow(m *Command, args [][]byte) error {
+// aclErrorInExec is Denied for a call that was let in when it was queued.
+func (c *Context) aclErrorInExec(m *Command, args [][]byte) error {
 	var why string
 	switch c.denial(m, args) {
 	case allowed:
@@ -168,12 +168,12 @@ func (c *Context) deniedByNow(m *Command, args [][]byte) error {
 // mayReadAll reports whether the client's user may make the call under way and
 // read every key with it.
 func (c *Context) mayReadAll() bool {
-	if c.Client == nil || c.Client.User == nil || c.Client.User.unbound {
+	if c.Client == nil || c.Client.User == nil || c.Client.User.unrestricted {
 		return true
 	}
-	q := question{command: c.Command, args: c.Args}
+	q := aclCheck{command: c.Command, args: c.Args}
 	return slices.ContainsFunc(c.Client.User.selectors, func(s *selector) bool {
-		lack, _ := s.judge(&q)
-		return lack == allowed && s.letsToAll(reading)
+		lack, _ := s.check(&q)
+		return lack == allowed && s.allowsAllKeys(reading)
 	})
 }

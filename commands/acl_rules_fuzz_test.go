@@ -45,7 +45,7 @@ func FuzzACLRules(f *testing.F) {
 		v := &User{Name: "u"}
 		v.set(again)
 		require.Equal(t, line, s.describe(v))
-		require.Equal(t, u.unbound, v.unbound)
+		require.Equal(t, u.unrestricted, v.unrestricted)
 		require.False(t, strings.Contains(line, "\n"))
 	})
 }

@@ -70,7 +70,7 @@ func (s *selector) clone() *selector {
 }
 
 // unbound reports whether the selector lets in everything.
-func (s *selector) unbound() bool {
+func (s *selector) isUnrestricted() bool {
 	return s.anyKey && s.anyChannel && s.future && !slices.ContainsFunc(s.commands, func(w uint64) bool { return ^w != 0 })
 }
 
@@ -149,7 +149,7 @@ func (s *selector) addChannels(pattern string) {
 }
 
 // letsTo reports whether a key may be used so.
-func (s *selector) letsTo(key []byte, use access) bool {
+func (s *selector) allowsKey(key []byte, use access) bool {
 	return s.anyKey || slices.ContainsFunc(s.keys, func(r keyRight) bool {
 		return r.access&use == use && datastructs.Match([]byte(r.pattern), key, false)
 	})
@@ -157,7 +157,7 @@ func (s *selector) letsTo(key []byte, use access) bool {
 
 // letsToAll reports whether all keys may be used so, as far as one can tell
 // without thinking about patterns.
-func (s *selector) letsToAll(use access) bool {
+func (s *selector) allowsAllKeys(use access) bool {
 	return s.anyKey || slices.ContainsFunc(s.keys, func(r keyRight) bool {
 		return r.access&use == use && r.pattern == "*"
 	})
@@ -165,7 +165,7 @@ func (s *selector) letsToAll(use access) bool {
 
 // letsHear reports whether a channel is among those allowed. A pattern of
 // channels is only where it is allowed as it stands.
-func (s *selector) letsHear(name []byte, pattern bool) bool {
+func (s *selector) allowsChannel(name []byte, pattern bool) bool {
 	if s.anyChannel {
 		return true
 	}

@@ -28,7 +28,7 @@ func newSubjects(t *Table) (s subjects) {
 		})
 	})
 	next := t.size
-	eachForeign(func(name string, categories Category) {
+	eachUnsupported(func(name string, categories Category) {
 		if s.byName[name] == nil { // no row yet
 			s.add(&subject{id: next, name: name, categories: categories, counts: true})
 			next++

@@ -6,7 +6,7 @@ import "strings"
 // categories. Nobody can call them, but rules may be about them: so a file of
 // users says the same here and in a Redis, and loses nothing on the way from one
 // to the other.
-var foreign = []struct{ categories, names string }{
+var unsupported = []struct{ categories, names string }{
 	{"admin fast dangerous", "lastsave"},
 	{"admin slow dangerous", "bgrewriteaof bgsave failover module|list module|load module|loadex module|unload " +
 		"psync replconf replicaof save slaveof sync"},
@@ -39,11 +39,11 @@ var foreign = []struct{ categories, names string }{
 	{"write stream slow blocking", "xreadgroup"},
 }
 
-// eachForeign calls f with all of them, those that stand below another behind
+// eachUnsupported calls f with all of them, those that stand below another behind
 // that one.
-func eachForeign(f func(name string, categories Category)) {
+func eachUnsupported(f func(name string, categories Category)) {
 	for _, nested := range []bool{false, true} {
-		for _, group := range foreign {
+		for _, group := range unsupported {
 			var categories Category
 			for _, c := range strings.Fields(group.categories) {
 				categories |= CategoryNamed([]byte(c))

@@ -23,7 +23,7 @@ func TestForeignCommandsAreThoseOfRedis(t *testing.T) {
 		}
 	}
 	got := make(map[string]Category)
-	eachForeign(func(name string, categories Category) {
+	eachUnsupported(func(name string, categories Category) {
 		require.Zero(t, got[name], "%s is there twice", name)
 		require.Nil(t, table.Named([]byte(name)), "%s has a row now: take it out of foreign", name)
 		got[name] = categories

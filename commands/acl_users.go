@@ -30,12 +30,12 @@ type User struct {
 // rules are what ACL SETUSER says of a user. They are changed in a copy, which
 // then replaces them.
 type rules struct {
-	on        bool
-	nopass    bool // any password will do
-	payloads  payloadRule
-	passwords []digest // each of them will do
-	selectors []*selector
-	unbound   bool // no call of such a user need be looked at
+	on           bool
+	nopass       bool // any password will do
+	payloads     payloadRule
+	passwords    []digest // each of them will do
+	selectors    []*selector
+	unrestricted bool // no call of such a user need be looked at
 }
 
 // A digest is all that is known of a password.
@@ -55,7 +55,7 @@ const (
 // default one, which needs no password and may do everything.
 func NewUsers() Users {
 	u := &User{Name: defaultUser, rules: rules{on: true, nopass: true, selectors: []*selector{unrestricted()}}}
-	u.settle()
+	u.updateUnrestricted()
 	u.counted = u.bytes()
 	return Users{byName: map[string]*User{defaultUser: u}, standard: u}
 }
@@ -105,10 +105,12 @@ func (u *User) String() string {
 // set puts rules in force, for those who are this user already, too.
 func (u *User) set(r rules) {
 	u.rules = r
-	u.settle()
+	u.updateUnrestricted()
 }
 
-func (r *rules) settle() { r.unbound = slices.ContainsFunc(r.selectors, (*selector).unbound) }
+func (r *rules) updateUnrestricted() {
+	r.unrestricted = slices.ContainsFunc(r.selectors, (*selector).isUnrestricted)
+}
 
 func (r *rules) clone() rules {
 	copied := *r

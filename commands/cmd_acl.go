@@ -224,7 +224,7 @@ func (r *rules) loses(next *selector) bool {
 			return true
 		}
 		for _, p := range s.channels {
-			if !next.letsHear([]byte(p), true) {
+			if !next.allowsChannel([]byte(p), true) {
 				return true
 			}
 		}
@@ -236,7 +236,7 @@ func (r *rules) loses(next *selector) bool {
 func (s *selector) letsKeep(l *Client) bool {
 	for kind, names := range l.subscriptions {
 		for name := range names.names() {
-			if !s.letsHear([]byte(name), SubscriptionKind(kind) == ToPattern) {
+			if !s.allowsChannel([]byte(name), SubscriptionKind(kind) == ToPattern) {
 				return false
 			}
 		}
@@ -315,7 +315,7 @@ func aclDryRun(c *Context) error {
 	case !m.Accepts(len(args)):
 		return ArityError(m)
 	}
-	switch lack, at := u.judge(m, args); lack {
+	switch lack, at := u.check(m, args); lack {
 	case allowed:
 		c.OK()
 	case deniedKey:
@@ -386,7 +386,7 @@ func aclSave(c *Context) error {
 		text = append(append(text, c.describe(u)...), '\n')
 	}
 	if err := c.Host.ACLFile.Write(text); err != nil {
-		c.TellOperator(UsersNotSaved, "error", err.Error())
+		c.LogEvent(UsersNotSaved, "error", err.Error())
 		return errACLSave
 	}
 	c.OK()

@@ -35,7 +35,7 @@ func clientTrackingOnOff(c *Context) error {
 	}
 	switch {
 	case Is(c.Args[2], "OFF"):
-		c.Tracking.off(c.Client)
+		c.Tracking.disable(c.Client)
 		c.OK()
 		return nil
 	case !Is(c.Args[2], "ON"):
@@ -44,7 +44,7 @@ func clientTrackingOnOff(c *Context) error {
 	if err := checkTracking(c.Client.tracked(), want, prefixes); err != nil {
 		return err
 	}
-	c.Tracking.on(c.Client, want, prefixes)
+	c.Tracking.enable(c.Client, want, prefixes)
 	c.OK()
 	return nil
 }
@@ -112,7 +112,7 @@ func checkTracking(now, want clientTracking, prefixes [][]byte) error {
 func checkPrefixes(now *clientTracking, prefixes [][]byte) error {
 	first := firstOverlap(prefixes)
 	for _, p := range prefixes[:min(first+1, len(prefixes))] {
-		if other, found := now.meets(string(p)); found {
+		if other, found := now.overlapping(string(p)); found {
 			return overlapError(string(p), "an existing", other)
 		}
 	}

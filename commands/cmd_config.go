@@ -100,12 +100,12 @@ func configSet(c *Context) error {
 		}
 	}
 	for i, p := range chosen {
-		c.TellOperator(ConfigSet, "parameter", p.name, "value", shown(p, pairs[2*i+1]))
+		c.LogEvent(ConfigSet, "parameter", p.name, "value", shown(p, pairs[2*i+1]))
 	}
 	before := c.Config.Password
 	c.Config.apply(draft)
 	if draft.Password != before {
-		c.UsePassword()
+		c.ApplyRequirePass()
 	}
 	c.Configured()
 	c.OK()
@@ -147,7 +147,7 @@ func configSetError(name string, err error) error {
 
 func configResetStat(c *Context) error {
 	c.Stats.Reset(c.Table)
-	c.Evicting.resetTimes()
+	c.Eviction.resetTimes()
 	c.OK()
 	return nil
 }

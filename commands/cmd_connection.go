@@ -16,7 +16,7 @@ var connectionRows = []Command{
 		Name: "auth", Syntax: "[username] password",
 		Summary: "Proves who the client is.",
 		Since:   "1.0.0", Group: "connection", Complexity: "O(N), N being the passwords of the user",
-		Arity: -2, Flags: NoScript | Loading | Stale | Fast | NoAuth | AllowBusy | OfConnection | GivesPassword,
+		Arity: -2, Flags: NoScript | Loading | Stale | Fast | NoAuth | AllowBusy | NeedsConnection | Authenticates,
 		Secrets: allFrom(1),
 		Run:     auth,
 	},
@@ -32,7 +32,7 @@ var connectionRows = []Command{
 		Name: "hello", Syntax: "[protover [AUTH username password] [SETNAME clientname]]",
 		Summary: "Introduces the client, chooses the protocol and tells about the server.",
 		Since:   "6.0.0", Group: "connection", Complexity: "O(1)",
-		Arity: -1, Flags: NoScript | Loading | Stale | Fast | NoAuth | AllowBusy | OfConnection | GivesPassword,
+		Arity: -1, Flags: NoScript | Loading | Stale | Fast | NoAuth | AllowBusy | NeedsConnection | Authenticates,
 		Secrets: helloSecrets,
 		Run:     hello,
 	},
@@ -48,21 +48,21 @@ var connectionRows = []Command{
 		Name: "quit", Syntax: "",
 		Summary: "Closes the connection once all replies are sent.",
 		Since:   "1.0.0", Group: "connection", Complexity: "O(1)",
-		Arity: -1, Flags: NoScript | Loading | Stale | Fast | NoAuth | AllowBusy | Immediate | LeavesMulti | Subscribed | OfConnection,
+		Arity: -1, Flags: NoScript | Loading | Stale | Fast | NoAuth | AllowBusy | Immediate | LeavesMulti | Subscribed | NeedsConnection,
 		Run: quit,
 	},
 	{
 		Name: "reset", Syntax: "",
 		Summary: "Makes the connection as good as new.",
 		Since:   "6.2.0", Group: "connection", Complexity: "O(1)",
-		Arity: 1, Flags: NoScript | Loading | Stale | Fast | NoAuth | AllowBusy | Immediate | LeavesMulti | Subscribed | OfConnection,
+		Arity: 1, Flags: NoScript | Loading | Stale | Fast | NoAuth | AllowBusy | Immediate | LeavesMulti | Subscribed | NeedsConnection,
 		Run: reset,
 	},
 	{
 		Name: "select", Syntax: "index",
 		Summary: "Chooses the database that further calls work on.",
 		Since:   "1.0.0", Group: "connection", Complexity: "O(1)",
-		Arity: 2, Flags: Loading | Stale | Fast | OfConnection,
+		Arity: 2, Flags: Loading | Stale | Fast | NeedsConnection,
 		Run: selectDatabase,
 	},
 }
@@ -131,12 +131,12 @@ func reset(c *Context) error {
 	c.EndMulti(l)
 	c.Channels.UnsubscribeAll(l)
 	c.Monitors.Remove(l)
-	c.Tracking.off(l)
+	c.Tracking.disable(l)
 	l.Name = ""
 	l.NoTouch = false
 	l.replies.off, l.replies.skipNext = false, false
 	c.Mute(l.Muted())
-	c.Admit(l)
+	c.SetDefaultUser(l)
 	choose(c, 0)
 	speak(c, 2)
 	c.Status("RESET")
@@ -151,7 +151,7 @@ func auth(c *Context) error {
 	case len(c.Args) == 3:
 		user, password = c.Args[1], c.Args[2]
 	default:
-		if c.Users.standard.AnyPassword() {
+		if c.Users.standard.NoPass() {
 			return errNoPassword
 		}
 	}

@@ -95,7 +95,7 @@ func debugSleep(c *Context) error {
 	if end := c.Now + ms; c.Pause.End <= end {
 		c.Pause.prolong(PauseAll, end, c.Now)
 	}
-	return c.wait(&Wait{Timeout: ms, Over: (*resp.Writer).OK})
+	return c.wait(&Wait{Timeout: ms, OnTimeout: (*resp.Writer).OK})
 }
 
 // maxSleep is in seconds. Redis sleeps for no time at all where C has no number

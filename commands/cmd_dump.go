@@ -104,7 +104,7 @@ func restore(c *Context) error {
 	}
 	c.Notify(EventGeneric, "restore", key)
 	if mortal && !o.absolute {
-		c.LogAs(restoreAt(c.Args, at)...)
+		c.EmitAs(restoreAt(c.Args, at)...)
 	}
 	c.OK()
 	return nil
@@ -114,7 +114,7 @@ func restore(c *Context) error {
 func restorePast(c *Context, key []byte) error {
 	if c.Delete(key) {
 		c.Notify(EventGeneric, "del", key)
-		c.LogAs("DEL", key)
+		c.EmitAs("DEL", key)
 	}
 	c.OK()
 	return nil

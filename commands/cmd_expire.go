@@ -99,22 +99,22 @@ func persist(c *Context) error {
 }
 
 func ttl(c *Context) error {
-	return tellDeadline(c, func(at int64) int64 { return toSeconds(at - c.Now) })
+	return replyDeadline(c, func(at int64) int64 { return toSeconds(at - c.Now) })
 }
 
 func pttl(c *Context) error {
-	return tellDeadline(c, func(at int64) int64 { return at - c.Now })
+	return replyDeadline(c, func(at int64) int64 { return at - c.Now })
 }
 
-func expiretime(c *Context) error { return tellDeadline(c, toSeconds) }
+func expiretime(c *Context) error { return replyDeadline(c, toSeconds) }
 
 func pexpiretime(c *Context) error {
-	return tellDeadline(c, func(at int64) int64 { return at })
+	return replyDeadline(c, func(at int64) int64 { return at })
 }
 
-// tellDeadline replies with the deadline of a key as form puts it: -2 if there
+// replyDeadline replies with the deadline of a key as form puts it: -2 if there
 // is no key, -1 if it has no deadline.
-func tellDeadline(c *Context, form func(at int64) int64) error {
+func replyDeadline(c *Context, form func(at int64) int64) error {
 	key := c.Args[1]
 	if c.Peek(key) == nil {
 		c.Int(-2)

@@ -275,7 +275,7 @@ func hincrbyfloat(c *Context) error {
 	c.Store(c.Args[1], h)
 	c.Bulk(sum)
 	c.Notify(EventHash, "hincrbyfloat", c.Args[1])
-	c.LogAs("HSET", c.Args[1], c.Args[2], sum)
+	c.EmitAs("HSET", c.Args[1], c.Args[2], sum)
 	c.logKept(c.Args[1], h, c.Args[2:3])
 	return nil
 }
@@ -422,7 +422,7 @@ func pickFields(c *Context, h *datastructs.Hash, count int64) iter.Seq2[[]byte, 
 			}
 			return
 		}
-		draw := lottery{c.Rand, int(n), h.Len()}
+		draw := reservoir{c.Rand, int(n), h.Len()}
 		for field, value := range h.All() {
 			if draw.next() && !yield(field, value) {
 				return

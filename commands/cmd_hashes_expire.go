@@ -214,11 +214,11 @@ func (c *Context) saveExpiring(key []byte, h *datastructs.Hash, at int64, change
 // another command than HDEL.
 func (c *Context) saveWithout(key []byte, h *datastructs.Hash, deleted [][]byte) {
 	c.Save(key, h, EventHash, "hdel")
-	c.LogAs(append([]any{"HDEL", key}, anys(deleted)...)...)
+	c.EmitAs(append([]any{"HDEL", key}, anys(deleted)...)...)
 }
 
 func (c *Context) logDeadline(key []byte, at int64, fields [][]byte) {
-	c.LogAs(append([]any{"HPEXPIREAT", key, at, "FIELDS", len(fields)}, anys(fields)...)...)
+	c.EmitAs(append([]any{"HPEXPIREAT", key, at, "FIELDS", len(fields)}, anys(fields)...)...)
 }
 
 func anys(words [][]byte) []any {
@@ -259,21 +259,21 @@ func hpersist(c *Context) error {
 }
 
 func httl(c *Context) error {
-	return tellFieldDeadlines(c, func(at int64) int64 { return secondsUp(at - c.Now) })
+	return replyFieldDeadlines(c, func(at int64) int64 { return secondsUp(at - c.Now) })
 }
 
 func hpttl(c *Context) error {
-	return tellFieldDeadlines(c, func(at int64) int64 { return at - c.Now })
+	return replyFieldDeadlines(c, func(at int64) int64 { return at - c.Now })
 }
 
-func hexpiretime(c *Context) error { return tellFieldDeadlines(c, secondsUp) }
+func hexpiretime(c *Context) error { return replyFieldDeadlines(c, secondsUp) }
 
 func hpexpiretime(c *Context) error {
-	return tellFieldDeadlines(c, func(at int64) int64 { return at })
+	return replyFieldDeadlines(c, func(at int64) int64 { return at })
 }
 
-// tellFieldDeadlines replies with the deadlines of fields as form puts them.
-func tellFieldDeadlines(c *Context, form func(at int64) int64) error {
+// replyFieldDeadlines replies with the deadlines of fields as form puts them.
+func replyFieldDeadlines(c *Context, form func(at int64) int64) error {
 	h, err := Read[*datastructs.Hash](c, c.Args[1])
 	if err != nil {
 		return err

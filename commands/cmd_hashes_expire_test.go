@@ -163,7 +163,7 @@ func TestRenameAndMoveSettleFieldsFirst(t *testing.T) {
 // follower, whose clock stands still, gets the same data by the effects alone.
 func TestExpiringHashesAgainstAModelWithABacklog(t *testing.T) {
 	for seed := range uint64(24) {
-		commands.SettleAtOnce(t, []int{1000, 0, 3}[seed%3])
+		commands.SetMaxDueFields(t, []int{1000, 0, 3}[seed%3])
 		c, follower := emptyServer(2+int(seed%2)), emptyServer(2)
 		rng := rand.New(rand.NewPCG(seed, 1))
 		c.Effects = func(unit []commands.Effect) {

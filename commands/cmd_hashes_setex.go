@@ -103,7 +103,7 @@ func hgetex(c *Context) error {
 		c.saveExpiring(c.Args[1], h, at, changed)
 	case len(changed) > 0:
 		c.Save(c.Args[1], h, EventHash, "hpersist")
-		c.LogAs(append([]any{"HPERSIST", c.Args[1], "FIELDS", len(changed)}, anys(changed)...)...)
+		c.EmitAs(append([]any{"HPERSIST", c.Args[1], "FIELDS", len(changed)}, anys(changed)...)...)
 	}
 	return nil
 }
@@ -211,7 +211,7 @@ func hsetex(c *Context) error {
 	c.Flag(true)
 	c.Notify(EventHash, "hset", key)
 	if !o.expires || o.at > c.Now { // else all that remains to be told is HDEL
-		c.LogAs(append([]any{"HSET", key}, anys(o.pairs)...)...)
+		c.EmitAs(append([]any{"HSET", key}, anys(o.pairs)...)...)
 	}
 	if !o.expires {
 		c.logKept(key, h, fields)

@@ -164,7 +164,7 @@ func infoStats(c *Context, t *infoText) {
 	t.field("expired_subkeys", s.ExpiredFields.Load())
 	t.field("expired_time_cap_reached_count", s.ExpiryCut.Load())
 	t.field("expire_cycle_cpu_milliseconds", s.ExpiryNanos.Load()/1e6)
-	full, wasFull := c.Evicting.exceededFor(c.Micros)
+	full, wasFull := c.Eviction.exceededFor(c.Micros)
 	t.field("evicted_keys", s.Evicted.Load())
 	t.field("evicted_clients", s.EvictedClients.Load())
 	t.field("total_eviction_exceeded_time", wasFull.Milliseconds())

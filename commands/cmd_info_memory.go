@@ -79,10 +79,10 @@ func (s *State) memory() memory {
 	if s.Host.Resident != nil {
 		m.resident = s.Host.Resident()
 	}
-	used := s.Used()
+	used := s.UsedMemory()
 	s.memoryPeak = max(s.memoryPeak, used)
 	m.used, m.peak = uint64(used), uint64(s.memoryPeak)
-	m.startup, m.clients = uint64(s.startup()), uint64(s.Held.Load())
+	m.startup, m.clients = uint64(s.startup()), uint64(s.ClientBytes.Load())
 	m.overhead = uint64(s.overhead())
 	return m
 }
@@ -90,7 +90,7 @@ func (s *State) memory() memory {
 // overhead is what the server takes that is neither a key nor a value, but for the
 // tables of channels and what is remembered for clients.
 func (s *State) overhead() int {
-	bytes := s.startup() + int(s.Held.Load()) + s.kept()
+	bytes := s.startup() + int(s.ClientBytes.Load()) + s.logBytes()
 	for _, db := range s.Databases {
 		keys, deadlines := db.Overhead()
 		bytes += keys + deadlines

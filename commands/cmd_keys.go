@@ -201,7 +201,7 @@ func exists(c *Context) error {
 func touch(c *Context) error {
 	n := 0
 	for _, key := range c.Args[1:] {
-		if c.looked(key, c.DB.Get(key, c.Now, c.Rand)) != nil {
+		if c.recordLookup(key, c.DB.Get(key, c.Now, c.Rand)) != nil {
 			n++
 		}
 	}
@@ -257,7 +257,7 @@ func randomkey(c *Context) error {
 
 func rename(c *Context) error {
 	key, to := c.Args[1], c.Args[2]
-	v := c.own(key)
+	v := c.useForWrite(key)
 	if v == nil {
 		return ErrNoSuchKey
 	}
@@ -270,7 +270,7 @@ func rename(c *Context) error {
 
 func renamenx(c *Context) error {
 	key, to := c.Args[1], c.Args[2]
-	v := c.own(key)
+	v := c.useForWrite(key)
 	if v == nil {
 		return ErrNoSuchKey
 	}
@@ -311,7 +311,7 @@ func move(c *Context) error {
 	if db == c.Index() {
 		return ErrSameObject
 	}
-	v := c.own(key)
+	v := c.useForWrite(key)
 	if v == nil || c.Databases[db].Peek(key, c.Now) != nil {
 		c.Flag(false)
 		return nil
@@ -338,7 +338,7 @@ func copyKey(c *Context) error {
 	if db == c.Index() && string(key) == string(to) {
 		return ErrSameObject
 	}
-	v := c.looked(key, c.own(key))
+	v := c.recordLookup(key, c.useForWrite(key))
 	if v == nil || !replace && c.Databases[db].Peek(to, c.Now) != nil {
 		c.Flag(false)
 		return nil

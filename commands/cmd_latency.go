@@ -152,12 +152,12 @@ func latencyDoctor(c *Context) error {
 }
 
 func latencyReport(c *Context) string {
-	if c.Config.LatencyLeast == 0 {
+	if c.Config.LatencyThreshold == 0 {
 		return "The latency monitor is off. CONFIG SET latency-monitor-threshold <milliseconds> turns it on.\n"
 	}
 	names := c.Latency.names()
 	if len(names) == 0 {
-		return fmt.Sprintf("Nothing has taken %d ms or more since the latency monitor was turned on or reset.\n", c.Config.LatencyLeast)
+		return fmt.Sprintf("Nothing has taken %d ms or more since the latency monitor was turned on or reset.\n", c.Config.LatencyThreshold)
 	}
 	var b strings.Builder
 	for _, name := range names {

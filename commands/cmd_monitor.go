@@ -4,7 +4,7 @@ var monitorRow = Command{
 	Name: "monitor", Syntax: "",
 	Summary: "Shows this connection each call that the server runs from now on.",
 	Since:   "1.0.0", Group: "server", Complexity: "O(1)",
-	Arity: 1, Flags: Admin | NoScript | Loading | Stale | OfConnection,
+	Arity: 1, Flags: Admin | NoScript | Loading | Stale | NeedsConnection,
 	Run: monitor,
 }
 
@@ -14,7 +14,7 @@ func monitor(c *Context) error {
 	switch {
 	case c.Final:
 		return Errorf("ERR MONITOR isn't allowed for DENY BLOCKING client")
-	case c.Client.Monitors():
+	case c.Client.IsMonitor():
 		return nil
 	}
 	c.Client.monitor = c.Monitors.list.PushBack(c.Client)

@@ -10,7 +10,7 @@ var pubsubRows = []Command{
 		Name: "psubscribe", Syntax: "pattern [pattern ...]",
 		Summary: "Starts receiving what is published to channels that match a pattern.",
 		Since:   "2.0.0", Group: "pubsub", Complexity: "O(N), N being the patterns given",
-		Arity: -2, Flags: PubSub | NoScript | Loading | Stale | Subscribed | OfConnection,
+		Arity: -2, Flags: PubSub | NoScript | Loading | Stale | Subscribed | NeedsConnection,
 		Channels: ChannelWords{First: 1, Last: -1, Patterns: true},
 		Run:      subscribing(ToPattern),
 	},
@@ -77,7 +77,7 @@ var pubsubRows = []Command{
 		Name: "punsubscribe", Syntax: "[pattern [pattern ...]]",
 		Summary: "Ends subscriptions to patterns: the given ones, or all.",
 		Since:   "2.0.0", Group: "pubsub", Complexity: "O(N), N being the patterns that end",
-		Arity: -1, Flags: PubSub | NoScript | Loading | Stale | Subscribed | OfConnection,
+		Arity: -1, Flags: PubSub | NoScript | Loading | Stale | Subscribed | NeedsConnection,
 		Run: unsubscribing(ToPattern),
 	},
 	{
@@ -93,7 +93,7 @@ var pubsubRows = []Command{
 		Name: "ssubscribe", Syntax: "shardchannel [shardchannel ...]",
 		Summary: "Starts receiving what is published to shard channels.",
 		Since:   "7.0.0", Group: "pubsub", Complexity: "O(N), N being the shard channels given",
-		Arity: -2, Flags: PubSub | NoScript | Loading | Stale | Subscribed | OfConnection,
+		Arity: -2, Flags: PubSub | NoScript | Loading | Stale | Subscribed | NeedsConnection,
 		Channels: ChannelWords{First: 1, Last: -1},
 		Keys:     Keys{{First: 1, Last: -1, Flags: NotKey}},
 		Run:      ssubscribe,
@@ -102,7 +102,7 @@ var pubsubRows = []Command{
 		Name: "subscribe", Syntax: "channel [channel ...]",
 		Summary: "Starts receiving what is published to channels.",
 		Since:   "2.0.0", Group: "pubsub", Complexity: "O(N), N being the channels given",
-		Arity: -2, Flags: PubSub | NoScript | Loading | Stale | Subscribed | OfConnection,
+		Arity: -2, Flags: PubSub | NoScript | Loading | Stale | Subscribed | NeedsConnection,
 		Channels: ChannelWords{First: 1, Last: -1},
 		Run:      subscribing(ToChannel),
 	},
@@ -110,7 +110,7 @@ var pubsubRows = []Command{
 		Name: "sunsubscribe", Syntax: "[shardchannel [shardchannel ...]]",
 		Summary: "Ends subscriptions to shard channels: the given ones, or all.",
 		Since:   "7.0.0", Group: "pubsub", Complexity: "O(N), N being the shard channels that end",
-		Arity: -1, Flags: PubSub | NoScript | Loading | Stale | Subscribed | OfConnection,
+		Arity: -1, Flags: PubSub | NoScript | Loading | Stale | Subscribed | NeedsConnection,
 		Keys: Keys{{First: 1, Last: -1, Flags: NotKey}},
 		Run:  unsubscribing(ToShard),
 	},
@@ -118,7 +118,7 @@ var pubsubRows = []Command{
 		Name: "unsubscribe", Syntax: "[channel [channel ...]]",
 		Summary: "Ends subscriptions to channels: the given ones, or all.",
 		Since:   "2.0.0", Group: "pubsub", Complexity: "O(N), N being the channels that end",
-		Arity: -1, Flags: PubSub | NoScript | Loading | Stale | Subscribed | OfConnection,
+		Arity: -1, Flags: PubSub | NoScript | Loading | Stale | Subscribed | NeedsConnection,
 		Run: unsubscribing(ToChannel),
 	},
 }
@@ -137,7 +137,7 @@ func subscribing(kind SubscriptionKind) func(*Context) error {
 	return func(c *Context) error {
 		for _, name := range c.Args[1:] {
 			c.Channels.Subscribe(c.Client, kind, name)
-			tellSubscription(c, kind, name, true)
+			confirmSubscription(c, kind, name, true)
 		}
 		return nil
 	}
@@ -149,7 +149,7 @@ func unsubscribing(kind SubscriptionKind) func(*Context) error {
 	return func(c *Context) error {
 		for _, name := range c.Args[1:] {
 			c.Channels.Unsubscribe(c.Client, kind, name)
-			tellSubscription(c, kind, name, true)
+			confirmSubscription(c, kind, name, true)
 		}
 		if len(c.Args) > 1 {
 			return nil
@@ -157,19 +157,19 @@ func unsubscribing(kind SubscriptionKind) func(*Context) error {
 		held := c.Channels.Of(c.Client, kind)
 		for _, name := range held {
 			c.Channels.Unsubscribe(c.Client, kind, []byte(name))
-			tellSubscription(c, kind, []byte(name), true)
+			confirmSubscription(c, kind, []byte(name), true)
 		}
 		if len(held) == 0 {
-			tellSubscription(c, kind, nil, false)
+			confirmSubscription(c, kind, nil, false)
 		}
 		return nil
 	}
 }
 
-// tellSubscription tells that one subscription has begun or ended, and how many the
+// confirmSubscription tells that one subscription has begun or ended, and how many the
 // client now has: of shard channels, or of channels and patterns together. named
 // is false where it had none to end.
-func tellSubscription(c *Context, kind SubscriptionKind, name []byte, named bool) {
+func confirmSubscription(c *Context, kind SubscriptionKind, name []byte, named bool) {
 	held := c.Client.Subscriptions(ToShard)
 	if kind != ToShard {
 		held = c.Client.Subscriptions(ToChannel) + c.Client.Subscriptions(ToPattern)

@@ -146,7 +146,7 @@ func scan(c *Context) error {
 		return err
 	}
 	var p page
-	cursor, most, empty := c.disturb(cursor, w.count)
+	cursor, most, empty := c.perturb(cursor, w.count)
 	if empty != 0 && c.DB.Len() > 0 {
 		p.reply(c, empty)
 		return nil
@@ -195,7 +195,7 @@ func step[T datastructs.Value](c *Context, scan func(v T, cursor uint64, w walk,
 		p.reply(c, scan(t, cursor, w, &p))
 		return nil
 	}
-	cursor, most, empty := c.disturb(cursor, w.count)
+	cursor, most, empty := c.perturb(cursor, w.count)
 	if empty != 0 {
 		p.reply(c, empty)
 		return nil
@@ -221,7 +221,7 @@ func sscan(c *Context) error {
 		return s.Scan(cursor, w.count, func(member []byte) {
 			if w.match.matches(member) {
 				p.add(member)
-				if c.stutters(s) {
+				if c.repeatsMember(s) {
 					p.add(member)
 				}
 			}

@@ -166,10 +166,10 @@ func shutdown(c *Context) error {
 		return Errorf("ERR SHUTDOWN is not for clients of this server")
 	case save && !force:
 		// There is nothing to save to. Redis stays up too when it cannot.
-		c.TellOperator(SaveRefused)
+		c.LogEvent(SaveRefused)
 		return Errorf("ERR Errors trying to SHUTDOWN. Check logs.")
 	}
-	c.TellOperator(ShutdownAsked)
+	c.LogEvent(ShutdownAsked)
 	c.Host.Shutdown()
 	if c.Client == nil || c.Client.Peer == nil {
 		c.OK() // a caller without a connection waits for a reply

@@ -48,7 +48,7 @@ func (f *finished) Finish()                { *f = true }
 func (f *finished) Kill()                  {}
 func (f *finished) Usage() commands.Usage  { return commands.Usage{} }
 
-func (f *finished) UnderWay() commands.UnderWay { return commands.UnderWay{} }
+func (f *finished) InFlight() commands.InFlight { return commands.InFlight{} }
 
 func TestInfoSections(t *testing.T) {
 	usual := []string{
@@ -174,8 +174,8 @@ func TestSwapOffersOnlyWhatIsAwaited(t *testing.T) {
 	}
 	perform(t, c, "SET", "text", "x")
 	var ready []string
-	c.Ready = func(db int, key []byte) { ready = append(ready, fmt.Sprint(db, " ", string(key))) }
-	c.Awaited = func(db int) [][]byte { return [][]byte{[]byte("none"), []byte("text"), []byte("z7")} }
+	c.KeyReady = func(db int, key []byte) { ready = append(ready, fmt.Sprint(db, " ", string(key))) }
+	c.AwaitedKeys = func(db int) [][]byte { return [][]byte{[]byte("none"), []byte("text"), []byte("z7")} }
 	perform(t, c, "SWAPDB", "0", "1")
 	require.Equal(t, []string{"1 z7"}, ready)
 }

@@ -283,7 +283,7 @@ func popMember(c *Context) error {
 	c.Notify(EventSet, "spop", key)
 	c.Bulk(member)
 	storeRest(c, key, s)
-	c.LogAs("SREM", key, member)
+	c.EmitAs("SREM", key, member)
 	return nil
 }
 
@@ -346,7 +346,7 @@ func (p *popping) add(member []byte) {
 // allBut pops all members but so many and returns a set of those.
 func (p *popping) allBut(rest int, s *datastructs.Set) *datastructs.Set {
 	left := new(datastructs.Set)
-	stay := lottery{p.c.Rand, rest, s.Len()}
+	stay := reservoir{p.c.Rand, rest, s.Len()}
 	for member := range s.All() {
 		if stay.next() {
 			left.Add(member)
@@ -359,10 +359,10 @@ func (p *popping) allBut(rest int, s *datastructs.Set) *datastructs.Set {
 
 func (p *popping) log(all bool) {
 	if all {
-		p.c.LogAs("DEL", p.key)
+		p.c.EmitAs("DEL", p.key)
 		return
 	}
-	p.c.LogAs(append([]any{"SREM", p.key}, p.effect...)...)
+	p.c.EmitAs(append([]any{"SREM", p.key}, p.effect...)...)
 }
 
 func srandmember(c *Context) error {
@@ -407,7 +407,7 @@ func pickMembers(c *Context, s *datastructs.Set, count int64) iter.Seq[[]byte] {
 			}
 			return
 		}
-		draw := lottery{c.Rand, int(n), s.Len()}
+		draw := reservoir{c.Rand, int(n), s.Len()}
 		for member := range s.All() {
 			if draw.next() && !yield(member) {
 				return

@@ -119,7 +119,7 @@ func sinterstore(c *Context) error {
 
 // logSet tells a key's new content in words of plain Redis.
 func logSet(c *Context, key []byte, s *datastructs.Set) {
-	c.LogAs("DEL", key)
+	c.EmitAs("DEL", key)
 	if s.Empty() || c.Effects == nil {
 		return
 	}
@@ -127,7 +127,7 @@ func logSet(c *Context, key []byte, s *datastructs.Set) {
 	for member := range s.All() {
 		words = append(words, bytes.Clone(member))
 	}
-	c.LogAs(words...)
+	c.EmitAs(words...)
 }
 
 // readOperands looks up what is to be intersected. extended is set where a sorted
@@ -151,10 +151,10 @@ func readOperands(c *Context, keys [][]byte) (list []members, extended bool, err
 	if key == nil {
 		return list, false, nil
 	}
-	if c.Extended != nil {
-		c.Extended(c.Client, c.Command, c.Args)
+	if c.ExtensionUsed != nil {
+		c.ExtensionUsed(c.Client, c.Command, c.Args)
 	}
-	c.sinterWarning.Do(func() { c.TellOperator(SortedSetIntersected, "key", key) })
+	c.sinterWarning.Do(func() { c.LogEvent(SortedSetIntersected, "key", key) })
 	return list, true, nil
 }
 

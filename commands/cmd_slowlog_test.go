@@ -73,7 +73,7 @@ func TestSlowLogIsThatOfRedis(t *testing.T) {
 // Times come from the clock of the server, whatever kind of call it is.
 func TestSlowLogAddsUpWhatACallTook(t *testing.T) {
 	c := emptyServer(2)
-	c.Config.SlowlogLeast = 100
+	c.Config.SlowlogSlowerThan = 100
 	for _, micros := range []time.Duration{99, 100, 5000} {
 		m, args := c.Table.Named([]byte("ping")), [][]byte{[]byte("PING")}
 		c.Report(m, args, commands.Outcome{}, micros*time.Microsecond)
@@ -92,7 +92,7 @@ func TestSlowLogAddsUpWhatACallTook(t *testing.T) {
 func TestSlowLogOfAnyLength(t *testing.T) {
 	c := emptyServer(2)
 	m, args := c.Table.Named([]byte("ping")), [][]byte{[]byte("PING")}
-	c.Config.SlowlogLeast = 0
+	c.Config.SlowlogSlowerThan = 0
 	for _, length := range []int64{math.MaxInt64, 3, 0} {
 		c.Config.SlowlogMaxLen = length
 		for range 1000 {

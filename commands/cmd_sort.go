@@ -32,7 +32,7 @@ var sortRows = []Command{
 		Summary: "Is SORT without STORE.",
 		Since:   "7.0.0", Group: "generic",
 		Complexity: "O(N+M*log(M)), N being the number of members and M that of those returned; O(N) if nothing is sorted",
-		Arity:      -2, Flags: ReadOnly | Alone,
+		Arity:      -2, Flags: ReadOnly | Exclusive,
 		Keys: Keys{{First: 1, Flags: RO | Access}, {Patterns: true, Flags: RO | Access}},
 		ACL:  CatSet | CatSortedSet | CatList | CatDangerous,
 		Run:  sortReadOnly,
@@ -184,7 +184,7 @@ func (s *sorting) replace(c *Context, n int) error {
 	}
 	if c.Delete(s.store) {
 		c.Notify(EventGeneric, "del", s.store)
-		c.LogAs("DEL", s.store)
+		c.EmitAs("DEL", s.store)
 	}
 	c.Int(0)
 	return nil

@@ -245,7 +245,7 @@ func logStored(c *Context, key []byte, z *datastructs.SortedSet) {
 	if c.Effects == nil {
 		return
 	}
-	c.LogAs("DEL", key)
+	c.EmitAs("DEL", key)
 	if z.Empty() {
 		return
 	}
@@ -253,7 +253,7 @@ func logStored(c *Context, key []byte, z *datastructs.SortedSet) {
 	for member, score := range z.Range(0, z.Len(), false) {
 		words = append(words, score, bytes.Clone(member))
 	}
-	c.LogAs(words...)
+	c.EmitAs(words...)
 }
 
 // uneven reports whether the scores differ. What a range of the alphabet then
@@ -321,7 +321,7 @@ func logRemoval(c *Context, key []byte, z *datastructs.SortedSet, s rankSpan) {
 	for member := range z.Range(s.start, s.stop, s.reverse) {
 		words = append(words, bytes.Clone(member))
 	}
-	c.LogAs(words...)
+	c.EmitAs(words...)
 }
 
 // read takes a query from the words behind the key: both ends, then options.

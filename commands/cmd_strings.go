@@ -326,7 +326,7 @@ func put(c *Context, key, value []byte, at int64) {
 	if at != 0 {
 		c.SetDeadline(key, at)
 		c.Notify(EventGeneric, "expire", key)
-		c.LogAs("SET", key, value, "PXAT", at)
+		c.EmitAs("SET", key, value, "PXAT", at)
 	}
 }
 
@@ -384,7 +384,7 @@ func getdel(c *Context) error {
 	if s != nil {
 		c.Delete(key)
 		c.Notify(EventGeneric, "del", key)
-		c.LogAs("DEL", key)
+		c.EmitAs("DEL", key)
 	}
 	return nil
 }
@@ -415,7 +415,7 @@ func getex(c *Context) error {
 		c.expireAt(key, at)
 	case o.persist && c.ClearDeadline(key):
 		c.Notify(EventGeneric, "persist", key)
-		c.LogAs("PERSIST", key)
+		c.EmitAs("PERSIST", key)
 	}
 	return nil
 }

@@ -72,7 +72,7 @@ func incrbyfloat(c *Context) error {
 		return errIncrementInf
 	}
 	c.Save(key, datastructs.NewText(sum), EventString, "incrbyfloat")
-	c.LogAs("SET", key, sum, "KEEPTTL")
+	c.EmitAs("SET", key, sum, "KEEPTTL")
 	c.Bulk(sum)
 	return nil
 }

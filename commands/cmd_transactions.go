@@ -5,35 +5,35 @@ var transactionRows = []Command{
 		Name: "discard", Syntax: "",
 		Summary: "Drops the queued calls and ends the transaction.",
 		Since:   "2.0.0", Group: "transactions", Complexity: "O(N), when N is the number of queued commands",
-		Arity: 1, Flags: NoScript | Loading | Stale | Fast | AllowBusy | Immediate | LeavesMulti | OfConnection,
+		Arity: 1, Flags: NoScript | Loading | Stale | Fast | AllowBusy | Immediate | LeavesMulti | NeedsConnection,
 		Run: discard,
 	},
 	{
 		Name: "exec", Syntax: "",
 		Summary: "Runs the queued calls with nothing in between.",
 		Since:   "1.2.0", Group: "transactions", Complexity: "Depends on commands in the transaction",
-		Arity: 1, Flags: NoScript | Loading | Stale | SkipSlowlog | Immediate | EndsMulti | LeavesMulti | OfConnection,
+		Arity: 1, Flags: NoScript | Loading | Stale | SkipSlowlog | Immediate | EndsMulti | LeavesMulti | NeedsConnection,
 		Run: exec,
 	},
 	{
 		Name: "multi", Syntax: "",
 		Summary: "Opens a transaction: calls are queued until EXEC.",
 		Since:   "1.2.0", Group: "transactions", Complexity: "O(1)",
-		Arity: 1, Flags: NoScript | Loading | Stale | Fast | AllowBusy | Immediate | OfConnection,
+		Arity: 1, Flags: NoScript | Loading | Stale | Fast | AllowBusy | Immediate | NeedsConnection,
 		Run: multi,
 	},
 	{
 		Name: "unwatch", Syntax: "",
 		Summary: "Forgets all watched keys.",
 		Since:   "2.2.0", Group: "transactions", Complexity: "O(1)",
-		Arity: 1, Flags: NoScript | Loading | Stale | Fast | AllowBusy | OfConnection,
+		Arity: 1, Flags: NoScript | Loading | Stale | Fast | AllowBusy | NeedsConnection,
 		Run: unwatch,
 	},
 	{
 		Name: "watch", Syntax: "key [key ...]",
 		Summary: "Makes the next EXEC depend on these keys staying as they are.",
 		Since:   "2.2.0", Group: "transactions", Complexity: "O(1) for every key.",
-		Arity: -2, Flags: NoScript | Loading | Stale | Fast | AllowBusy | Immediate | OfConnection,
+		Arity: -2, Flags: NoScript | Loading | Stale | Fast | AllowBusy | Immediate | NeedsConnection,
 		Keys: Keys{{First: 1, Last: -1, Flags: RO}},
 		Run:  watch,
 	},
@@ -60,7 +60,7 @@ func discard(c *Context) error {
 // exec replies with an array of what each call replies. An error of one call
 // is its reply and does not stop the others.
 func exec(c *Context) error {
-	m, spoilt := c.Client.Multi, c.Client.spoilt
+	m, spoilt := c.Client.Multi, c.Client.dirty
 	if m == nil {
 		return Errorf("ERR EXEC without MULTI")
 	}
@@ -77,7 +77,7 @@ func exec(c *Context) error {
 	c.Final = true
 	c.Array(len(m.queue))
 	for _, q := range m.queue {
-		if err := c.deniedByNow(q.command, q.args); err != nil {
+		if err := c.aclErrorInExec(q.command, q.args); err != nil {
 			c.Error(err)
 			c.Stats.CountError(err)
 			continue
@@ -91,7 +91,7 @@ func watch(c *Context) error {
 	if c.Client.Multi != nil {
 		return Errorf("ERR WATCH inside MULTI is not allowed")
 	}
-	if !c.Client.spoilt {
+	if !c.Client.dirty {
 		for _, key := range c.Args[1:] {
 			c.watch(c.Client, c.index, key)
 		}

@@ -36,5 +36,5 @@ func waitForReplicas(c *Context) error {
 	if timeout > math.MaxInt64/int64(time.Millisecond) {
 		timeout = 0 // longer than a time.Duration, some 292 years
 	}
-	return c.wait(&Wait{Timeout: timeout, Over: none})
+	return c.wait(&Wait{Timeout: timeout, OnTimeout: none})
 }

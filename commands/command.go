@@ -96,18 +96,18 @@ const (
 	MovableKeys                       // key positions depend on the arguments; set by NewTable
 	AllowBusy                         // allowed while a script hangs
 
-	Immediate     // runs at once inside MULTI instead of being queued
-	OfConnection  // about the connection that it is sent on: not for callers without one
-	Subscribed    // allowed while a RESP2 client is subscribed
-	EndsMulti     // ends a transaction even if it is refused
-	LeavesMulti   // ends a transaction, so that one may run though memory is full
-	Alone         // ReadOnly, but no other read may run beside it: it changes how a value is kept
-	MayReplicate  // a replica would be told of it though it is no write; Redis keeps that to itself
-	Protected     // only where the operator has allowed it
-	GivesPassword // may present a password
-	KeepsCaching  // of a row with others below: CLIENT CACHING is about none of those
-	SysCmd        // COMMAND DOCS says that it is not for everyday use
-	Aside         // a test's own: those who listen in on a server are not told of it
+	Immediate       // runs at once inside MULTI instead of being queued
+	NeedsConnection // about the connection that it is sent on: not for callers without one
+	Subscribed      // allowed while a RESP2 client is subscribed
+	EndsMulti       // ends a transaction even if it is refused
+	LeavesMulti     // ends a transaction, so that one may run though memory is full
+	Exclusive       // ReadOnly, but no other read may run beside it: it changes how a value is kept
+	MayReplicate    // a replica would be told of it though it is no write; Redis keeps that to itself
+	Protected       // only where the operator has allowed it
+	Authenticates   // may present a password
+	KeepsCaching    // of a row with others below: CLIENT CACHING is about none of those
+	SysCmd          // COMMAND DOCS says that it is not for everyday use
+	Hidden          // a test's own: those who listen in on a server are not told of it
 )
 
 var flagNames = [...]string{

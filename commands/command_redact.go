@@ -26,7 +26,7 @@ func (m *Command) Redact(args [][]byte) [][]byte {
 	return shown
 }
 
-// Credentials returns the user and the password that a call of a row that GivesPassword
+// Credentials returns the user and the password that a call of a row that Authenticates
 // gives; of several, as HELLO may have, the first. ok: there is one.
 func (m *Command) Credentials(args [][]byte) (user, password []byte, ok bool) {
 	if m.Secrets == nil {

@@ -3,12 +3,12 @@ package commands
 import "sync"
 
 // Standard is the table of all commands. It is made once: a table does not change.
-var Standard = sync.OnceValue(func() *Table { return Extended(nil) })
+var Standard = sync.OnceValue(func() *Table { return StandardWith(nil) })
 
 // Extended returns a table of all commands and more: rows that stand behind the
 // others. See NewTable for rows that cannot be. That each call of theirs gets one
 // whole reply is seen to: see Context.checkReply.
-func Extended(more []Command) *Table {
+func StandardWith(more []Command) *Table {
 	t := NewTable(stringRows, hashRows, hashExpiryRows, hashSetexRows, setRows, sortedSetRows, keyRows, scanRows, sortRows, dumpRows,
 		transactionRows, pubsubRows, connectionRows, serverRows, more)
 	for i := range more {

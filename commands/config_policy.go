@@ -15,19 +15,19 @@ import (
 // zero Policy lets none go.
 type Policy struct {
 	Volatile bool // only keys with a deadline
-	First    FirstToGo
+	Order    EvictionOrder
 }
 
-// FirstToGo is what makes a key go before others.
-type FirstToGo uint8
+// EvictionOrder is what makes a key go before others.
+type EvictionOrder uint8
 
 // What a policy may go by.
 const (
-	Nothing     FirstToGo = iota // no key goes
-	LeastLately                  // the one that has not been used for the longest time
-	LeastOften                   // the one that is used most rarely
-	Chance
-	Deadline // the one that would expire first
+	NoEviction EvictionOrder = iota // no key goes
+	LRU                             // the one that has not been used for the longest time
+	LFU                             // the one that is used most rarely
+	Random
+	NearestTTL // the one that would expire first
 )
 
 // policies are in the order in which Redis lists them.
@@ -35,13 +35,13 @@ var policies = []struct {
 	name string
 	Policy
 }{
-	{"volatile-lru", Policy{true, LeastLately}},
-	{"volatile-lfu", Policy{true, LeastOften}},
-	{"volatile-random", Policy{true, Chance}},
-	{"volatile-ttl", Policy{true, Deadline}},
-	{"allkeys-lru", Policy{false, LeastLately}},
-	{"allkeys-lfu", Policy{false, LeastOften}},
-	{"allkeys-random", Policy{false, Chance}},
+	{"volatile-lru", Policy{true, LRU}},
+	{"volatile-lfu", Policy{true, LFU}},
+	{"volatile-random", Policy{true, Random}},
+	{"volatile-ttl", Policy{true, NearestTTL}},
+	{"allkeys-lru", Policy{false, LRU}},
+	{"allkeys-lfu", Policy{false, LFU}},
+	{"allkeys-random", Policy{false, Random}},
 	{"noeviction", Policy{}},
 }
 
@@ -56,15 +56,15 @@ func (p Policy) String() string {
 }
 
 // Evicts reports whether any key may ever go.
-func (p Policy) Evicts() bool { return p.First != Nothing }
+func (p Policy) Evicts() bool { return p.Order != NoEviction }
 
 // Configured is to be called when Config has changed: uses of keys are marked as the
 // policy needs it.
 func (s *State) Configured() {
-	now := datastructs.Counting{On: s.Config.Policy.First == LeastOften, Factor: s.Config.LFUFactor, Decay: s.Config.LFUDecay}
+	now := datastructs.Counting{On: s.Config.Policy.Order == LFU, Factor: s.Config.LFUFactor, Decay: s.Config.LFUDecay}
 	if now != s.Counting {
 		s.Counting = now
-		s.Evicting.forget()
+		s.Eviction.clearPool()
 	}
 }
 
@@ -127,8 +127,8 @@ func maxClientMemoryText(c *Context) string {
 	return strconv.FormatInt(c.Config.MaxClientMemory, 10)
 }
 
-// leastClientMemory is Redis's: below it nobody could tell a server to allow more.
-const leastClientMemory = 128 << 10
+// minClientMemory is Redis's: below it nobody could tell a server to allow more.
+const minClientMemory = 128 << 10
 
 // ClientMemoryLimit is what all clients together may take, in bytes; 0: any amount.
 func (c *Config) ClientMemoryLimit() int64 {
@@ -139,5 +139,5 @@ func (c *Config) ClientMemoryLimit() int64 {
 	if limit == 0 {
 		return 0
 	}
-	return max(limit, leastClientMemory)
+	return max(limit, minClientMemory)
 }

@@ -164,8 +164,8 @@ func setMaxClients(draft *Config, v string) error {
 	case n < low || n > high:
 		return errRange(low, high)
 	}
-	if draft.ClientsFor != nil {
-		if most := draft.ClientsFor(int(n)); most < int(n) {
+	if draft.LimitClients != nil {
+		if most := draft.LimitClients(int(n)); most < int(n) {
 			return Errorf("The operating system is not able to handle the specified number of clients, try with %d", most)
 		}
 	}

@@ -39,13 +39,13 @@ type Context struct {
 	// Command is the row that runs.
 	Command *Command
 
-	index   int // of DB
-	call    call
-	depth   int        // of calls within calls
-	invalid []*Message // what the client's own calls have made invalid, for when it is answered
-	unit    []Effect   // of the outermost call so far
+	index         int // of DB
+	call          call
+	depth         int        // of calls within calls
+	invalidations []*Message // what the client's own calls have made invalid, for when it is answered
+	unit          []Effect   // of the outermost call so far
 
-	expiring expiring // what has expired last; see MendExpiry
+	dueKey dueKey // what has expired last; see RepairExpiry
 }
 
 // call is what a handler has done so far.
@@ -96,13 +96,13 @@ type Outcome struct {
 func (c *Context) Perform(m *Command, args [][]byte) (o Outcome) {
 	defer c.leave(c.enter(m, args))
 	if c.backlog && m.Has(Write) {
-		c.settleKeys(m, args)
+		c.expireDueKeys(m, args)
 	}
 	err := m.Run(c)
 	if m.added && c.call.wait != nil && !errors.Is(err, errWaits) {
 		c.call.wait = nil // it has replied after all
 	}
-	if m.Has(ReadOnly) && c.Client.Remembers() {
+	if m.Has(ReadOnly) && c.Client.IsTracking() {
 		c.remember(m, args)
 	}
 	switch {
@@ -113,13 +113,13 @@ func (c *Context) Perform(m *Command, args [][]byte) (o Outcome) {
 		c.Truncate(c.call.mark)
 		c.Error(err)
 	case c.call.changes > 0 && !c.call.logged:
-		c.add(Effect{c.index, args})
+		c.addEffect(Effect{c.index, args})
 	}
 	if c.call.changes > 0 {
 		c.State.changes += int64(c.call.changes)
 	}
 	if c.Full() {
-		err = c.breakOff()
+		err = c.failTooLarge()
 	} else if m.added {
 		err = c.checkReply(err)
 	}
@@ -127,9 +127,9 @@ func (c *Context) Perform(m *Command, args [][]byte) (o Outcome) {
 	return Outcome{Err: err, Wait: c.call.wait, Failed: err == errWrongReply}
 }
 
-// breakOff ends the connection of a client that has asked for more than a reply
+// failTooLarge ends the connection of a client that has asked for more than a reply
 // may hold. A change that the call has made stays.
-func (c *Context) breakOff() error {
+func (c *Context) failTooLarge() error {
 	if c.Client != nil && c.Client.Peer != nil {
 		c.Client.Peer.Kill()
 	}
@@ -157,12 +157,12 @@ func (c *Context) enter(m *Command, args [][]byte) (outer frame) {
 // done. What a handler that has panicked was changing is made sound first.
 func (c *Context) leave(outer frame) {
 	if !c.call.over && c.Command.Has(Write) {
-		c.mend()
+		c.repair()
 	}
 	c.call, c.Command, c.Args = outer.call, outer.command, outer.args
 	c.depth--
-	c.Account.Settle()
-	c.tell()
+	c.Account.Update()
+	c.flushEffects()
 }
 
 const errReplyTooLarge = resp.Error("ERR the reply would be too large")

@@ -24,7 +24,7 @@ func (c *Context) checkReply(err error) error {
 	}
 	c.Error(errWrongReply)
 	if _, told := c.misreplied.LoadOrStore(m, true); !told {
-		c.TellOperator(WrongReply, "command", m.FullName(), "replies", n, "whole", whole)
+		c.LogEvent(WrongReply, "command", m.FullName(), "replies", n, "whole", whole)
 	}
 	return errWrongReply
 }

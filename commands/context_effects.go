@@ -13,10 +13,10 @@ type Effect struct {
 	Words [][]byte
 }
 
-// LogAs tells what the call amounts to where that is not the call itself: a
+// EmitAs tells what the call amounts to where that is not the call itself: a
 // random pick, a relative time, a float sum. It may be called several times;
 // each is one command. Words are strings, []byte, or integers.
-func (c *Context) LogAs(words ...any) {
+func (c *Context) EmitAs(words ...any) {
 	c.call.logged = true
 	c.emit(words...)
 }
@@ -29,18 +29,18 @@ func (c *Context) emit(words ...any) {
 	for i, w := range words {
 		effect[i] = word(w)
 	}
-	c.add(Effect{c.index, effect})
-	c.tell()
+	c.addEffect(Effect{c.index, effect})
+	c.flushEffects()
 }
 
-func (c *Context) add(e Effect) {
+func (c *Context) addEffect(e Effect) {
 	if c.Effects != nil {
 		c.unit = append(c.unit, e)
 	}
 }
 
 // tell hands over a unit that is complete.
-func (c *Context) tell() {
+func (c *Context) flushEffects() {
 	if c.depth == 0 && len(c.unit) > 0 {
 		c.Effects(c.unit)
 		c.unit = nil

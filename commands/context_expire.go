@@ -30,7 +30,7 @@ func (c *Context) Expire(limit int) (done bool) {
 				return false
 			}
 			c.Select(i)
-			c.expiring = expiring{i, due}
+			c.dueKey = dueKey{i, due}
 			limit -= c.expire(due, limit)
 		}
 	}
@@ -79,19 +79,19 @@ func (c *Context) expireFields(key []byte, limit int) int {
 	return n
 }
 
-// settleAtOnce bounds how many fields of a hash settle expires.
-var settleAtOnce = 1000
+// maxDueFields bounds how many fields of a hash settle expires.
+var maxDueFields = 1000
 
 // settle does what Expire had no time for, of a key that is about to be written
 // to: it goes, or fields of it do. Fields that are too many stay, hidden.
-func (c *Context) settle(key []byte) {
+func (c *Context) expireDue(key []byte) {
 	if !c.backlog {
 		return
 	}
 	if at, ok := c.DB.Deadline(key); ok && at < c.Now {
 		c.expireKey(key)
 	}
-	left := settleAtOnce
+	left := maxDueFields
 	for at, ok := c.DB.FieldDeadline(key); ok && at < c.Now; at, ok = c.DB.FieldDeadline(key) {
 		switch {
 		case left > 0:
@@ -105,13 +105,13 @@ func (c *Context) settle(key []byte) {
 	}
 }
 
-// settleKeys settles the keys of a call, so that what its handler gets to change
+// expireDueKeys settles the keys of a call, so that what its handler gets to change
 // holds nothing that has expired, or hides it. Of what is hidden those fields go
 // that the call may name: any of its words.
-func (c *Context) settleKeys(m *Command, args [][]byte) {
+func (c *Context) expireDueKeys(m *Command, args [][]byte) {
 	uses, _ := m.Keys.In(args)
 	for _, u := range uses {
-		c.settle(u.Key)
+		c.expireDue(u.Key)
 		if c.DB.Hides(u.Key) {
 			c.expireNamed(u.Key, args)
 		}
@@ -149,10 +149,10 @@ func (c *Context) expireAt(key []byte, at int64) {
 	if at <= c.Now {
 		c.Delete(key)
 		c.Notify(EventGeneric, "del", key)
-		c.LogAs("DEL", key)
+		c.EmitAs("DEL", key)
 		return
 	}
 	c.SetDeadline(key, at)
 	c.Notify(EventGeneric, "expire", key)
-	c.LogAs("PEXPIREAT", key, at)
+	c.EmitAs("PEXPIREAT", key, at)
 }

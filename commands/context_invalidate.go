@@ -38,12 +38,12 @@ func (c *Context) invalidate(key []byte, by *Client) {
 
 // invalidateRead tells the readers of a key, once: they are not told again
 // before they have read it again.
-func (c *Context) invalidateRead(k *registered, by *Client) {
+func (c *Context) invalidateRead(k *registeredName, by *Client) {
 	m := invalidation([]string{k.name})
 	for _, l := range c.Tracking.forget(k) {
-		c.weigh(l)
+		c.accountClient(l)
 		if c.Tracking.byKey(l) && !(l.tracking.noLoop && l == by) {
-			c.tellInvalid(l, m)
+			c.queueInvalidation(l, m)
 		}
 	}
 }
@@ -53,11 +53,11 @@ func (c *Context) invalidateAll() {
 	readers := slices.Collect(maps.Keys(c.Tracking.readers))
 	c.Tracking.forgetAll()
 	for _, l := range readers {
-		c.weigh(l)
+		c.accountClient(l)
 	}
 	m := invalidation(nil)
 	for l := range c.Tracking.clients {
-		c.tellInvalid(l, m)
+		c.queueInvalidation(l, m)
 	}
 }
 
@@ -83,24 +83,24 @@ func invalidation(keys []string) *Message {
 	})
 }
 
-// tellInvalid gives a client its message, or keeps what it itself is the cause
+// queueInvalidation gives a client its message, or keeps what it itself is the cause
 // of until its reply is complete.
-func (c *Context) tellInvalid(l *Client, m *Message) {
+func (c *Context) queueInvalidation(l *Client, m *Message) {
 	if l == c.Client && c.depth > 0 {
-		c.invalid = append(c.invalid, m)
+		c.invalidations = append(c.invalidations, m)
 		return
 	}
-	c.sendInvalid(l, m)
+	c.sendInvalidation(l, m)
 }
 
-// sendInvalid gives a client its message, or gives it to the client that it has
+// sendInvalidation gives a client its message, or gives it to the client that it has
 // named instead. In RESP2 only such a one can receive it, while it is subscribed
 // to something: as in Redis, to anything.
-func (c *Context) sendInvalid(l *Client, m *Message) {
+func (c *Context) sendInvalidation(l *Client, m *Message) {
 	to := l
 	if id := l.tracking.redirect; id != 0 {
 		if to = c.Clients.Get(id); to == nil {
-			c.tellBroken(l, id)
+			c.notifyBrokenRedirect(l, id)
 			return
 		}
 		if to.Protocol == 2 && to.Subscribed() == 0 {
@@ -112,9 +112,9 @@ func (c *Context) sendInvalid(l *Client, m *Message) {
 	c.Send(to, m)
 }
 
-// tellBroken tells a client that there is nobody at the other end of its
+// notifyBrokenRedirect tells a client that there is nobody at the other end of its
 // redirection, so that it will not hear of changes.
-func (c *Context) tellBroken(l *Client, id int64) {
+func (c *Context) notifyBrokenRedirect(l *Client, id int64) {
 	l.tracking.broken = true
 	if l.Protocol == 2 {
 		return
@@ -129,12 +129,12 @@ func (c *Context) tellBroken(l *Client, id int64) {
 // Answered does what follows a call's reply: the client is told what it has
 // itself made invalid, and CLIENT CACHING has had its effect, on this call or
 // on the transaction that it ended. m is nil for an unknown command.
-func (c *Context) Answered(m *Command) {
-	if len(c.invalid) > 0 {
-		for _, message := range c.invalid {
-			c.sendInvalid(c.Client, message)
+func (c *Context) FlushInvalidations(m *Command) {
+	if len(c.invalidations) > 0 {
+		for _, message := range c.invalidations {
+			c.sendInvalidation(c.Client, message)
 		}
-		c.invalid = nil
+		c.invalidations = nil
 	}
 	t := c.Client.tracking
 	if t == nil || !t.caching || c.Client.Multi != nil {
@@ -148,9 +148,9 @@ func (c *Context) Answered(m *Command) {
 // Broadcast tells the clients in broadcast mode what has changed since it was
 // called last, in one message for each prefix. Then it sees to it that no more
 // keys are remembered than there may be.
-func (c *Context) Broadcast() {
+func (c *Context) BroadcastInvalidations() {
 	if len(c.Tracking.changed) > 0 {
-		for _, p := range c.Tracking.take() {
+		for _, p := range c.Tracking.takeChanged() {
 			c.broadcast(p)
 		}
 	}
@@ -163,13 +163,13 @@ func (c *Context) broadcast(p *trackedPrefix) {
 	for l := range p.clients {
 		m := all
 		if l.tracking.noLoop {
-			others := p.besides(l, keys)
+			others := p.changedByOthers(l, keys)
 			if len(others) == 0 {
 				continue
 			}
 			m = invalidation(others)
 		}
-		c.sendInvalid(l, m)
+		c.sendInvalidation(l, m)
 	}
 	p.changes = nil
 }
@@ -178,7 +178,7 @@ func (c *Context) broadcast(p *trackedPrefix) {
 // Their readers are told as if they had changed. It goes only so far at once;
 // when that is not enough, it goes further the next time.
 func (c *Context) limitTracked() {
-	t, most := &c.Tracking, c.Config.TrackedKeys
+	t, most := &c.Tracking, c.Config.TrackingMaxKeys
 	t.overruns++
 	for effort := 100 * t.overruns; most > 0 && int64(t.Keys()) > most; effort-- {
 		if effort == 0 {

@@ -25,7 +25,7 @@ func Open[T interface {
 
 // Find is Open for those to whom an absent key is not an empty value: it gives nil.
 func Find[T datastructs.Value](c *Context, key []byte) (T, error) {
-	v := c.own(key) // no hit and no miss: Redis counts reads
+	v := c.useForWrite(key) // no hit and no miss: Redis counts reads
 	if v != nil {
 		c.DB.Open(key, v)
 	}
@@ -56,17 +56,17 @@ func (c *Context) use(key []byte) datastructs.Value {
 // Lookup returns the value of a key for reading, nil if there is none, and
 // records its use.
 func (c *Context) Lookup(key []byte) datastructs.Value {
-	return c.looked(key, c.use(key))
+	return c.recordLookup(key, c.use(key))
 }
 
 // Peek is Lookup without recording the use, for questions about the key itself.
 func (c *Context) Peek(key []byte) datastructs.Value {
-	return c.looked(key, c.DB.Peek(key, c.Now))
+	return c.recordLookup(key, c.DB.Peek(key, c.Now))
 }
 
 // looked counts a read, and tells subscribers of one that found nothing.
-func (c *Context) looked(key []byte, v datastructs.Value) datastructs.Value {
-	if c.Client != nil && c.Client.Unseen {
+func (c *Context) recordLookup(key []byte, v datastructs.Value) datastructs.Value {
+	if c.Client != nil && c.Client.NoStats {
 		return v
 	}
 	c.Stats.lookup(v != nil)
@@ -90,7 +90,7 @@ func (c *Context) Save(key []byte, v datastructs.Value, class Event, event strin
 // Store is Save without the events but "new", for those who reply before they
 // tell the others.
 func (c *Context) Store(key []byte, v datastructs.Value) {
-	c.settle(key)
+	c.expireDue(key)
 	if v.Empty() {
 		if c.backlog && c.DB.Hides(key) {
 			c.expireRest(key)
@@ -105,7 +105,7 @@ func (c *Context) Store(key []byte, v datastructs.Value) {
 	}
 	added := put(key, v, c.Now)
 	if added {
-		c.ready(c.index, key, v)
+		c.signalReady(c.index, key, v)
 	}
 	c.touch(key)
 	if added {
@@ -116,7 +116,7 @@ func (c *Context) Store(key []byte, v datastructs.Value) {
 // Replace stores a value in place of whatever was there: the old deadline is
 // gone. Of events it tells what Store does. An empty value leaves no key.
 func (c *Context) Replace(key []byte, v datastructs.Value) {
-	c.settle(key)
+	c.expireDue(key)
 	if c.Counting.On {
 		c.use(key) // Redis looks whether there is one
 	}
@@ -126,7 +126,7 @@ func (c *Context) Replace(key []byte, v datastructs.Value) {
 
 // Delete removes a key and reports whether it was there.
 func (c *Context) Delete(key []byte) bool {
-	c.settle(key)
+	c.expireDue(key)
 	if c.DB.Peek(key, c.Now) == nil {
 		return false
 	}
@@ -181,19 +181,19 @@ func (c *Context) Swap(a, b int) {
 	c.Databases[a], c.Databases[b] = y, x
 	c.Select(c.index)
 	c.call.changes += x.Len() + y.Len()
-	c.offer(a)
-	c.offer(b)
+	c.signalWaiters(a)
+	c.signalWaiters(b)
 }
 
 // offer tells those who wait for keys of a database what it now holds. Those are
 // few, the keys may be very many.
-func (c *Context) offer(db int) {
-	if c.Awaited == nil {
+func (c *Context) signalWaiters(db int) {
+	if c.AwaitedKeys == nil {
 		return
 	}
-	for _, key := range c.Awaited(db) {
+	for _, key := range c.AwaitedKeys(db) {
 		if v := c.Databases[db].Peek(key, c.Now); v != nil {
-			c.ready(db, key, v)
+			c.signalReady(db, key, v)
 		}
 	}
 }
@@ -201,9 +201,9 @@ func (c *Context) offer(db int) {
 // ready tells of a key that has come to be, if it is of the type that calls wait
 // for. One of another type is nothing to them, even if it becomes one of that
 // type before they are served, within the same EXEC: as in Redis.
-func (c *Context) ready(db int, key []byte, v datastructs.Value) {
-	if c.Ready != nil && v.Kind() == datastructs.KindSortedSet {
-		c.Ready(db, key)
+func (c *Context) signalReady(db int, key []byte, v datastructs.Value) {
+	if c.KeyReady != nil && v.Kind() == datastructs.KindSortedSet {
+		c.KeyReady(db, key)
 	}
 }
 
@@ -217,7 +217,7 @@ func (c *Context) touch(key []byte) {
 // where no client did it.
 func (c *Context) changed(key []byte, by *Client) {
 	if watched := c.watchers[c.index]; watched != nil {
-		watched.find(key).spoil()
+		watched.find(key).markDirty()
 	}
 	if c.Tracking.any() {
 		c.invalidate(key, by)
@@ -225,7 +225,7 @@ func (c *Context) changed(key []byte, by *Client) {
 }
 
 // own is use for who is going to change the value.
-func (c *Context) own(key []byte) datastructs.Value {
+func (c *Context) useForWrite(key []byte) datastructs.Value {
 	v := c.use(key)
 	if c.backlog && v != nil {
 		if h := c.DB.Hiding(key, c.Now); h != nil {

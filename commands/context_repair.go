@@ -15,36 +15,36 @@ import (
 
 // mend sees to the keys of the current call, in all databases: MOVE and COPY
 // write to others.
-func (c *Context) mend() {
+func (c *Context) repair() {
 	c.unit = c.unit[:c.call.unit] // what it has told of itself is told again
 	uses, _ := c.Command.Keys.In(c.Args)
 	if len(uses) == 0 && c.call.changes > 0 { // FLUSHALL, SWAPDB, which change all in one step
-		c.add(Effect{c.index, c.Args})
+		c.addEffect(Effect{c.index, c.Args})
 	}
 	for i := range c.Databases {
 		c.In(i, func() {
 			for _, use := range uses {
-				c.mendKey(use.Key)
+				c.repairKey(use.Key)
 			}
 		})
 	}
 	c.State.changes += int64(c.call.changes)
 }
 
-func (c *Context) mendKey(key []byte) {
-	v := c.DB.Mend(key)
+func (c *Context) repairKey(key []byte) {
+	v := c.DB.Repair(key)
 	if c.Effects != nil {
-		c.restate(key, v)
+		c.emitValue(key, v)
 	}
 	c.call.changes++
 	defer func() { recover() }() // what has panicked may have been the telling
 	c.changed(key, c.Client)
 }
 
-// restate makes effects of all that a key holds.
-func (c *Context) restate(key []byte, v datastructs.Value) {
+// emitValue makes effects of all that a key holds.
+func (c *Context) emitValue(key []byte, v datastructs.Value) {
 	if v == nil {
-		c.add(Effect{c.index, [][]byte{[]byte("DEL"), key}})
+		c.addEffect(Effect{c.index, [][]byte{[]byte("DEL"), key}})
 		return
 	}
 	at, mortal := c.DB.Deadline(key)
@@ -52,7 +52,7 @@ func (c *Context) restate(key []byte, v datastructs.Value) {
 	if mortal {
 		restored = append(restored, []byte("ABSTTL"))
 	}
-	c.add(Effect{c.index, restored})
+	c.addEffect(Effect{c.index, restored})
 	h, ok := v.(*datastructs.Hash)
 	if !ok || h.Expiring() == 0 {
 		return
@@ -60,33 +60,33 @@ func (c *Context) restate(key []byte, v datastructs.Value) {
 	for field := range h.All() {
 		if at, ok := h.Deadline(field); ok {
 			field = []byte(string(field)) // the effect may outlive the hash's next change
-			c.add(Effect{c.index, [][]byte{[]byte("HPEXPIREAT"), key, strconv.AppendInt(nil, at, 10), []byte("FIELDS"), []byte("1"), field}})
+			c.addEffect(Effect{c.index, [][]byte{[]byte("HPEXPIREAT"), key, strconv.AppendInt(nil, at, 10), []byte("FIELDS"), []byte("1"), field}})
 		}
 	}
 }
 
-// MendExpiry is for when the expiry of a key or a field has panicked: if that is
+// RepairExpiry is for when the expiry of a key or a field has panicked: if that is
 // still due, it is made sound. Should it panic again, nothing expires by itself
 // any more, as after DEBUG SET-ACTIVE-EXPIRE 0: to try for ever helps nobody.
-func (c *Context) MendExpiry() {
-	failed := c.expiring
+func (c *Context) RepairExpiry() {
+	failed := c.dueKey
 	if next, ok := c.Databases[failed.db].Next(); !ok || next != failed.Due {
 		return // it is gone
 	}
-	if c.stuck == failed {
+	if c.failedExpiry == failed {
 		c.KeepExpired = true
 		return
 	}
-	c.stuck = failed
+	c.failedExpiry = failed
 	c.In(failed.db, func() {
-		if c.DB.Mend([]byte(failed.Key)) == nil {
+		if c.DB.Repair([]byte(failed.Key)) == nil {
 			c.emit("DEL", failed.Key)
 		}
 	})
 }
 
 // An expiring is what is about to expire.
-type expiring struct {
+type dueKey struct {
 	db int
 	datastructs.Due
 }

@@ -19,7 +19,7 @@ func (c *Context) Report(m *Command, args [][]byte, o Outcome, took time.Duratio
 		c.ReportLatency(latencyCommand, took)
 	}
 	if c.Monitors.Len() > 0 {
-		c.Show(m, args)
+		c.FeedMonitors(m, args)
 	}
 }
 
@@ -35,7 +35,7 @@ func (c *Context) reportTime(m *Command, args [][]byte, o Outcome, took time.Dur
 	if c.Config.LatencyTracking {
 		c.Stats.Of(m).addTime(took)
 	}
-	if least := c.Config.SlowlogLeast; least >= 0 && took.Microseconds() >= least && !m.Has(SkipSlowlog) {
+	if least := c.Config.SlowlogSlowerThan; least >= 0 && took.Microseconds() >= least && !m.Has(SkipSlowlog) {
 		c.SlowLog.add(c, m.Redact(args), took.Microseconds())
 	}
 }

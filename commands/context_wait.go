@@ -10,13 +10,13 @@ import (
 // A Wait is a call that goes on when one of its keys comes into being, or when its
 // errand has been run.
 type Wait struct {
-	Keys    [][]byte           // in the call's order; none: nothing but time, or the errand, ends it
-	Timeout int64              // ms; 0: for ever
-	Over    func(*resp.Writer) // the reply when the time is up
-	Errand  Errand             // nil: none
+	Keys      [][]byte           // in the call's order; none: nothing but time, or the errand, ends it
+	Timeout   int64              // ms; 0: for ever
+	OnTimeout func(*resp.Writer) // the reply when the time is up
+	Async     AsyncFunc          // nil: none
 }
 
-// An Errand is what a call cannot do while it holds the lock, because it waits or
+// An AsyncFunc is what a call cannot do while it holds the lock, because it waits or
 // takes that lock itself: it runs in a goroutine of its own. Its context ends when
 // nobody waits for the reply any more: the client has left, was killed or unblocked,
 // or the server closes, which waits for the errand. It must not close the server, nor
@@ -24,7 +24,7 @@ type Wait struct {
 //
 // The reply that it returns is written under the lock, if the client is still there.
 // An error is the reply itself.
-type Errand func(context.Context) (reply func(*resp.Writer), err error)
+type AsyncFunc func(context.Context) (reply func(*resp.Writer), err error)
 
 // errWaits makes the engine park the call. It reaches no client.
 var errWaits = errors.New("commands: the call waits")
@@ -34,30 +34,30 @@ var errWaits = errors.New("commands: the call waits")
 // (0: never) the engine answers it with a null array, as Wait itself does in a
 // Final call.
 func (c *Context) Wait(timeout int64, keys ...[]byte) error {
-	return c.wait(&Wait{Keys: keys, Timeout: timeout, Over: (*resp.Writer).NullArray})
+	return c.wait(&Wait{Keys: keys, Timeout: timeout, OnTimeout: (*resp.Writer).NullArray})
 }
 
-// Errand ends a call that is to be answered by what f comes to. What the caller sends
+// AsyncFunc ends a call that is to be answered by what f comes to. What the caller sends
 // meanwhile runs behind that. There is no time for it within EXEC: there it is an error.
 // CLIENT UNBLOCK makes the reply a null array.
-func (c *Context) Errand(f Errand) error {
+func (c *Context) RunAsync(f AsyncFunc) error {
 	if c.Final {
 		return Errorf("ERR Command not allowed inside a transaction")
 	}
-	return c.wait(&Wait{Over: (*resp.Writer).NullArray, Errand: f})
+	return c.wait(&Wait{OnTimeout: (*resp.Writer).NullArray, Async: f})
 }
 
 func (c *Context) wait(w *Wait) error {
 	if c.Final {
-		w.Over(c.Writer)
+		w.OnTimeout(c.Writer)
 		return nil
 	}
 	c.call.wait = w
 	return errWaits
 }
 
-// Conclude replies what the errand of a call has come to.
-func (c *Context) Conclude(m *Command, reply func(*resp.Writer), err error) {
+// FinishAsync replies what the errand of a call has come to.
+func (c *Context) FinishAsync(m *Command, reply func(*resp.Writer), err error) {
 	c.call.mark = c.Len()
 	if err == nil {
 		reply(c.Writer)
@@ -70,7 +70,7 @@ func (c *Context) Conclude(m *Command, reply func(*resp.Writer), err error) {
 			return
 		}
 	} else if err == nil {
-		err = c.breakOff()
+		err = c.failTooLarge()
 	} else {
 		if _, whole := err.(resp.Error); !whole { // one that is wrapped is but a part of what there is to tell
 			err = Errorf("ERR %v", err)
@@ -84,8 +84,8 @@ func (c *Context) Conclude(m *Command, reply func(*resp.Writer), err error) {
 // A WaitingCall is one that waits: for keys or a time, as it asks for, or because
 // it is held back (by a pause, or because passwords are being guessed).
 type WaitingCall struct {
-	Client  *Client
-	Command *Command
-	Args    [][]byte // not to be kept or changed
-	Held    bool
+	Client    *Client
+	Command   *Command
+	Args      [][]byte // not to be kept or changed
+	Postponed bool
 }

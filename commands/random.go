@@ -35,7 +35,7 @@ func picks(count int64, n int) int64 {
 // connection, once the reply has outgrown what the client may leave unread.
 func repeats(c *Context, picks int64, n int) iter.Seq[int] {
 	return func(yield func(int) bool) {
-		if picks > maxReply(c)/leastElement {
+		if picks > maxReply(c)/minElementBytes {
 			c.Stop() // the reply need not be begun to know how it ends
 			return
 		}
@@ -50,10 +50,10 @@ func repeats(c *Context, picks int64, n int) iter.Seq[int] {
 	}
 }
 
-// maxRepeats bounds, in bytes, a reply that repeats what is there: a few bytes
+// maxRepeatedBytes bounds, in bytes, a reply that repeats what is there: a few bytes
 // must not ask for all the memory there is, nor hold up others for seconds. Redis
 // has no such bound.
-const maxRepeats = 64 << 20
+const maxRepeatedBytes = 64 << 20
 
 // overflows reports whether the reply has become more than its client may leave
 // unread, or than anybody may ask for, and stops it.
@@ -73,11 +73,11 @@ func maxReply(c *Context) int64 {
 	if limit := c.Config.OutputLimits[c.Client.OutputClass()].Hard; limit != 0 {
 		return limit
 	}
-	return maxRepeats
+	return maxRepeatedBytes
 }
 
-// leastElement is how many bytes an element has in a reply, if it is empty.
-const leastElement = int64(len("$0\r\n\r\n"))
+// minElementBytes is how many bytes an element has in a reply, if it is empty.
+const minElementBytes = int64(len("$0\r\n\r\n"))
 
 // sparse reports whether picks are few among n, so that looking up each is
 // quicker than walking past all.
@@ -103,13 +103,13 @@ func distinct(r *rand.Rand, picks int64, n int) iter.Seq[int] {
 
 // A lottery draws picks out of n elements that pass by in turn; each choice of
 // so many is equally likely.
-type lottery struct {
+type reservoir struct {
 	rand     *rand.Rand
 	picks, n int
 }
 
 // next reports whether the next element is drawn.
-func (l *lottery) next() bool {
+func (l *reservoir) next() bool {
 	drawn := l.rand.IntN(l.n) < l.picks
 	l.n--
 	if drawn {

@@ -23,14 +23,14 @@ type State struct {
 	SlowLog   SlowLog
 	Pause     Pause
 	Latency   Latency
-	Evicting  Evicting
+	Eviction  Eviction
 	Counting  datastructs.Counting // what the databases count, as Config says
 
 	// What memory there is in use is the sum of these, and a little more: see Used.
-	Account datastructs.Account // of the databases
-	Held    atomic.Int64        // by clients, in bytes; changed by those who do not hold the lock, too
+	Account     datastructs.Account // of the databases
+	ClientBytes atomic.Int64        // by clients, in bytes; changed by those who do not hold the lock, too
 
-	Beside atomic.Int64 // what the server keeps in its own tables of what clients have said, in bytes
+	TableBytes atomic.Int64 // what the server keeps in its own tables of what clients have said, in bytes
 
 	KeepExpired bool // keys whose deadline has passed are left, to read as absent
 
@@ -41,10 +41,10 @@ type State struct {
 	// Ready is called for each key that has come to be, for those who wait for
 	// it. As in Redis, a key that gets another value, even one that would do, is
 	// nothing to them.
-	Ready func(db int, key []byte)
+	KeyReady func(db int, key []byte)
 
 	// Awaited lists the keys of a database that somebody waits for.
-	Awaited func(db int) [][]byte
+	AwaitedKeys func(db int) [][]byte
 
 	// WaitingCalls lists the calls that wait, those of callers without a connection
 	// among them, in the order in which their clients came. nil: none ever does.
@@ -54,14 +54,14 @@ type State struct {
 	// its time is up, or with an error. It reports whether there was one.
 	Unblock func(l *Client, failure error) bool
 
-	// MayGuess reports whether a password that a client gives for a user may be looked
+	// AllowAuth reports whether a password that a client gives for a user may be looked
 	// at; Guessed is told when it was wrong. nil: all may, and nobody wants to know.
-	MayGuess func(l *Client, user, password []byte) bool
-	Guessed  func(l *Client, user, password []byte)
+	AllowAuth  func(l *Client, user, password []byte) bool
+	AuthFailed func(l *Client, user, password []byte)
 
 	// Copies tells how many times a client gets a message published to a channel.
 	// nil: once.
-	Copies func(to *Client, channel []byte) int
+	MessageCopies func(to *Client, channel []byte) int
 
 	// Published is told of each message once its receivers have it. nil when nobody
 	// listens.
@@ -69,7 +69,7 @@ type State struct {
 
 	// Extended is told of calls that Redis would have refused for what they were
 	// called on. nil when nobody listens.
-	Extended func(l *Client, m *Command, args [][]byte)
+	ExtensionUsed func(l *Client, m *Command, args [][]byte)
 
 	// Effects receives what calls amount to, a unit at a time: what one call
 	// from outside has done, the whole of an EXEC included. A unit is all or
@@ -77,16 +77,16 @@ type State struct {
 	// listens.
 	Effects func(unit []Effect)
 
-	stuck   expiring     // what could not expire
-	named   atomic.Int64 // bytes in the names that clients are registered for, with each of them
-	closing atomic.Int64 // of Held and named, by clients that are being closed for it
+	failedExpiry dueKey       // what could not expire
+	nameBytes    atomic.Int64 // bytes in the names that clients are registered for, with each of them
+	closingBytes atomic.Int64 // of Held and named, by clients that are being closed for it
 
 	backlog    bool  // something is due that Expire had no time for
 	changes    int64 // of keys, since the server started
 	memoryPeak int   // the most that Used was
 
 	watchers      map[int]*registry // of keys, by database; those of which keys are watched
-	unwatching    endings
+	removals      removals
 	misreplied    sync.Map  // *Command: those of which it was told
 	sinterWarning sync.Once // that SINTER met a sorted set, which Redis refuses
 }

@@ -24,8 +24,8 @@ const (
 // kept in the order in which they were first subscribed to where that can be seen,
 // which is for patterns.
 type Channels struct {
-	kinds  [subscriptionKinds]registry
-	ending endings
+	kinds    [subscriptionKinds]registry
+	removals removals
 }
 
 // Subscribe enters a subscription and reports whether it is new.
@@ -50,7 +50,7 @@ func (s *Channels) Unsubscribe(l *Client, kind SubscriptionKind, name []byte) bo
 // it leaves.
 func (s *Channels) UnsubscribeAll(l *Client) {
 	for kind := range l.subscriptions {
-		s.ending.end(l.subscriptions[kind])
+		s.removals.start(l.subscriptions[kind])
 		l.subscriptions[kind] = nil
 	}
 }
@@ -74,7 +74,7 @@ func (s *Channels) Names(kind SubscriptionKind) []string {
 
 // Len counts the names that anyone is subscribed to.
 func (s *Channels) Len(kind SubscriptionKind) (n int) {
-	if !s.ending.any() {
+	if !s.removals.any() {
 		return s.kinds[kind].names.Len()
 	}
 	for _, name := range s.kinds[kind].names.All() {
@@ -88,7 +88,7 @@ func (s *Channels) Len(kind SubscriptionKind) (n int) {
 // Subscribers counts the clients subscribed to a name.
 func (s *Channels) Subscribers(kind SubscriptionKind, name []byte) (n int) {
 	subscribed := s.kinds[kind].find(name)
-	if !s.ending.any() {
+	if !s.removals.any() {
 		return subscribed.len()
 	}
 	for range subscribed.clients() {
@@ -157,8 +157,8 @@ func (c *Context) PublishToShard(channel, payload []byte) (receivers int) {
 }
 
 // sendAll counts those whom the message was sent to, whether or not it arrives.
-func (c *Context) sendAll(to *registered, m *Message, channel []byte) (receivers int) {
-	if c.Copies != nil {
+func (c *Context) sendAll(to *registeredName, m *Message, channel []byte) (receivers int) {
+	if c.MessageCopies != nil {
 		return c.sendInOrder(to, m, channel)
 	}
 	for l := range to.clients() {
@@ -171,10 +171,10 @@ func (c *Context) sendAll(to *registered, m *Message, channel []byte) (receivers
 // sendInOrder is sendAll where it is asked of each client how often it gets the
 // message: in the order in which they came, so that an answer by chance is the same
 // with the same seed.
-func (c *Context) sendInOrder(to *registered, m *Message, channel []byte) int {
+func (c *Context) sendInOrder(to *registeredName, m *Message, channel []byte) int {
 	list := slices.SortedFunc(to.clients(), func(a, b *Client) int { return cmp.Compare(a.ID, b.ID) })
 	for _, l := range list {
-		for range c.Copies(l, channel) {
+		for range c.MessageCopies(l, channel) {
 			c.Send(l, m)
 		}
 	}

@@ -36,7 +36,7 @@ func (s *State) remembered() int {
 	for kind := range s.Channels.kinds {
 		n += s.Channels.kinds[kind].names.Len()
 	}
-	return n + len(s.unwatching.list) + len(s.Channels.ending.list)
+	return n + len(s.removals.list) + len(s.Channels.removals.list)
 }
 
 // is reports whether a client is connected, or is just answering a call that
@@ -60,7 +60,7 @@ func (s *State) checkClients() error {
 		if names := l.sizeOfNames(); l.namesSize != names {
 			return fmt.Errorf("client %d has names of %d bytes, and %d are counted", id, names, l.namesSize)
 		}
-		if l.spoilt && l.watching.len() == 0 {
+		if l.dirty && l.watching.len() == 0 {
 			return fmt.Errorf("client %d watches nothing, and yet a key that it watches was changed", id)
 		}
 	}
@@ -87,7 +87,7 @@ func (s *State) checkChannels() error {
 			}
 		}
 	}
-	return s.Channels.ending.check()
+	return s.Channels.removals.check()
 }
 
 func (s *State) checkWatchers() error {
@@ -102,7 +102,7 @@ func (s *State) checkWatchers() error {
 			return fmt.Errorf("watched keys: %w", err)
 		}
 	}
-	return s.unwatching.check()
+	return s.removals.check()
 }
 
 // check holds the names against their clients, and what is counted against what
@@ -111,13 +111,13 @@ func (s *State) checkWatchers() error {
 func (r *registry) check(of func(*Client) *registrations, may func(*Client) bool) error {
 	crowds, places, count := 0, 0, 0
 	for name, n := range r.names.All() {
-		if n.name != name || n.registry != r || (n.one == nil) == (n.more == nil) || n.more != nil && len(n.more.of) < 2 {
-			return fmt.Errorf("%q is entered as %q, one client: %t, several: %t", name, n.name, n.one != nil, n.more != nil)
+		if n.name != name || n.registry != r || (n.one == nil) == (n.set == nil) || n.set != nil && len(n.set.of) < 2 {
+			return fmt.Errorf("%q is entered as %q, one client: %t, several: %t", name, n.name, n.one != nil, n.set != nil)
 		}
 		list := []*registration{n.one}
-		if n.more != nil {
-			crowds += n.more.bytes()
-			list = slices.Collect(maps.Values(n.more.of))
+		if n.set != nil {
+			crowds += n.set.bytes()
+			list = slices.Collect(maps.Values(n.set.of))
 		}
 		count += len(list)
 		for _, g := range list {
@@ -133,14 +133,14 @@ func (r *registry) check(of func(*Client) *registrations, may func(*Client) bool
 			places++
 		}
 	}
-	if crowds != r.crowds || count != r.count {
-		return fmt.Errorf("%d registrations with crowds of %d bytes, %d and %d counted", count, crowds, r.count, r.crowds)
+	if crowds != r.setBytes || count != r.count {
+		return fmt.Errorf("%d registrations with crowds of %d bytes, %d and %d counted", count, crowds, r.count, r.setBytes)
 	}
 	if r.order == nil {
 		return nil
 	}
 	for n := range r.inOrder() {
-		if places--; r.find([]byte(n.name)) != n || n.place.Value.(*registered) != n {
+		if places--; r.find([]byte(n.name)) != n || n.place.Value.(*registeredName) != n {
 			return fmt.Errorf("%q is in order and not elsewhere", n.name)
 		}
 	}
@@ -165,13 +165,13 @@ func (s *registrations) check(l *Client, in func(*registry) bool) error {
 	return nil
 }
 
-func (e *endings) check() error {
+func (e *removals) check() error {
 	for _, s := range e.list {
 		if !s.ended || len(s.list) == 0 {
 			return fmt.Errorf("%d registrations are about to end, ended: %t", len(s.list), s.ended)
 		}
 	}
-	if left := e.left.Load(); left != int64(len(e.list)) {
+	if left := e.pending.Load(); left != int64(len(e.list)) {
 		return fmt.Errorf("%d clients have ended registrations, %d counted", len(e.list), left)
 	}
 	return nil
@@ -185,7 +185,7 @@ func (s *State) checkMonitors() error {
 	}
 	monitors := 0
 	for _, l := range s.Clients.byID {
-		if l.Monitors() {
+		if l.IsMonitor() {
 			monitors++
 		}
 	}
@@ -206,7 +206,7 @@ func (s *State) checkKeys() error {
 			return fmt.Errorf("tracked keys: %w", err)
 		}
 	}
-	return t.ending.check()
+	return t.removals.check()
 }
 
 func (s *State) checkPrefixes() error {

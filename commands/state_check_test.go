@@ -15,17 +15,17 @@ func TestStateChecksFindDamage(t *testing.T) {
 		"a client under another id":           func(s *State, l *Client) { s.Clients.byID[9] = l },
 		"a client in no database":             func(s *State, l *Client) { l.DB = 16 },
 		"names that are counted twice":        func(s *State, l *Client) { l.namesSize++ },
-		"a transaction that fails for no key": func(s *State, l *Client) { s.Unwatch(l); l.spoilt = true },
-		"a subscription by a gone client":     func(s *State, l *Client) { s.Unwatch(l); s.Tracking.off(l); s.Clients.Remove(l) },
+		"a transaction that fails for no key": func(s *State, l *Client) { s.Unwatch(l); l.dirty = true },
+		"a subscription by a gone client":     func(s *State, l *Client) { s.Unwatch(l); s.Tracking.disable(l); s.Clients.Remove(l) },
 		"a channel that nobody has": func(s *State, l *Client) {
 			r := &s.Channels.kinds[ToChannel]
-			r.names.Add([]byte("x"), &registered{registry: r, name: "x"})
+			r.names.Add([]byte("x"), &registeredName{registry: r, name: "x"})
 		},
 		"a channel that does not know one":    func(s *State, l *Client) { s.Channels.kinds[ToChannel].names.Delete("c") },
 		"a subscriber who does not know":      func(s *State, l *Client) { l.subscriptions[ToChannel] = nil },
 		"a subscriber who has ended all":      func(s *State, l *Client) { l.subscriptions[ToChannel].ended = true },
-		"a crowd that is counted wrong":       func(s *State, l *Client) { s.Channels.kinds[ToShard].crowds++ },
-		"an end that was forgotten":           func(s *State, l *Client) { s.unwatching.list = []*registrations{new(registrations)} },
+		"a crowd that is counted wrong":       func(s *State, l *Client) { s.Channels.kinds[ToShard].setBytes++ },
+		"an end that was forgotten":           func(s *State, l *Client) { s.removals.list = []*registrations{new(registrations)} },
 		"a pattern that is lost":              func(s *State, l *Client) { s.Channels.kinds[ToPattern].order.Init() },
 		"a watcher who does not know":         func(s *State, l *Client) { l.watching = nil },
 		"a watched key that is lost":          func(s *State, l *Client) { s.watchers[0].names.Delete("watched") },
@@ -48,7 +48,7 @@ func TestStateChecksFindDamage(t *testing.T) {
 			s.Channels.Subscribe(l, ToChannel, []byte("c"))
 			s.Channels.Subscribe(l, ToPattern, []byte("p*"))
 			s.watch(l, 0, []byte("watched"))
-			s.Tracking.on(l, clientTracking{broadcast: true}, [][]byte{[]byte("p:")})
+			s.Tracking.enable(l, clientTracking{broadcast: true}, [][]byte{[]byte("p:")})
 			s.Tracking.remember(l, []byte("read"))
 			require.NoError(t, s.Check(false))
 			require.Error(t, s.Check(true))

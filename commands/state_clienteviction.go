@@ -9,9 +9,11 @@ import (
 // says, those that take most first. Those that asked for NO-EVICT count, but are
 // never closed. Redis sorts them by powers of two of their size; here it is their size.
 
-// ClientsHold is what all clients take that are not being closed, in bytes. It may be asked
+// ClientMemory is what all clients take that are not being closed, in bytes. It may be asked
 // without the lock.
-func (s *State) ClientsHold() int64 { return s.Held.Load() + s.named.Load() - s.closing.Load() }
+func (s *State) ClientMemory() int64 {
+	return s.ClientBytes.Load() + s.nameBytes.Load() - s.closingBytes.Load()
+}
 
 // EvictClients closes clients until all others together take less than limit bytes.
 func (c *Context) EvictClients(limit int64) {
@@ -21,14 +23,14 @@ func (c *Context) EvictClients(limit int64) {
 	}
 	var list []taken
 	for _, l := range c.Clients.All() {
-		c.Weigh(l)
+		c.AccountClient(l)
 		if !l.NoEvict && l.Peer != nil {
-			list = append(list, taken{l, l.bytes() + l.nameBytes() + l.WaitingBytes + l.Peer.Usage().Held})
+			list = append(list, taken{l, l.bytes() + l.nameBytes() + l.WaitingBytes + l.Peer.Usage().Total})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b taken) int { return cmp.Compare(b.bytes, a.bytes) })
 	for _, t := range list {
-		if c.ClientsHold() < limit {
+		if c.ClientMemory() < limit {
 			return
 		}
 		c.evictClient(t.by, t.bytes)
@@ -38,19 +40,19 @@ func (c *Context) EvictClients(limit int64) {
 // evictClient closes a client. What its connection holds, and its call that waits, is gone once that has
 // ended, but is no reason to close others until then.
 func (c *Context) evictClient(l *Client, bytes int) {
-	if c.Host.TellOperator != nil {
-		c.Host.TellOperator(ClientEvicted, l, "bytes", bytes)
+	if c.Host.LogEvent != nil {
+		c.Host.LogEvent(ClientEvicted, l, "bytes", bytes)
 	}
 	kill(c, l)
-	c.Weigh(l)
-	l.closing = int64(l.Peer.Usage().Held + l.WaitingBytes)
-	c.closing.Add(l.closing)
+	c.AccountClient(l)
+	l.closing = int64(l.Peer.Usage().Total + l.WaitingBytes)
+	c.closingBytes.Add(l.closing)
 	c.Stats.EvictedClients.Add(1)
 }
 
 // Left is to be called when a client's connection holds nothing any more.
-func (s *State) Left(l *Client) {
-	s.Weigh(l)
-	s.closing.Add(-l.closing)
+func (s *State) ClientClosed(l *Client) {
+	s.AccountClient(l)
+	s.closingBytes.Add(-l.closing)
 	l.closing = 0
 }

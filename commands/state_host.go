@@ -16,7 +16,7 @@ type Host struct {
 	Strict     bool   // refuse what Redis refuses: no extensions
 	Debug      DebugAccess
 
-	AdversarialScans bool // see disturb
+	AdversarialScans bool // see perturb
 
 	// TotalMemory is what the machine has, in bytes, 0 where that is not known;
 	// Resident tells what of it the process has, nil where that is not known.
@@ -36,9 +36,9 @@ type Host struct {
 
 	ACLFile *ACLFile // nil: users are kept in memory only
 
-	// TellOperator logs a line: see Context.TellOperator, which calls it with
+	// LogEvent logs a line: see Context.LogEvent, which calls it with
 	// the client that has made the call, nil if none has.
-	TellOperator func(n Notice, l *Client, args ...any)
+	LogEvent func(n LogEvent, l *Client, args ...any)
 }
 
 // HostTLS is what CONFIG tells of TLS.
@@ -63,9 +63,9 @@ const (
 // DebugAccesses lists them.
 var DebugAccesses = []DebugAccess{DebugNo, DebugLocal, DebugYes}
 
-// ProtectedRefusal is why a call may not run that the operator has to allow, or
+// ProtectedError is why a call may not run that the operator has to allow, or
 // nil. local: the client is on this machine.
-func (s *State) ProtectedRefusal(m *Command, local bool) error {
+func (s *State) ProtectedError(m *Command, local bool) error {
 	if !m.Has(Protected) || s.Host.Debug == DebugYes || s.Host.Debug == DebugLocal && local {
 		return nil
 	}

@@ -35,7 +35,7 @@ type latencySample struct{ time, ms int64 } // Unix s
 
 // ReportLatency enters an event, if it took as long as the operator has said.
 func (c *Context) ReportLatency(event string, took time.Duration) {
-	if least := c.Config.LatencyLeast; least > 0 && took.Milliseconds() >= least {
+	if least := c.Config.LatencyThreshold; least > 0 && took.Milliseconds() >= least {
 		c.Latency.add(event, latencySample{c.Now / 1000, took.Milliseconds()})
 	}
 }

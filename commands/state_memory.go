@@ -12,8 +12,8 @@ import (
 
 // Used is what the server takes, in bytes: its data, its clients, what is
 // remembered for them, and what it has had from the start.
-func (s *State) Used() int {
-	return s.Account.Bytes() + int(s.Held.Load()) + s.startup() + s.Channels.bytes() + s.Tracking.bytes() + s.watchersBytes() + s.kept()
+func (s *State) UsedMemory() int {
+	return s.Account.Bytes() + int(s.ClientBytes.Load()) + s.startup() + s.Channels.bytes() + s.Tracking.bytes() + s.watchersBytes() + s.logBytes()
 }
 
 // kept is what the server keeps of what clients have said that belongs to none of them:
@@ -21,8 +21,8 @@ func (s *State) Used() int {
 //
 // What is bounded by the table of commands is not counted: how long calls took (24 KiB a
 // command at most), the series of LATENCY (3 KiB an event), how often each error was told.
-func (s *State) kept() int {
-	return int(s.SlowLog.bytes.Load()+s.ACLLog.bytes.Load()+s.Beside.Load()) + s.Users.bytes + s.Config.bytes()
+func (s *State) logBytes() int {
+	return int(s.SlowLog.bytes.Load()+s.ACLLog.bytes.Load()+s.TableBytes.Load()) + s.Users.bytes + s.Config.bytes()
 }
 
 // bytes is what parameters take that can be of any length.
@@ -79,28 +79,28 @@ func (l *Client) nameBytes() int {
 	return size
 }
 
-// Weigh brings up to date what Held and named say of a client, which is nothing if it
+// AccountClient brings up to date what Held and named say of a client, which is nothing if it
 // has left, and the peak of all.
-func (s *State) Weigh(l *Client) {
-	s.weigh(l)
-	s.memoryPeak = max(s.memoryPeak, s.Used())
+func (s *State) AccountClient(l *Client) {
+	s.accountClient(l)
+	s.memoryPeak = max(s.memoryPeak, s.UsedMemory())
 }
 
-// weigh is Weigh for a client that takes no more than it did.
-func (s *State) weigh(l *Client) {
+// weigh is AccountClient for a client that takes no more than it did.
+func (s *State) accountClient(l *Client) {
 	now, names := int64(0), int64(0)
 	if s.Clients.Get(l.ID) == l {
 		now, names = int64(l.bytes()), int64(l.nameBytes())
 	}
-	s.Held.Add(now - l.counted)
-	s.named.Add(names - l.countedNames)
+	s.ClientBytes.Add(now - l.counted)
+	s.nameBytes.Add(names - l.countedNames)
 	l.counted, l.countedNames = now, names
 }
 
 // clientMemory is what a client takes with its connection; the caller's arguments
 // and reply are counted too.
 func (c *Context) clientMemory(l *Client, use Usage) int {
-	total := l.bytes() + l.nameBytes() + l.WaitingBytes + use.Held
+	total := l.bytes() + l.nameBytes() + l.WaitingBytes + use.Total
 	if l == c.Client {
 		total += SizeOf(c.Args) + c.Len()
 	}
@@ -111,18 +111,18 @@ func (s *Channels) bytes() (size int) {
 	for kind := range s.kinds {
 		size += s.kinds[kind].bytes()
 	}
-	return size + s.ending.bytes()
+	return size + s.removals.bytes()
 }
 
 func (s *State) watchersBytes() (size int) {
 	for _, r := range s.watchers {
 		size += r.bytes()
 	}
-	return size + s.unwatching.bytes()
+	return size + s.removals.bytes()
 }
 
 func (t *Tracking) bytes() int {
-	return t.keys.bytes() + t.ending.bytes() + len(t.readers)*entryBytes +
+	return t.keys.bytes() + t.removals.bytes() + len(t.readers)*entryBytes +
 		t.texts + len(t.prefixes)*(int(unsafe.Sizeof(trackedPrefix{}))+indexedBytes+64)
 }
 

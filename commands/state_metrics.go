@@ -98,10 +98,10 @@ const (
 func (s *State) Metrics(now time.Time) *Metrics {
 	m := &Metrics{
 		Changes:         s.changes,
-		UsedMemory:      s.Used(),
-		PeakMemory:      max(s.memoryPeak, s.Used()),
+		UsedMemory:      s.UsedMemory(),
+		PeakMemory:      max(s.memoryPeak, s.UsedMemory()),
 		StartupMemory:   s.startup(),
-		ClientMemory:    int(s.Held.Load()),
+		ClientMemory:    int(s.ClientBytes.Load()),
 		MaxMemory:       s.Config.MaxMemory,
 		Policy:          s.Config.Policy.String(),
 		Clients:         s.Clients.Len(),
@@ -117,7 +117,7 @@ func (s *State) Metrics(now time.Time) *Metrics {
 		stats:           s.Stats.rows,
 	}
 	m.Overhead = s.overhead()
-	m.Full, m.WasFull = s.Evicting.exceededFor(now.UnixMicro())
+	m.Full, m.WasFull = s.Eviction.exceededFor(now.UnixMicro())
 	for i, db := range s.Databases {
 		if db.Len() == 0 {
 			continue
@@ -132,7 +132,7 @@ func (s *State) Metrics(now time.Time) *Metrics {
 }
 
 // Complete adds to metrics what needs no lock, and takes longer.
-func (s *State) Complete(m *Metrics) {
+func (s *State) AddCounters(m *Metrics) {
 	stats := &s.Stats
 	m.SlowLog, m.SlowCalls = s.SlowLog.size()
 	m.Errors = stats.ErrorsByCode()

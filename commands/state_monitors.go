@@ -26,19 +26,19 @@ func (s *Monitors) Remove(l *Client) {
 }
 
 // Monitors reports whether the client is shown all calls.
-func (l *Client) Monitors() bool { return l.monitor != nil }
+func (l *Client) IsMonitor() bool { return l.monitor != nil }
 
-// MonitorRefusal is why a monitor may not make a call, or nil. To Redis it is a
+// MonitorError is why a monitor may not make a call, or nil. To Redis it is a
 // kind of replica, which is not to touch data.
-func (l *Client) MonitorRefusal(m *Command) error {
-	if l.Monitors() && m.Flags&(ReadOnly|Write|MayReplicate) != 0 {
+func (l *Client) MonitorError(m *Command) error {
+	if l.IsMonitor() && m.Flags&(ReadOnly|Write|MayReplicate) != 0 {
 		return errMonitorKeyspace
 	}
 	return nil
 }
 
 // Show sends a call to all monitors, but for those that are only for operators.
-func (c *Context) Show(m *Command, args [][]byte) {
+func (c *Context) FeedMonitors(m *Command, args [][]byte) {
 	if c.Monitors.Len() == 0 || m.Flags&(SkipMonitor|Admin) != 0 {
 		return
 	}

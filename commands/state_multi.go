@@ -11,7 +11,7 @@ type Multi struct {
 	bytes   int  // of all that the queue takes
 	aborted bool // a call could not be queued: EXEC refuses
 
-	needsRoom    bool // calls were queued that are refused when memory is full
+	needsMemory  bool // calls were queued that are refused when memory is full
 	mayReplicate bool // calls were queued that may change data or reach replicas
 }
 
@@ -23,11 +23,11 @@ type queued struct {
 // Queue keeps a copy of a call for EXEC, unless it is known already that EXEC
 // will not run it.
 func (l *Client) Queue(command *Command, args [][]byte) {
-	if m := l.Multi; !m.aborted && !l.spoilt {
+	if m := l.Multi; !m.aborted && !l.dirty {
 		m.queue = append(m.queue, queued{command, CloneArgs(args)})
 		m.size += SizeOf(args)
 		m.bytes += SizeOf(args) + len(args)*wordBytes + queuedBytes
-		m.needsRoom = m.needsRoom || command.Has(DenyOOM)
+		m.needsMemory = m.needsMemory || command.Has(DenyOOM)
 		m.mayReplicate = m.mayReplicate || command.mayReplicate()
 	}
 }
@@ -35,7 +35,7 @@ func (l *Client) Queue(command *Command, args [][]byte) {
 // Refuse notes that a call may not run, and returns the error to tell. Within
 // a transaction that makes EXEC refuse; an EXEC that may not run itself ends
 // the transaction. m is nil for an unknown command.
-func (s *State) Refuse(l *Client, m *Command, err error) error {
+func (s *State) Reject(l *Client, m *Command, err error) error {
 	switch {
 	case m != nil && m.Has(EndsMulti):
 		s.EndMulti(l)

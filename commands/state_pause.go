@@ -24,7 +24,7 @@ func (p Pause) On() bool { return p.Kind != NoPause }
 // Holds reports whether a call has to wait for the end of the pause. A test's own
 // does not: it may be the one that ends it.
 func (p Pause) Holds(l *Client, m *Command) bool {
-	if m.Has(Aside) {
+	if m.Has(Hidden) {
 		return false
 	}
 	switch p.Kind {

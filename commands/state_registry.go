@@ -16,23 +16,23 @@ import (
 // name has. To end a million registrations takes long all the same, and nobody
 // else is to wait for that; see registrations.
 type registry struct {
-	names  datastructs.Map[*registered]
-	order  *list.List // of *registered, in the order in which the names came; nil: there is none
-	count  int        // registrations
-	crowds int        // bytes of the crowds of all names
+	names    datastructs.Map[*registeredName]
+	order    *list.List // of *registered, in the order in which the names came; nil: there is none
+	count    int        // registrations
+	setBytes int        // bytes of the crowds of all names
 }
 
 // A registered is a name that has clients. Most have one.
-type registered struct {
+type registeredName struct {
 	registry *registry
 	name     string
 	one      *registration // where there is one client
-	more     *crowd        // where there are several
+	set      *clientSet    // where there are several
 	place    *list.Element // in the order of the registry; nil: it has none
 }
 
 // A crowd is several clients of one name.
-type crowd struct {
+type clientSet struct {
 	of   map[*registrations]*registration
 	most int // how many there have been since the map was made
 }
@@ -49,20 +49,20 @@ type registrations struct {
 // A registration is that of one client for one name.
 type registration struct {
 	of    *registrations
-	name  *registered
+	name  *registeredName
 	place int // in the list of the client
 }
 
 // What registries take beside the names and the tables of them.
 var (
-	registeredBytes   = int(unsafe.Sizeof(registered{}))
+	registeredBytes   = int(unsafe.Sizeof(registeredName{}))
 	orderedBytes      = int(unsafe.Sizeof(list.Element{})) + 8 // in a block
 	registrationBytes = int(unsafe.Sizeof(registration{})) + 8*5/4
 )
 
 // bytes is what a crowd takes: for few a map of one group of slots, for many one
 // whose slots are half full to full.
-func (c *crowd) bytes() int {
+func (c *clientSet) bytes() int {
 	if c.most <= 8 {
 		return 16 + 48 + 144
 	}
@@ -71,20 +71,20 @@ func (c *crowd) bytes() int {
 
 // find returns a name that has clients, those included whose registrations have
 // ended; nil: it is not there.
-func (r *registry) find(name []byte) *registered {
+func (r *registry) find(name []byte) *registeredName {
 	n, _ := r.names.Get(name)
 	return n
 }
 
 // inOrder iterates over the names in the order in which they came. There is none
 // where nothing was ever registered.
-func (r *registry) inOrder() iter.Seq[*registered] {
-	return func(yield func(*registered) bool) {
+func (r *registry) inOrder() iter.Seq[*registeredName] {
+	return func(yield func(*registeredName) bool) {
 		if r.order == nil {
 			return
 		}
 		for at := r.order.Front(); at != nil; at = at.Next() {
-			if !yield(at.Value.(*registered)) {
+			if !yield(at.Value.(*registeredName)) {
 				return
 			}
 		}
@@ -93,7 +93,7 @@ func (r *registry) inOrder() iter.Seq[*registered] {
 
 // bytes is what the registry takes, but for what its clients' registrations do.
 func (r *registry) bytes() int {
-	size := r.names.Bytes() + r.names.Len()*registeredBytes + r.crowds
+	size := r.names.Bytes() + r.names.Len()*registeredBytes + r.setBytes
 	if r.order != nil {
 		size += r.order.Len() * orderedBytes
 	}
@@ -101,9 +101,9 @@ func (r *registry) bytes() int {
 }
 
 // add registers a client for a name and reports whether it was not before.
-func (s *registrations) add(r *registry, name []byte) (n *registered, added bool) {
+func (s *registrations) add(r *registry, name []byte) (n *registeredName, added bool) {
 	if n = r.find(name); n == nil {
-		n = &registered{registry: r}
+		n = &registeredName{registry: r}
 		n.name = r.names.Add(name, n)
 		if r.order != nil {
 			n.place = r.order.PushBack(n)
@@ -177,41 +177,41 @@ func (s *registrations) names() iter.Seq[string] {
 }
 
 // of returns the registration of a client, or nil.
-func (n *registered) of(s *registrations) *registration {
+func (n *registeredName) of(s *registrations) *registration {
 	switch {
-	case n.more != nil:
-		return n.more.of[s]
+	case n.set != nil:
+		return n.set.of[s]
 	case n.one.of == s:
 		return n.one
 	}
 	return nil
 }
 
-func (n *registered) add(g *registration) {
+func (n *registeredName) add(g *registration) {
 	n.registry.count++
 	switch {
-	case n.more != nil:
-		n.count(func(c *crowd) { c.of[g.of] = g })
+	case n.set != nil:
+		n.count(func(c *clientSet) { c.of[g.of] = g })
 	case n.one == nil:
 		n.one = g
 	default:
-		n.more = &crowd{of: map[*registrations]*registration{n.one.of: n.one, g.of: g}, most: 2}
+		n.set = &clientSet{of: map[*registrations]*registration{n.one.of: n.one, g.of: g}, most: 2}
 		n.one = nil
-		n.registry.crowds += n.more.bytes()
+		n.registry.setBytes += n.set.bytes()
 	}
 }
 
 // remove takes out a client, and the name with the last one.
-func (n *registered) remove(g *registration) {
+func (n *registeredName) remove(g *registration) {
 	n.registry.count--
-	if n.more == nil {
+	if n.set == nil {
 		n.registry.names.Delete(n.name)
 		if n.place != nil {
 			n.registry.order.Remove(n.place)
 		}
 		return
 	}
-	n.count(func(c *crowd) {
+	n.count(func(c *clientSet) {
 		delete(c.of, g.of)
 		if len(c.of) < c.most/8 { // a Go map does not shrink
 			fewer := make(map[*registrations]*registration, len(c.of))
@@ -221,18 +221,18 @@ func (n *registered) remove(g *registration) {
 			c.of, c.most = fewer, len(fewer)
 		}
 	})
-	if len(n.more.of) == 1 {
-		n.registry.crowds -= n.more.bytes()
-		for _, n.one = range n.more.of {
+	if len(n.set.of) == 1 {
+		n.registry.setBytes -= n.set.bytes()
+		for _, n.one = range n.set.of {
 		}
-		n.more = nil
+		n.set = nil
 	}
 }
 
 // drop ends all registrations for the name.
-func (n *registered) drop() {
-	for n.more != nil {
-		for _, g := range n.more.of {
+func (n *registeredName) drop() {
+	for n.set != nil {
+		for _, g := range n.set.of {
 			g.of.drop(g)
 			break
 		}
@@ -241,24 +241,24 @@ func (n *registered) drop() {
 }
 
 // count changes the crowd, and what is known of its size.
-func (n *registered) count(change func(*crowd)) {
-	n.registry.crowds -= n.more.bytes()
-	change(n.more)
-	n.more.most = max(n.more.most, len(n.more.of))
-	n.registry.crowds += n.more.bytes()
+func (n *registeredName) count(change func(*clientSet)) {
+	n.registry.setBytes -= n.set.bytes()
+	change(n.set)
+	n.set.most = max(n.set.most, len(n.set.of))
+	n.registry.setBytes += n.set.bytes()
 }
 
 // clients iterates over the clients of a name, in no order. Nil has none.
-func (n *registered) clients() iter.Seq[*Client] {
+func (n *registeredName) clients() iter.Seq[*Client] {
 	return func(yield func(*Client) bool) {
 		switch {
 		case n == nil:
-		case n.more == nil:
+		case n.set == nil:
 			if !n.one.of.ended {
 				yield(n.one.of.client)
 			}
 		default:
-			for s := range n.more.of {
+			for s := range n.set.of {
 				if !s.ended && !yield(s.client) {
 					return
 				}
@@ -268,18 +268,18 @@ func (n *registered) clients() iter.Seq[*Client] {
 }
 
 // len counts the clients of a name, ended registrations included. Nil has none.
-func (n *registered) len() int {
+func (n *registeredName) len() int {
 	switch {
 	case n == nil:
 		return 0
-	case n.more == nil:
+	case n.set == nil:
 		return 1
 	}
-	return len(n.more.of)
+	return len(n.set.of)
 }
 
 // any reports whether the name has clients.
-func (n *registered) any() bool {
+func (n *registeredName) any() bool {
 	for range n.clients() {
 		return true
 	}
@@ -288,27 +288,27 @@ func (n *registered) any() bool {
 
 // endings are registrations that have ended together and are yet to be taken out of
 // their registries, which is done in pieces. To all who ask they are gone already.
-type endings struct {
-	list []*registrations
-	left atomic.Int64 // of those; for who does not hold the lock
+type removals struct {
+	list    []*registrations
+	pending atomic.Int64 // of those; for who does not hold the lock
 }
 
-// endAtOnce is how many registrations are taken out in one stay under the lock:
+// maxRemovals is how many registrations are taken out in one stay under the lock:
 // more would hold up others.
-const endAtOnce = 1000
+const maxRemovals = 1000
 
 // end ends all registrations of a client: few right away. Nil has none.
-func (e *endings) end(s *registrations) {
+func (e *removals) start(s *registrations) {
 	if s.len() == 0 {
 		return
 	}
 	s.ended = true
-	if len(s.list) > endAtOnce {
+	if len(s.list) > maxRemovals {
 		e.list = append(e.list, s)
-		e.left.Store(int64(len(e.list)))
+		e.pending.Store(int64(len(e.list)))
 		return
 	}
-	s.dropSome(endAtOnce)
+	s.dropSome(maxRemovals)
 }
 
 // dropSome takes out up to limit registrations, and returns what is left of the limit.
@@ -321,7 +321,7 @@ func (s *registrations) dropSome(limit int) int {
 
 // takeOut takes out up to limit registrations that have ended, and returns what is
 // left of the limit.
-func (e *endings) takeOut(limit int) int {
+func (e *removals) run(limit int) int {
 	for limit > 0 && len(e.list) > 0 {
 		s := e.list[0]
 		limit = s.dropSome(limit)
@@ -334,35 +334,35 @@ func (e *endings) takeOut(limit int) int {
 	if len(e.list) == 0 {
 		e.list = nil
 	}
-	e.left.Store(int64(len(e.list)))
+	e.pending.Store(int64(len(e.list)))
 	return limit
 }
 
 // any reports whether there are some. It needs no lock.
-func (e *endings) any() bool { return e.left.Load() > 0 }
+func (e *removals) any() bool { return e.pending.Load() > 0 }
 
 // bytes is what the registrations take.
-func (e *endings) bytes() (size int) {
+func (e *removals) bytes() (size int) {
 	for _, s := range e.list {
 		size += len(s.list) * registrationBytes
 	}
 	return size
 }
 
-// EndSome goes on with ending what clients had of subscriptions and of watched and
+// CleanUp goes on with ending what clients had of subscriptions and of watched and
 // tracked keys, of which a client may have so many that others would have to wait for
 // all. To all who ask they are gone already, but for the numbers of tracked keys, as
 // in Redis. It reports whether nothing is left.
-func (s *State) EndSome() (done bool) {
-	left := endAtOnce
-	for _, e := range []*endings{&s.unwatching, &s.Channels.ending, &s.Tracking.ending} {
-		left = e.takeOut(left)
+func (s *State) CleanUp() (done bool) {
+	left := maxRemovals
+	for _, e := range []*removals{&s.removals, &s.Channels.removals, &s.Tracking.removals} {
+		left = e.run(left)
 	}
 	s.dropUnwatched()
-	return !s.Ending()
+	return !s.CleanUpPending()
 }
 
-// Ending reports whether there is something for EndSome to do. It needs no lock.
-func (s *State) Ending() bool {
-	return s.unwatching.any() || s.Channels.ending.any() || s.Tracking.ending.any()
+// Ending reports whether there is something for CleanUp to do. It needs no lock.
+func (s *State) CleanUpPending() bool {
+	return s.removals.any() || s.Channels.removals.any() || s.Tracking.removals.any()
 }

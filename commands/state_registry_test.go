@@ -34,20 +34,20 @@ func heard(l *Client) []string { return l.Peer.(*listener).heard }
 // ask, before it is, and what it leaves behind costs nobody anything.
 func TestClientThatIsLeavingIsGone(t *testing.T) {
 	s := newState()
-	used := s.Used()
+	used := s.UsedMemory()
 	leaving, other := admit(s, 1), admit(s, 2)
 	for kind := range SubscriptionKind(subscriptionKinds) {
-		for i := range 3 * endAtOnce {
+		for i := range 3 * maxRemovals {
 			s.Channels.Subscribe(leaving, kind, fmt.Append(nil, "c", i))
 		}
 		s.Channels.Subscribe(other, kind, []byte("c0"))
 	}
-	for i := range 3 * endAtOnce {
+	for i := range 3 * maxRemovals {
 		s.watch(leaving, i%2, fmt.Append(nil, "k", i))
 	}
 	s.Channels.UnsubscribeAll(leaving)
 	s.Unwatch(leaving)
-	require.True(t, s.Ending())
+	require.True(t, s.CleanUpPending())
 	require.NoError(t, s.Check(false))
 	c := &Context{State: s}
 	for kind := range SubscriptionKind(subscriptionKinds) {
@@ -65,10 +65,10 @@ func TestClientThatIsLeavingIsGone(t *testing.T) {
 	require.Empty(t, heard(leaving))
 	c.Select(0)
 	c.changed([]byte("k0"), nil)
-	require.False(t, leaving.spoilt)
+	require.False(t, leaving.dirty)
 
 	steps := 0
-	for !s.EndSome() {
+	for !s.CleanUp() {
 		steps++
 		require.NoError(t, s.Check(false))
 	}
@@ -77,7 +77,7 @@ func TestClientThatIsLeavingIsGone(t *testing.T) {
 	s.Clients.Remove(leaving)
 	s.Clients.Remove(other)
 	require.NoError(t, s.Check(true))
-	require.Equal(t, used, s.Used())
+	require.Equal(t, used, s.UsedMemory())
 }
 
 // A client can come anew to names that it is still being taken out of, and is told
@@ -85,7 +85,7 @@ func TestClientThatIsLeavingIsGone(t *testing.T) {
 func TestNamesThatAreEndingCanBeTakenAnew(t *testing.T) {
 	s := newState()
 	l := admit(s, 1)
-	for i := range 2 * endAtOnce {
+	for i := range 2 * maxRemovals {
 		s.Channels.Subscribe(l, ToPattern, fmt.Append(nil, "*", i%10, "*", i))
 	}
 	s.Channels.UnsubscribeAll(l)
@@ -93,7 +93,7 @@ func TestNamesThatAreEndingCanBeTakenAnew(t *testing.T) {
 		require.True(t, s.Channels.Subscribe(l, ToPattern, []byte(pattern)))
 		require.False(t, s.Channels.Subscribe(l, ToPattern, []byte(pattern)))
 	}
-	for done := false; !done; done = s.EndSome() {
+	for done := false; !done; done = s.CleanUp() {
 		var order []string
 		for n := range s.Channels.kinds[ToPattern].inOrder() {
 			if n.any() {
@@ -107,7 +107,7 @@ func TestNamesThatAreEndingCanBeTakenAnew(t *testing.T) {
 	s.watch(l, 0, []byte("k"))
 	require.Equal(t, 1, l.watching.len())
 	s.Unwatch(l)
-	require.False(t, s.Ending(), "few go at once")
+	require.False(t, s.CleanUpPending(), "few go at once")
 }
 
 // Whatever clients do to names, all that is known of both agrees.
@@ -155,17 +155,17 @@ func TestRegistriesGiveMemoryBack(t *testing.T) {
 	s := newState()
 	few, many := admit(s, 1), admit(s, 2)
 	s.Channels.Subscribe(few, ToChannel, []byte("few"))
-	s.Weigh(few)
-	s.Weigh(many)
-	used := s.Used()
+	s.AccountClient(few)
+	s.AccountClient(many)
+	used := s.UsedMemory()
 	for i := range 100_000 {
 		s.Channels.Subscribe(many, ToChannel, fmt.Append(nil, i))
 	}
 	for i := range 100_000 {
 		s.Channels.Unsubscribe(many, ToChannel, fmt.Append(nil, i))
 	}
-	s.Weigh(many)
-	require.InDelta(t, used, s.Used(), 40_000)
+	s.AccountClient(many)
+	require.InDelta(t, used, s.UsedMemory(), 40_000)
 	require.LessOrEqual(t, cap(many.subscriptions[ToChannel].list), 64)
 	var crowd []*Client
 	for id := range int64(1000) {
@@ -175,6 +175,6 @@ func TestRegistriesGiveMemoryBack(t *testing.T) {
 	for _, l := range crowd[10:] {
 		s.Channels.UnsubscribeAll(l)
 	}
-	require.Less(t, s.Channels.kinds[ToChannel].crowds, 10_000)
+	require.Less(t, s.Channels.kinds[ToChannel].setBytes, 10_000)
 	require.NoError(t, s.Check(false))
 }

@@ -13,11 +13,11 @@ import (
 // A Snapshot is what all databases held at a moment. To take one costs a Layer for
 // each database, whatever they hold; see there what it costs from then on.
 type Snapshot struct {
-	state   *State
-	moments []moment // by the number that the database had
+	state     *State
+	databases []snapshotDB // by the number that the database had
 }
 
-type moment struct {
+type snapshotDB struct {
 	db    *datastructs.Keyspace
 	layer *datastructs.Layer
 }
@@ -26,17 +26,17 @@ type moment struct {
 func (s *State) Snapshot() *Snapshot {
 	t := &Snapshot{state: s}
 	for _, db := range s.Databases {
-		t.moments = append(t.moments, moment{db, db.OpenLayer()})
+		t.databases = append(t.databases, snapshotDB{db, db.OpenLayer()})
 	}
 	return t
 }
 
 // Release lets a snapshot go: it can be used no more. To call it again does nothing.
 func (t *Snapshot) Release() {
-	for _, p := range t.moments {
+	for _, p := range t.databases {
 		p.db.CloseLayer(p.layer)
 	}
-	t.moments = nil
+	t.databases = nil
 }
 
 // No client is told of these.
@@ -48,7 +48,7 @@ var (
 // usable is why a snapshot is of no use here, or nil.
 func (s *State) usable(t *Snapshot) error {
 	switch {
-	case t == nil || t.moments == nil:
+	case t == nil || t.databases == nil:
 		return errReleased
 	case t.state != s:
 		return errOtherServers
@@ -63,7 +63,7 @@ func (s *State) Compare(a, b *Snapshot, f func(db int, key string, was, is datas
 	if err := s.usable(a); err != nil {
 		return err
 	}
-	after := make([]moment, len(s.Databases))
+	after := make([]snapshotDB, len(s.Databases))
 	for i, db := range s.Databases {
 		after[i].db = db
 	}
@@ -71,9 +71,9 @@ func (s *State) Compare(a, b *Snapshot, f func(db int, key string, was, is datas
 		if err := s.usable(b); err != nil {
 			return err
 		}
-		after = b.moments
+		after = b.databases
 	}
-	for i, was := range a.moments {
+	for i, was := range a.databases {
 		is := after[i]
 		for _, key := range keysThatDiffer(was, is) {
 			f(i, key, was.db.Then(was.layer, key), is.db.Then(is.layer, key))
@@ -82,7 +82,7 @@ func (s *State) Compare(a, b *Snapshot, f func(db int, key string, was, is datas
 	return nil
 }
 
-func keysThatDiffer(a, b moment) []string {
+func keysThatDiffer(a, b snapshotDB) []string {
 	if a.db == b.db {
 		first := a.layer
 		if b.layer != nil && !a.db.Opened(a.layer, b.layer) {
@@ -106,8 +106,8 @@ func (c *Context) Restore(t *Snapshot) error {
 	}
 	row := Command{Name: "restore", Flags: Write, Run: func(c *Context) error {
 		c.call.logged = true
-		c.swapBack(t)
-		for i, p := range t.moments {
+		c.restoreOrder(t)
+		for i, p := range t.databases {
 			c.In(i, func() { c.rewind(p.layer) })
 		}
 		return nil
@@ -115,9 +115,9 @@ func (c *Context) Restore(t *Snapshot) error {
 	return c.Perform(&row, [][]byte{[]byte(row.Name)}).Err
 }
 
-// swapBack gives databases the numbers that they had.
-func (c *Context) swapBack(t *Snapshot) {
-	for i, p := range t.moments {
+// restoreOrder gives databases the numbers that they had.
+func (c *Context) restoreOrder(t *Snapshot) {
+	for i, p := range t.databases {
 		j := slices.Index(c.Databases, p.db)
 		if i == j {
 			continue
@@ -128,20 +128,20 @@ func (c *Context) swapBack(t *Snapshot) {
 			continue
 		}
 		c.Swap(i, j)
-		c.add(Effect{c.index, [][]byte{[]byte("SWAPDB"), strconv.AppendInt(nil, int64(i), 10), strconv.AppendInt(nil, int64(j), 10)}})
+		c.addEffect(Effect{c.index, [][]byte{[]byte("SWAPDB"), strconv.AppendInt(nil, int64(i), 10), strconv.AppendInt(nil, int64(j), 10)}})
 	}
 }
 
 // rewind makes the current database hold what it did when a layer was opened.
 func (c *Context) rewind(l *datastructs.Layer) {
 	for _, key := range c.DB.ChangedSince(l) {
-		c.putBack([]byte(key), c.DB.Then(l, key))
+		c.restoreKey([]byte(key), c.DB.Then(l, key))
 	}
 	c.DB.Rewound(l)
 }
 
 // putBack makes a key hold what it did.
-func (c *Context) putBack(key []byte, p datastructs.Past) {
+func (c *Context) restoreKey(key []byte, p datastructs.Past) {
 	v := p.Copy(c.Now)
 	at, mortal := p.Deadline()
 	switch old := c.DB.Peek(key, c.Now); {
@@ -150,12 +150,12 @@ func (c *Context) putBack(key []byte, p datastructs.Past) {
 	case v == nil:
 		c.Delete(key)
 		c.Notify(EventGeneric, "del", key)
-		c.restate(key, nil)
+		c.emitValue(key, nil)
 		return
 	case old == nil || !sameValue(v, old) || !c.hasDeadline(key, at, mortal):
 		place(c, key, v, at, mortal)
 		c.Notify(EventGeneric, "restore", key)
-		c.restate(key, v)
+		c.emitValue(key, v)
 	}
 	c.DB.SetMark(key, p.Mark())
 }

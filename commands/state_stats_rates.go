@@ -12,25 +12,25 @@ import (
 type Rates struct {
 	due atomic.Int64 // µs; when to look next
 
-	mu    sync.Mutex // guards all below
-	looks [rateLooks]look
-	n     int // made
+	mu      sync.Mutex // guards all below
+	samples [rateSamples]rateSample
+	n       int // made
 }
 
 // A look is what the counters said at a time.
-type look struct {
+type rateSample struct {
 	micros                      int64
 	commands, inBytes, outBytes int64
 }
 
 const (
 	rateInterval = 100_000 // µs
-	rateLooks    = 16
-	rateWindow   = rateInterval * rateLooks
+	rateSamples  = 16
+	rateWindow   = rateInterval * rateSamples
 )
 
-func (s *Stats) look(micros int64) look {
-	return look{micros, s.Commands.Load(), s.InBytes.Load(), s.OutBytes.Load()}
+func (s *Stats) sampleCounters(micros int64) rateSample {
+	return rateSample{micros, s.Commands.Load(), s.InBytes.Load(), s.OutBytes.Load()}
 }
 
 // Tick is called with the time whenever calls are about to run.
@@ -41,7 +41,7 @@ func (s *Stats) Tick(micros int64) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.looks[r.n%rateLooks] = s.look(micros)
+	r.samples[r.n%rateSamples] = s.sampleCounters(micros)
 	r.n++
 }
 
@@ -62,14 +62,14 @@ func (s *Stats) perSecond(micros int64) (commands, inBytes, outBytes float64) {
 	if r.n == 0 {
 		return 0, 0, 0
 	}
-	from := r.looks[(r.n-1)%rateLooks]
-	for i := max(0, r.n-rateLooks); i < r.n; i++ {
-		if l := r.looks[i%rateLooks]; l.micros >= micros-rateWindow {
+	from := r.samples[(r.n-1)%rateSamples]
+	for i := max(0, r.n-rateSamples); i < r.n; i++ {
+		if l := r.samples[i%rateSamples]; l.micros >= micros-rateWindow {
 			from = l
 			break
 		}
 	}
-	now := s.look(micros)
+	now := s.sampleCounters(micros)
 	seconds := float64(max(now.micros-from.micros, rateInterval)) / 1e6
 	return max(0, float64(now.commands-from.commands)) / seconds,
 		max(0, float64(now.inBytes-from.inBytes)) / seconds,

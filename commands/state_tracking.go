@@ -14,10 +14,10 @@ import (
 // Those in broadcast mode have prefixes, and are told of all keys that begin
 // with one, read or not.
 type Tracking struct {
-	clients map[*Client]struct{} // that track now
-	keys    registry             // that are remembered, and for whom
-	readers map[*Client]struct{} // for whom keys are remembered, or have been
-	ending  endings              // of those
+	clients  map[*Client]struct{} // that track now
+	keys     registry             // that are remembered, and for whom
+	readers  map[*Client]struct{} // for whom keys are remembered, or have been
+	removals removals             // of those
 
 	prefixes map[string]*trackedPrefix
 	texts    int              // bytes in them
@@ -66,7 +66,7 @@ func (t *Tracking) Prefixes() int { return len(t.prefixes) }
 func (t *Tracking) any() bool { return t.Keys()+len(t.prefixes) > 0 }
 
 // of returns what a client has asked for, to be changed.
-func (t *Tracking) of(l *Client) *clientTracking {
+func (t *Tracking) ensure(l *Client) *clientTracking {
 	if l.tracking == nil {
 		l.tracking = new(clientTracking)
 	}
@@ -76,8 +76,8 @@ func (t *Tracking) of(l *Client) *clientTracking {
 // on switches tracking on, or changes how a client tracks. Prefixes that the
 // client has already it keeps; in broadcast mode without any it is told of all
 // keys.
-func (t *Tracking) on(l *Client, want clientTracking, prefixes [][]byte) {
-	now := t.of(l)
+func (t *Tracking) enable(l *Client, want clientTracking, prefixes [][]byte) {
+	now := t.ensure(l)
 	want.on, want.caching = true, now.caching
 	want.prefixes, want.read = now.prefixes, now.read
 	*now = want
@@ -107,7 +107,7 @@ func (t *clientTracking) has(prefix string) bool {
 // meets returns the first of the client's prefixes that begins with another, or
 // that this one begins with. But for the empty one, which is the first, none of them
 // begins with another: so only the neighbours can.
-func (t *clientTracking) meets(prefix string) (other string, found bool) {
+func (t *clientTracking) overlapping(prefix string) (other string, found bool) {
 	if len(t.prefixes) == 0 {
 		return "", false
 	}
@@ -137,7 +137,7 @@ func merge(list, more []string) []string {
 }
 
 // off switches tracking off.
-func (t *Tracking) off(l *Client) {
+func (t *Tracking) disable(l *Client) {
 	if l.tracking == nil {
 		return
 	}
@@ -171,7 +171,7 @@ func (t *Tracking) remember(l *Client, key []byte) {
 }
 
 // forget takes a key out of the table, and returns the clients that have read it.
-func (t *Tracking) forget(k *registered) []*Client {
+func (t *Tracking) forget(k *registeredName) []*Client {
 	readers := slices.Collect(k.clients())
 	k.drop()
 	return readers
@@ -183,17 +183,17 @@ func (t *Tracking) forgetAll() {
 		l.tracking.read = nil
 	}
 	clear(t.readers)
-	t.keys, t.ending.list = registry{}, nil
-	t.ending.left.Store(0)
+	t.keys, t.removals.list = registry{}, nil
+	t.removals.pending.Store(0)
 }
 
 // Forget takes out of the table what is remembered for a client that is gone; if
-// that is much, in pieces: see State.EndSome.
+// that is much, in pieces: see State.CleanUp.
 func (t *Tracking) Forget(l *Client) {
 	if l.tracking == nil {
 		return
 	}
-	t.ending.end(l.tracking.read)
+	t.removals.start(l.tracking.read)
 	l.tracking.read = nil
 	delete(t.readers, l)
 }
@@ -259,7 +259,7 @@ func (t *Tracking) change(key []byte, by *Client) {
 
 // take returns the prefixes with changes, in order, and the changes as having
 // been told.
-func (t *Tracking) take() []*trackedPrefix {
+func (t *Tracking) takeChanged() []*trackedPrefix {
 	list := t.changed
 	t.changed = nil
 	slices.SortFunc(list, func(a, b *trackedPrefix) int { return cmp.Compare(a.prefix, b.prefix) })
@@ -267,7 +267,7 @@ func (t *Tracking) take() []*trackedPrefix {
 }
 
 // besides returns those of the keys that a client was not the last to change.
-func (p *trackedPrefix) besides(l *Client, keys []string) []string {
+func (p *trackedPrefix) changedByOthers(l *Client, keys []string) []string {
 	var others []string
 	for _, key := range keys {
 		if p.changes[key] != l {
@@ -283,10 +283,10 @@ func (t *Tracking) byKey(l *Client) bool {
 	return tracks && !l.tracking.broadcast
 }
 
-// Remembers reports whether the next calls of a client are to be remembered, so
+// IsTracking reports whether the next calls of a client are to be remembered, so
 // that to read is to change something. The client itself may ask without the
 // engine's lock.
-func (l *Client) Remembers() bool {
+func (l *Client) IsTracking() bool {
 	t := l.tracking
 	return t != nil && t.on && !t.broadcast && (!t.optIn || t.caching)
 }

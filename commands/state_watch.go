@@ -21,10 +21,10 @@ func (s *State) watch(l *Client, db int, key []byte) {
 // Unwatch forgets a client's watched keys.
 func (s *State) Unwatch(l *Client) {
 	if l.watching != nil {
-		s.unwatching.end(l.watching)
+		s.removals.start(l.watching)
 		s.dropUnwatched()
 	}
-	l.watching, l.spoilt = nil, false
+	l.watching, l.dirty = nil, false
 }
 
 // dropUnwatched drops the registries of databases of which no key is watched any more.
@@ -37,9 +37,9 @@ func (s *State) dropUnwatched() {
 }
 
 // spoil makes the transactions fail that depend on a key.
-func (n *registered) spoil() {
+func (n *registeredName) markDirty() {
 	for l := range n.clients() {
-		l.spoilt = true
+		l.dirty = true
 	}
 }
 
@@ -53,7 +53,7 @@ func (c *Context) touchAll(index int, databases ...*datastructs.Keyspace) {
 	for key, n := range watched.names.All() {
 		for _, db := range databases {
 			if db.Peek([]byte(key), c.Now) != nil {
-				n.spoil()
+				n.markDirty()
 			}
 		}
 	}

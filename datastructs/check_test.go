@@ -46,7 +46,7 @@ func TestChecksFindDamage(t *testing.T) {
 			r.value = v
 			require.Error(t, k.Check())
 
-			k.Mend([]byte("k"))
+			k.Repair([]byte("k"))
 			require.NoError(t, k.Check())
 			require.Zero(t, k.Len())
 		})

@@ -30,7 +30,7 @@ func (a *Account) Bytes() int {
 
 // Settle counts what the values that have been opened take now, and forgets
 // them. It does not matter whether a key still holds them.
-func (a *Account) Settle() {
+func (a *Account) Update() {
 	if a == nil || len(a.opened) == 0 {
 		return
 	}

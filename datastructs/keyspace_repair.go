@@ -5,7 +5,7 @@ package datastructs
 // it is from now on, or nil where there is none: one that is empty goes, and so
 // does one that is damaged, as the next call might read nonsense in it, or not
 // come to an end. Nothing in here panics or damages by itself; this is for bugs.
-func (k *Keyspace) Mend(key []byte) Value {
+func (k *Keyspace) Repair(key []byte) Value {
 	r, ok := k.keys.get(key)
 	if !ok {
 		return nil

@@ -110,23 +110,23 @@ func (k *Keyspace) SetMark(key []byte, mark uint32) {
 	}
 }
 
-// disuse is how much a key deserves to go: the more, the longer it has not been
+// evictionScore is how much a key deserves to go: the more, the longer it has not been
 // used or the more rarely it is.
-func (k *Keyspace) disuse(r *record, now int64) int64 {
+func (k *Keyspace) evictionScore(r *record, now int64) int64 {
 	if k.counts() {
 		return maxCount - int64(k.counting.count(r.used, now))
 	}
 	return int64(seconds(now)) - int64(r.used)
 }
 
-// Disuse returns by how much a key deserves more than others to go; not ok if it
+// EvictionScore returns by how much a key deserves more than others to go; not ok if it
 // is not there, or has no deadline though only such keys are asked for.
-func (k *Keyspace) Disuse(key string, volatile bool, now int64) (score int64, ok bool) {
+func (k *Keyspace) EvictionScore(key string, volatile bool, now int64) (score int64, ok bool) {
 	r, ok := k.keys.get(bytesOf(key))
 	if !ok || volatile && r.deadline == 0 {
 		return 0, false
 	}
-	return k.disuse(r, now), true
+	return k.evictionScore(r, now), true
 }
 
 // VolatileAt returns the i-th key with a deadline, 0 <= i < Volatile, in the order

@@ -112,7 +112,7 @@ func (o *scoreOrder) remove(e scored) (scored, bool) {
 	o.cutChunk(c, i, i+1)
 	o.n--
 	o.counts.add(c.ordinal, -1)
-	o.settle(c.ordinal)
+	o.rebalance(c.ordinal)
 	return e, true
 }
 
@@ -137,8 +137,8 @@ func (o *scoreOrder) cut(start, stop int, gone func(scored)) {
 	}
 	o.n -= stop - start
 	o.renumber()
-	o.settle(first + 1)
-	o.settle(first)
+	o.rebalance(first + 1)
+	o.rebalance(first)
 }
 
 // ascend walks the ranks from start up to stop.
@@ -243,7 +243,7 @@ func (o *scoreOrder) split(c *chunk) {
 
 // settle deletes the chunk of that ordinal if it is empty, or joins it with a
 // neighbour if both are sparse. There may be no such chunk.
-func (o *scoreOrder) settle(ordinal int) {
+func (o *scoreOrder) rebalance(ordinal int) {
 	if ordinal >= o.spans.Len() {
 		return
 	}

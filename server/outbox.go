@@ -67,7 +67,7 @@ type owner interface {
 	now() time.Time
 	outputLimit() commands.OutputLimit
 	pushLimit() int64 // of pushed, in bytes; 0: none
-	timeouts() commands.Patience
+	timeouts() commands.Timeouts
 	checkBy(time.Time) // to ask, at that time, what is due
 	outputOverflowed() // the client has passed its limit
 	outputTimedOut()   // the client has had its time to read

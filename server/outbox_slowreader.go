@@ -83,7 +83,7 @@ func (o *outbox) expireReader() {
 
 // readsFastEnough reports whether the client has read fast enough in the time it had,
 // and if so gives it as much again.
-func (o *outbox) readsFastEnough(now time.Time, p commands.Patience) bool {
+func (o *outbox) readsFastEnough(now time.Time, p commands.Timeouts) bool {
 	r := &o.reader
 	if p.Output > 0 && r.taken/p.Output < p.OutputRate {
 		return false

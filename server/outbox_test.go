@@ -12,7 +12,7 @@ import (
 // lenient is a keeper that allows everything, by a real clock unless it has one.
 type lenient struct {
 	clock  Clock
-	awaits commands.Patience
+	awaits commands.Timeouts
 	late   func()
 }
 
@@ -25,7 +25,7 @@ func (l *lenient) now() time.Time {
 
 func (*lenient) outputLimit() (none commands.OutputLimit) { return none }
 func (*lenient) pushLimit() int64                         { return 0 }
-func (l *lenient) timeouts() commands.Patience            { return l.awaits }
+func (l *lenient) timeouts() commands.Timeouts            { return l.awaits }
 func (*lenient) checkBy(time.Time)                        {}
 func (*lenient) outputOverflowed()                        {}
 func (*lenient) outputDrained()                           {}

@@ -70,7 +70,7 @@ func TestSlowReaderIsWaitedFor(t *testing.T) {
 	cut := make(chan struct{})
 	var o outbox
 	o.init()
-	o.owner = &lenient{clock, commands.Patience{Output: 60, OutputRate: 1 << 10}, func() { close(cut) }}
+	o.owner = &lenient{clock, commands.Timeouts{Output: 60, OutputRate: 1 << 10}, func() { close(cut) }}
 	o.wake = func() {}
 	o.interruptWrite = func() { conn.SetWriteDeadline(pastDeadline) }
 

@@ -85,7 +85,7 @@ func newSession(e *engine, o peerAddr, attach func(*session)) (*session, error) 
 	s.inputGrace.maxProgress, s.outputGrace.maxProgress = graceReads, math.MaxInt64
 	s.out.init()
 	s.out.owner = s
-	s.out.memory.total, s.memory.total = &e.state.Held, &e.state.Held
+	s.out.memory.total, s.memory.total = &e.state.ClientBytes, &e.state.ClientBytes
 	s.timer.init(s)
 	s.caller.init(e, &commands.Client{Addr: o.addr, LocalAddr: o.local, Peer: s})
 	s.caller.ip, s.caller.inProcess, s.caller.loopback = o.ip, o.inProcess, o.loopback
@@ -400,14 +400,14 @@ func (s *session) Usage() commands.Usage {
 		QueryFree:    int(s.queryFree.Load()),
 		Output:       size,
 		OutputPieces: pieces,
-		Held:         s.memory.bytes() + s.out.memory.bytes(),
+		Total:        s.memory.bytes() + s.out.memory.bytes(),
 	}
 }
 
-// UnderWay tells what the session has not come to the end of.
-func (s *session) UnderWay() commands.UnderWay {
-	u := commands.UnderWay{Running: s.feedLock.locked(), Closing: s.finished.Load(), Unrun: int(s.queryUsed.Load())}
-	u.Unread, u.Messages = s.out.undelivered()
+// InFlight tells what the session has not come to the end of.
+func (s *session) InFlight() commands.InFlight {
+	u := commands.InFlight{Running: s.feedLock.locked(), Closing: s.finished.Load(), Input: int(s.queryUsed.Load())}
+	u.Output, u.Messages = s.out.undelivered()
 	return u
 }
 

@@ -50,7 +50,7 @@ func (p *partialCall) lastInputTime() time.Time {
 
 // due is when the rest of a call must have come of which there are some bytes,
 // and whether that time has passed. Who has sent fast enough gets it again.
-func (p *partialCall) deadline(now time.Time, bytes int64, timeouts commands.Patience) (due time.Time, late bool) {
+func (p *partialCall) deadline(now time.Time, bytes int64, timeouts commands.Timeouts) (due time.Time, late bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.open || timeouts.Query == 0 {

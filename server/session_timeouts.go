@@ -89,7 +89,7 @@ func (s *session) writable() bool { return s.takesOutput != nil && s.takesOutput
 
 func (s *session) checkBy(t time.Time) { s.engine.timeoutQueue.callBy(&s.timer, t) }
 
-func (s *session) timeouts() commands.Patience { return s.engine.settings.Load().timeouts }
+func (s *session) timeouts() commands.Timeouts { return s.engine.settings.Load().timeouts }
 
 // after is some seconds later.
 func after(t time.Time, seconds int64) time.Time {
@@ -133,9 +133,9 @@ func (s *session) expireIdle() {
 // part of a call, or took a part of what it was sent. Whoever waits itself is
 // there; so is a client that keeps the server from writing, as long as checkReader
 // has not disconnected it.
-func (s *session) lastActivity(now time.Time, p commands.Patience) time.Time {
+func (s *session) lastActivity(now time.Time, p commands.Timeouts) time.Time {
 	s.engine.mu.Lock()
-	waits, called := !s.client.Idles(), time.UnixMilli(s.client.Active)
+	waits, called := !s.client.CanIdle(), time.UnixMilli(s.client.Active)
 	s.engine.mu.Unlock()
 	took, reading := s.out.lastProgress()
 	if waits || reading && p.Output > 0 && !s.writable() {
