@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
 )
 
@@ -187,6 +189,55 @@ func (c *Context) BlockTimeout(i int) (ms int64, err error) {
 		return 0, ErrTimeoutSign
 	case ms > math.MaxInt64/int64(time.Millisecond):
 		return 0, nil
+	}
+	return ms, nil
+}
+
+// LargeWord is the size in bytes from which a word of a call has memory of its own,
+// which nobody writes to: whoever wants to keep the word keeps that.
+const LargeWord = datastructs.LargeText
+
+var _ = [1]int{}[LargeWord-resp.LargeString] // replies keep such words, too
+
+// CloneArgs copies a call out of the client's input, in two allocations. Large words
+// are kept as they are.
+func CloneArgs(args [][]byte) [][]byte {
+	size := 0
+	for _, a := range args {
+		if len(a) < LargeWord {
+			size += len(a)
+		}
+	}
+	block, words := make([]byte, 0, size), make([][]byte, len(args))
+	for i, a := range args {
+		if len(a) >= LargeWord {
+			words[i] = a
+			continue
+		}
+		start := len(block)
+		block = append(block, a...)
+		words[i] = slices.Clip(block[start:])
+	}
+	return words
+}
+
+// SizeOf sums up the bytes of words.
+func SizeOf(words [][]byte) int {
+	size := 0
+	for _, w := range words {
+		size += len(w)
+	}
+	return size
+}
+
+// millisArg reads argument i as a timeout in ms.
+func (c *Context) millisArg(i int) (int64, error) {
+	ms, ok := ParseInt(c.Args[i])
+	switch {
+	case !ok:
+		return 0, errTimeoutInteger
+	case ms < 0:
+		return 0, ErrTimeoutSign
 	}
 	return ms, nil
 }

@@ -9,7 +9,7 @@ import (
 // A Client is what commands know of one caller: a connection, or code in the
 // same process. The engine's lock guards it. Beyond that a client's own calls,
 // of which one runs at a time, may read all of it, write Active and Last while
-// they share the lock, and look at Multi and at whether it Remembers without it:
+// they share the lock, and look at Multi and at whether it IsTracking without it:
 // nobody else changes those.
 type Client struct {
 	ID        int64
@@ -17,29 +17,29 @@ type Client struct {
 	LocalAddr string
 	Peer      Peer
 
-	Name       string
-	LibName    string
-	LibVersion string
-	DB         int
-	Protocol   int   // 2 or 3
-	User       *User // nil: the process itself
-	Authed     bool  // may run commands without AUTH
-	Created    int64 // Unix ms
-	Active     int64 // Unix ms of the last command
-	Last       *Command
-	Multi      *Multi // nil outside MULTI
-	Failures   int    // wrong passwords since the last right one
-	Blocked    bool   // waiting for a key
-	Away       bool   // waiting for its Errand, and not blocked
-	NoEvict    bool   // asked not to be closed for what it takes of the memory
+	Name         string
+	LibName      string
+	LibVersion   string
+	DB           int
+	Protocol     int   // 2 or 3
+	User         *User // nil: the process itself
+	Authed       bool  // may run commands without AUTH
+	Created      int64 // Unix ms
+	Active       int64 // Unix ms of the last command
+	Last         *Command
+	Multi        *Multi // nil outside MULTI
+	Failures     int    // wrong passwords since the last right one
+	Blocked      bool   // waiting for a key
+	AsyncPending bool   // waiting for its AsyncFunc, and not blocked
+	NoEvict      bool   // asked not to be closed for what it takes of the memory
 
 	// Waiting is the call of this client that waits, for whatever; nil: none does.
-	// WaitingBytes is what it takes in memory, which is in State.Held.
+	// WaitingBytes is what it takes in memory, which is in State.ClientBytes.
 	Waiting      [][]byte
 	WaitingBytes int
 
 	NoTouch bool // its calls do not count as use of keys, but for TOUCH
-	Unseen  bool // its reads are neither hits nor misses
+	NoStats bool // its reads are neither hits nor misses
 
 	// Direct is a caller without a connection (Server.Do): no message can
 	// reach it, so it cannot subscribe.
@@ -48,10 +48,10 @@ type Client struct {
 	subscriptions [subscriptionKinds]*registrations
 	watching      *registrations
 	namesSize     int             // bytes in the prefixes that it tracks
-	counted       int64           // of what bytes tells, in State.Held
+	counted       int64           // of what bytes tells, in State.ClientBytes
 	countedNames  int64           // of what nameBytes tells, in State.named
 	closing       int64           // of what its connection holds, in State.closing
-	spoilt        bool            // a watched key was changed: EXEC answers null
+	dirty         bool            // a watched key was changed: EXEC answers null
 	place         *list.Element   // among the clients; nil: it is not connected
 	monitor       *list.Element   // its place among those who are shown all calls; nil: it is not
 	tracking      *clientTracking // nil: never asked for
@@ -74,8 +74,8 @@ type Peer interface {
 	// Usage tells what the connection holds in memory.
 	Usage() Usage
 
-	// UnderWay tells what the connection has not come to the end of.
-	UnderWay() UnderWay
+	// InFlight tells what the connection has not come to the end of.
+	InFlight() InFlight
 }
 
 // Usage is the memory of a connection, in the terms of CLIENT LIST; bytes if
@@ -85,7 +85,7 @@ type Usage struct {
 	QueryFree    int // room behind it
 	Output       int // replies and pushes not yet sent
 	OutputPieces int // number of pieces Output is in
-	Held         int // all of that, in the blocks that hold it, and what a connection takes in any case
+	Total        int // all of that, in the blocks that hold it, and what a connection takes in any case
 }
 
 // peer is the client's connection; one that does nothing for a caller without.
@@ -103,7 +103,7 @@ func (nobody) Finish()       {}
 func (nobody) Kill()         {}
 func (nobody) Usage() Usage  { return Usage{} }
 
-func (nobody) UnderWay() UnderWay { return UnderWay{} }
+func (nobody) InFlight() InFlight { return InFlight{} }
 
 // Subscribed is the number of subscriptions that keep a RESP2 client from
 // other commands.
@@ -180,4 +180,27 @@ func (s *Clients) All() []*Client {
 		list = append(list, at.Value.(*Client))
 	}
 	return list
+}
+
+// muteIfKilled sees to it that a caller who has closed its own connection is sent
+// nothing after the reply so far, within EXEC too.
+func (c *Context) muteIfKilled() {
+	if c.Clients.Get(c.Client.ID) != c.Client {
+		c.Client.replies.ended = true
+		c.Mute(true)
+	}
+}
+
+// kill closes a connection. It is gone at once for all who look or publish; the
+// caller's own is still sent this reply.
+func kill(c *Context, l *Client) {
+	c.Clients.Remove(l)
+	c.Channels.UnsubscribeAll(l)
+	c.Monitors.Remove(l)
+	c.Tracking.Leave(l)
+	if l == c.Client {
+		l.peer().Finish()
+	} else {
+		l.peer().Kill()
+	}
 }

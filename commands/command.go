@@ -1,25 +1,22 @@
-// Package commands is the contract between a server and the commands it runs,
-// and the commands themselves.
+// Package commands holds the commands, and the contract between them and a server.
 //
-// A command is one row of data and one function; all that is true of a command
-// stands in its row. What clients are told about commands (COMMAND, COMMAND
-// DOCS, arity errors, key positions, ACL categories) derives from the rows, so
-// that adding a command touches one family file and one transcript.
+// A command is one row of data and one function; the row holds all that is true of the
+// command. COMMAND, COMMAND DOCS, arity errors and key positions derive from the rows, so
+// adding a command touches one family file and one transcript.
 //
-// The contract, on which all rest, is in command.go, key.go, syntax.go,
-// standard.go (the table), context.go, args.go, errors.go, events.go, floats.go,
-// deadline.go, due.go, sample.go (what handlers work with), client.go, channels.go,
-// users.go, selectors.go, permissions.go (who may do what), redact.go (what nobody may
-// be shown), tracking.go,
-// invalidations.go, config.go and stats.go (what they share). The other files are the families:
-// each holds the rows of some commands, or what these rows run.
+// The prefix of a file's name says what it holds:
+//
+//   - command: rows, the table, key specifications, syntax, redaction
+//   - context: what a handler may call during one call
+//   - state: what all calls of a server share, under the engine's lock
+//   - client, config, acl: clients, configuration, users and permissions
+//   - args: numbers, times and quoted words, read and written
+//   - cmd: one family of commands each, the rows and their handlers
+//
+// Any program may import the package: rows can be added to a server (see Extended), and
+// tests read its State. The API may change in any minor version before 1.0. The promise of
+// a stable API within a minor version covers packages server, servertest, ops and resp only.
 package commands
-
-import (
-	"fmt"
-	"strings"
-	"sync"
-)
 
 // A Command is one row of the table.
 //
@@ -27,7 +24,7 @@ import (
 // Subs and, but for COMMAND, no Run.
 type Command struct {
 	Name       string            // lower case; a row in Subs has its own word only
-	Syntax     string            // the words behind the name, in the manual's notation; see syntax.go
+	Syntax     string            // the words behind the name, in the manual's notation; see ParseSyntax
 	Types      map[string]string // of arguments whose names do not tell theirs
 	Summary    string
 	Since      string // the version of Redis that brought it
@@ -99,18 +96,18 @@ const (
 	MovableKeys                       // key positions depend on the arguments; set by NewTable
 	AllowBusy                         // allowed while a script hangs
 
-	Immediate     // runs at once inside MULTI instead of being queued
-	OfConnection  // about the connection that it is sent on: not for callers without one
-	Subscribed    // allowed while a RESP2 client is subscribed
-	EndsMulti     // ends a transaction even if it is refused
-	LeavesMulti   // ends a transaction, so that one may run though memory is full
-	Alone         // ReadOnly, but no other read may run beside it: it changes how a value is kept
-	MayReplicate  // a replica would be told of it though it is no write; Redis keeps that to itself
-	Protected     // only where the operator has allowed it
-	GivesPassword // may present a password
-	KeepsCaching  // of a row with others below: CLIENT CACHING is about none of those
-	SysCmd        // COMMAND DOCS says that it is not for everyday use
-	Aside         // a test's own: those who listen in on a server are not told of it
+	Immediate       // runs at once inside MULTI instead of being queued
+	NeedsConnection // about the connection that it is sent on: not for callers without one
+	Subscribed      // allowed while a RESP2 client is subscribed
+	EndsMulti       // ends a transaction even if it is refused
+	LeavesMulti     // ends a transaction, so that one may run though memory is full
+	Exclusive       // ReadOnly, but no other read may run beside it: it changes how a value is kept
+	MayReplicate    // a replica would be told of it though it is no write; Redis keeps that to itself
+	Protected       // only where the operator has allowed it
+	Authenticates   // may present a password
+	KeepsCaching    // of a row with others below: CLIENT CACHING is about none of those
+	SysCmd          // COMMAND DOCS says that it is not for everyday use
+	Hidden          // a test's own: those who listen in on a server are not told of it
 )
 
 var flagNames = [...]string{
@@ -205,120 +202,4 @@ func (m *Command) Categories() Category {
 		c |= CatSlow
 	}
 	return c
-}
-
-// A Table is rows found by name. It does not change, so servers share it.
-type Table struct {
-	rows   []*Command // in the order given
-	byName map[string]*Command
-	size   int // rows and sub-rows
-
-	subjects subjects // of ACL rules
-}
-
-// NewTable makes a table of the given families. A row that contradicts itself
-// or another panics: the table is wrong, not the input.
-func NewTable(families ...[]Command) *Table {
-	t := &Table{byName: make(map[string]*Command)}
-	for _, family := range families {
-		for i := range family {
-			row := t.adopt(&family[i], nil)
-			if t.byName[row.Name] != nil {
-				panic(fmt.Sprintf("commands: two rows for %q", row.Name))
-			}
-			t.rows = append(t.rows, row)
-			t.byName[row.Name] = row
-		}
-	}
-	t.subjects = newSubjects(t)
-	return t
-}
-
-func (t *Table) adopt(m, parent *Command) *Command {
-	row := *m
-	row.parent = parent
-	row.arguments = sync.OnceValue(row.parseArguments)
-	row.id = t.size
-	t.size++
-	if row.Run == nil && len(row.Subs) == 0 || row.Arity == 0 || row.Name != strings.ToLower(row.Name) {
-		panic(fmt.Sprintf("commands: row %q is incomplete", row.FullName()))
-	}
-	if row.Keys.movable() {
-		row.Flags |= MovableKeys
-	}
-	if len(row.Subs) > 0 {
-		row.subs = make(map[string]*Command, len(row.Subs))
-		for i := range row.Subs {
-			sub := t.adopt(&row.Subs[i], &row)
-			if row.subs[sub.Name] != nil {
-				panic(fmt.Sprintf("commands: two rows for %q", sub.FullName()))
-			}
-			row.subs[sub.Name] = sub
-		}
-	}
-	return &row
-}
-
-// Rows lists the table in its order; Children do the same for a row's Subs.
-func (t *Table) Rows() []*Command { return t.rows }
-
-// Children lists the rows below this one.
-func (m *Command) Children() []*Command {
-	list := make([]*Command, 0, len(m.Subs))
-	for i := range m.Subs {
-		list = append(list, m.subs[m.Subs[i].Name])
-	}
-	return list
-}
-
-// eachRow calls f with all rows, those of Subs behind the one they belong to.
-func (t *Table) eachRow(f func(*Command)) {
-	for _, m := range t.rows {
-		f(m)
-		for _, sub := range m.Children() {
-			f(sub)
-		}
-	}
-}
-
-// Find returns the row that a call names, a row of Subs where there are any.
-// Errors are those of Redis for an unknown command or subcommand.
-func (t *Table) Find(args [][]byte) (*Command, error) {
-	m := lookup(t.byName, args[0])
-	switch {
-	case m == nil:
-		return nil, unknownCommand(args)
-	case m.subs == nil || len(args) < 2:
-		return m, nil
-	}
-	sub := lookup(m.subs, args[1])
-	if sub == nil {
-		return nil, unknownSubcommand(m, args[1])
-	}
-	return sub, nil
-}
-
-// Named returns the row of a full name ("get", "client|list") in any case, or nil.
-func (t *Table) Named(name []byte) *Command {
-	first, second, nested := strings.Cut(string(name), "|")
-	m := lookup(t.byName, []byte(first))
-	if m == nil || !nested {
-		return m
-	}
-	return lookup(m.subs, []byte(second))
-}
-
-// lookup finds a name in any case without allocating.
-func lookup(rows map[string]*Command, name []byte) *Command {
-	var lower [64]byte
-	if len(name) > len(lower) {
-		return nil
-	}
-	for i, b := range name {
-		if 'A' <= b && b <= 'Z' {
-			b += 'a' - 'A'
-		}
-		lower[i] = b
-	}
-	return rows[string(lower[:len(name)])]
 }

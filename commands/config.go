@@ -3,38 +3,38 @@ package commands
 // Config is what CONFIG reads and sets, and the limits that sessions obey. The
 // engine's lock guards it.
 type Config struct {
-	Bind          string
-	MaxClients    int
-	Password      string // what requirepass says: the default user may have others
-	KeepAlive     int64  // s of silence after which a connection is probed; 0: never
-	Guesses       Guesses
-	Strangers     int64  // of 100 connections, those that may be there without having authenticated
-	ProtectedMode bool   // who comes over a network is not let in without a password
-	LogLevel      string // as redis-server names them
-	Events        Event  // keyspace notifications that are sent
-	ProtoMaxBulk  int64  // bytes of one argument
-	QueryBuffer   int64  // bytes a client may have sent ahead of what has run
-	OutputLimits  [OutputClasses]OutputLimit
-	TrackedKeys   int64              // keys that are remembered for clients that track; 0: without limit
-	ClientsFor    func(n int) int    // how many of n clients the system can handle; nil: all
-	SetLogLevel   func(level string) // nil where nothing logs
+	Bind                   string
+	MaxClients             int
+	Password               string // what requirepass says: the default user may have others
+	KeepAlive              int64  // s of silence after which a connection is probed; 0: never
+	AuthLimit              AuthLimit
+	UnauthenticatedPercent int64  // of 100 connections, those that may be there without having authenticated
+	ProtectedMode          bool   // who comes over a network is not let in without a password
+	LogLevel               string // as redis-server names them
+	Events                 Event  // keyspace notifications that are sent
+	ProtoMaxBulk           int64  // bytes of one argument
+	QueryBufferLimit       int64  // bytes a client may have sent ahead of what has run
+	OutputLimits           [OutputClasses]OutputLimit
+	TrackingMaxKeys        int64              // keys that are remembered for clients that track; 0: without limit
+	LimitClients           func(n int) int    // how many of n clients the system can handle; nil: all
+	SetLogLevel            func(level string) // nil where nothing logs
 
-	Patience Patience // with clients that take their time
+	Timeouts Timeouts // with clients that take their time
 
-	MaxMemory       uint64 // bytes that Used may come to before keys go, or calls are refused; 0: any
-	Policy          Policy
-	MemorySamples   int64 // keys drawn before one goes
-	Tenacity        int64 // 0 to 100: how long a call may be held up by keys that go
-	LFUFactor       int64 // see datastructs.Counting
-	LFUDecay        int64
-	MaxClientMemory int64 // bytes that all clients may take; negative: percent of MaxMemory; 0: any
+	MaxMemory        uint64 // bytes that Used may come to before keys go, or calls are refused; 0: any
+	Policy           Policy
+	EvictionSamples  int64 // keys drawn before one goes
+	EvictionTenacity int64 // 0 to 100: how long a call may be held up by keys that go
+	LFUFactor        int64 // see datastructs.Counting
+	LFUDecay         int64
+	MaxClientMemory  int64 // bytes that all clients may take; negative: percent of MaxMemory; 0: any
 
-	SlowlogLeast  int64 // µs from which a call is slow; negative: none is
-	SlowlogMaxLen int64
+	SlowlogSlowerThan int64 // µs from which a call is slow; negative: none is
+	SlowlogMaxLen     int64
 
-	LatencyLeast   int64 // ms from which an event is kept; 0: none is
-	ACLAllChannels bool  // new users may use all channels, unless they are told not to
-	ACLLogMaxLen   int64 // entries
+	LatencyThreshold int64 // ms from which an event is kept; 0: none is
+	ACLAllChannels   bool  // new users may use all channels, unless they are told not to
+	ACLLogMaxLen     int64 // entries
 
 	LatencyTracking    bool // keep what the calls of each command took
 	LatencyPercentiles []float64
@@ -62,7 +62,7 @@ type OutputLimit struct {
 // Patience is how long a client may take its time before it is closed, in
 // seconds; 0: as long as it likes. Where there is a rate as well, in bytes a
 // second, one that has kept to it may take as long again.
-type Patience struct {
+type Timeouts struct {
 	Idle int64 // between calls
 	Auth int64 // to say who it is, where it must
 
@@ -70,19 +70,19 @@ type Patience struct {
 	Output, OutputRate int64 // to read what it is being sent
 }
 
-// MostStrangers is how many connections there may be that have not authenticated
+// MaxUnauthenticated is how many connections there may be that have not authenticated
 // and must: a share of all, or some at least.
-func (c *Config) MostStrangers() int64 {
+func (c *Config) MaxUnauthenticated() int64 {
 	const least = 10
-	return max(int64(c.MaxClients)*c.Strangers/100, least)
+	return max(int64(c.MaxClients)*c.UnauthenticatedPercent/100, least)
 }
 
 // Guesses are how many passwords can be tried.
-type Guesses struct {
-	Delay int64 // ms for which the reply to a wrong one is held back
-	Most  int64 // on one connection, one after the other; 0: any number
-	Rate  int64 // a second from one address; 0: any number
-	Burst int64 // at once from there, after a time without
+type AuthLimit struct {
+	Delay       int64 // ms for which the reply to a wrong one is held back
+	MaxFailures int64 // on one connection, one after the other; 0: any number
+	Rate        int64 // a second from one address; 0: any number
+	Burst       int64 // at once from there, after a time without
 
 	Loopback bool // Delay, Rate and Burst hold for loopback addresses and unix sockets, too
 }
@@ -90,28 +90,28 @@ type Guesses struct {
 // DefaultConfig is Redis's, where Redis has one.
 func DefaultConfig() Config {
 	return Config{
-		Bind:          "127.0.0.1",
-		MaxClients:    10000,
-		KeepAlive:     300,
-		Strangers:     10,
-		Guesses:       Guesses{Delay: 100, Most: 5, Rate: 5, Burst: 5},
-		ProtectedMode: true,
-		LogLevel:      "notice",
-		ProtoMaxBulk:  512 << 20,
-		QueryBuffer:   1 << 30,
-		TrackedKeys:   1000000,
+		Bind:                   "127.0.0.1",
+		MaxClients:             10000,
+		KeepAlive:              300,
+		UnauthenticatedPercent: 10,
+		AuthLimit:              AuthLimit{Delay: 100, MaxFailures: 5, Rate: 5, Burst: 5},
+		ProtectedMode:          true,
+		LogLevel:               "notice",
+		ProtoMaxBulk:           512 << 20,
+		QueryBufferLimit:       1 << 30,
+		TrackingMaxKeys:        1000000,
 		OutputLimits: [...]OutputLimit{
 			OutputReplica: {256 << 20, 64 << 20, 60},
 			OutputPubSub:  {32 << 20, 8 << 20, 60},
 		},
-		Patience:      Patience{Auth: 30, Query: 10, QueryRate: 1 << 10, Output: 60, OutputRate: 1 << 10},
-		MemorySamples: 5,
-		Tenacity:      10,
-		LFUFactor:     10,
-		LFUDecay:      1,
-		SlowlogLeast:  10000,
-		SlowlogMaxLen: 128,
-		ACLLogMaxLen:  128,
+		Timeouts:          Timeouts{Auth: 30, Query: 10, QueryRate: 1 << 10, Output: 60, OutputRate: 1 << 10},
+		EvictionSamples:   5,
+		EvictionTenacity:  10,
+		LFUFactor:         10,
+		LFUDecay:          1,
+		SlowlogSlowerThan: 10000,
+		SlowlogMaxLen:     128,
+		ACLLogMaxLen:      128,
 
 		LatencyTracking:    true,
 		LatencyPercentiles: []float64{50, 99, 99.9},
@@ -126,15 +126,17 @@ func (l *Client) OutputClass() OutputClass {
 	return OutputNormal
 }
 
-// Idles reports whether the client can be idle too long: it does not wait for
+// CanIdle reports whether the client can be idle too long: it does not wait for
 // anything, neither a key nor messages.
-func (l *Client) Idles() bool { return !l.Blocked && !l.Away && !l.Monitors() && l.Subscribed() == 0 }
+func (l *Client) CanIdle() bool {
+	return !l.Blocked && !l.AsyncPending && !l.IsMonitor() && l.Subscribed() == 0
+}
 
 // LimitClass tells which limits a client's output is under. A monitor is under
 // those of a replica: under Redis's for normal clients, which are none, one that
 // does not read would take all memory.
 func (l *Client) LimitClass() OutputClass {
-	if l.Monitors() {
+	if l.IsMonitor() {
 		return OutputReplica
 	}
 	return l.OutputClass()

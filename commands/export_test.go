@@ -2,10 +2,10 @@ package commands
 
 import "testing"
 
-// SettleAtOnce changes, for one test, how many fields of a hash are expired
+// SetMaxDueFields changes, for one test, how many fields of a hash are expired
 // before a change of it. The others are hidden.
-func SettleAtOnce(t *testing.T, n int) {
-	before := settleAtOnce
-	settleAtOnce = n
-	t.Cleanup(func() { settleAtOnce = before })
+func SetMaxDueFields(t *testing.T, n int) {
+	before := maxDueFields
+	maxDueFields = n
+	t.Cleanup(func() { maxDueFields = before })
 }

@@ -126,7 +126,7 @@ func TestAccountIsWhatTheHeapGrowsBy(t *testing.T) {
 			for range 4000 << r.IntN(3) {
 				churn(r, spaces[r.IntN(2)], kinds)
 			}
-			a.Settle()
+			a.Update()
 			grown := heap() - before
 			require.InEpsilon(t, grown, a.Bytes(), 0.2)
 			for _, k := range spaces {
@@ -173,7 +173,7 @@ func churn(r *rand.Rand, k *Keyspace, kinds []string) {
 			}
 			k.Put(key, v, 0)
 		}
-		k.account.Settle()
+		k.account.Update()
 	default:
 		n := 1 + r.IntN(20)
 		if r.IntN(30) == 0 {

@@ -54,7 +54,7 @@ type engine struct {
 	admin        *caller // runs Exec; nil before its first use
 	expiry       expiryTimer
 	closed       bool
-	cleaning     bool // a goroutine is in unlock, calling State.EndSome
+	cleaning     bool // a goroutine is in unlock, calling State.CleanUp
 
 	maxMemoryChanged bool  // since the last applyMaxMemory
 	evictionTimer    timer // calls evictMore
@@ -105,7 +105,7 @@ type callerLimits struct {
 // settings are copies of configuration parameters and of state for use without the lock.
 type settings struct {
 	output    [commands.OutputClasses]commands.OutputLimit
-	timeouts  commands.Patience
+	timeouts  commands.Timeouts
 	keepAlive time.Duration // interval of TCP keepalive probes; 0: none
 
 	maxClients int
@@ -120,7 +120,7 @@ func (e *engine) publishSettings() {
 	config := &e.state.Config
 	now := settings{
 		output:    config.OutputLimits,
-		timeouts:  config.Patience,
+		timeouts:  config.Timeouts,
 		keepAlive: time.Duration(config.KeepAlive) * time.Second,
 
 		maxClients: config.MaxClients,
@@ -169,14 +169,14 @@ func newEngine(o Options) (*engine, error) {
 	e.timers = timers{e.clock, &e.tasks}
 	s := &e.state
 	s.Host = hostInfo(o)
-	s.Host.TellOperator = e.log.logNotice
+	s.Host.LogEvent = e.log.logNotice
 	s.Table = commandTable(o.commands)
 	s.Config = commands.DefaultConfig()
 	if err := applyConfig(&s.Config, o); err != nil {
 		return nil, err
 	}
 	s.Users = commands.NewUsers()
-	s.UsePassword()
+	s.ApplyRequirePass()
 	if err := loadUsers(s, o.ACLFile); err != nil {
 		return nil, err
 	}
@@ -185,15 +185,15 @@ func newEngine(o Options) (*engine, error) {
 		s.Databases[i] = datastructs.NewKeyspace(&s.Account, &s.Counting)
 	}
 	s.Configured()
-	s.Evicting.Rand = rand.New(rand.NewPCG(e.seed, evictionStream))
+	s.Eviction.Rand = rand.New(rand.NewPCG(e.seed, evictionStream))
 	s.Stats.Reset(s.Table)
 	s.Run = e.runNested
-	e.blocked.bytes = &s.Held
-	s.Ready, s.Awaited = e.blocked.keyChanged, e.blocked.awaitedKeys
+	e.blocked.bytes = &s.ClientBytes
+	s.KeyReady, s.AwaitedKeys = e.blocked.keyChanged, e.blocked.awaitedKeys
 	s.WaitingCalls = e.waitingCalls
-	s.Copies = e.hooks.Copies
+	s.MessageCopies = e.hooks.Copies
 	s.Unblock = e.unblock
-	s.MayGuess, s.Guessed = e.allowAuth, e.authFailed
+	s.AllowAuth, s.AuthFailed = e.allowAuth, e.authFailed
 	s.Published = o.hooks.Published
 	e.reclaimer.hook = o.FreeMemory
 	e.timeoutQueue.init(e.clock, &e.tasks, &e.pending)
@@ -241,13 +241,13 @@ func (e *engine) admit(s *session) error {
 	l := c.client
 	l.ID = e.lastID.Add(1)
 	l.Protocol = 2
-	e.state.Admit(l)
+	e.state.SetDefaultUser(l)
 	l.Created = e.micros() / 1000
 	l.Active = l.Created
 	c.ctx.Rand = rand.New(rand.NewPCG(e.seed, uint64(l.ID)))
 	e.state.Clients.Add(l)
 	e.sessions[l.ID] = s
-	e.state.Weigh(l)
+	e.state.AccountClient(l)
 	e.state.Stats.Connections.Add(1)
 	e.copyLimits(c)
 	e.log.log(eventClientConnected, clientAttr(l))
@@ -273,7 +273,7 @@ func (e *engine) removeClient(c *caller) {
 	delete(e.sessions, c.client.ID)
 	e.state.Tracking.Leave(c.client)
 	e.state.Tracking.Forget(c.client)
-	e.state.Left(c.client)
+	e.state.ClientClosed(c.client)
 	e.afterChange()
 }
 
@@ -319,7 +319,7 @@ func (e *engine) afterChange() {
 	e.serveReady()
 	e.armExpiry()
 	e.evictClients()
-	e.serverCaller.ctx.Broadcast()
+	e.serverCaller.ctx.BroadcastInvalidations()
 	e.noteMemory()
 	e.notifyChange()
 }
@@ -355,7 +355,7 @@ func (e *engine) batch(c *caller, batch []request) (n int) {
 	}
 	n, held := e.runBatch(c, batch)
 	if !c.sharesLock {
-		e.state.Weigh(c.client)
+		e.state.AccountClient(c.client)
 	}
 	c.conn.deliver()
 	if e.hooked {
@@ -390,7 +390,7 @@ func (e *engine) runBatch(c *caller, batch []request) (n int, held time.Duration
 		}
 		o, ran := e.doWithFaults(c, batch[n])
 		if c.blocked == nil {
-			c.ctx.Answered(batch[n].command)
+			c.ctx.FlushInvalidations(batch[n].command)
 			c.ctx.EndCall()
 		}
 		before := held
@@ -425,11 +425,11 @@ func (e *engine) prepare(c *caller, micros int64) bool {
 // mayShareLock reports whether a batch may run under the shared lock: it must change
 // neither data nor the client's state.
 func (c *caller) mayShareLock(batch []request) bool {
-	if c.client.Multi != nil || c.client.Remembers() {
+	if c.client.Multi != nil || c.client.IsTracking() {
 		return false
 	}
 	for _, r := range batch {
-		if r.err != nil || r.streamErr != nil || !r.command.Has(commands.ReadOnly) || r.command.Has(commands.Alone) {
+		if r.err != nil || r.streamErr != nil || !r.command.Has(commands.ReadOnly) || r.command.Has(commands.Exclusive) {
 			return false
 		}
 	}
@@ -515,16 +515,16 @@ func (e *engine) checkCall(c *caller, r request) error {
 	switch {
 	case r.err != nil:
 		return r.err
-	case m.Has(commands.Protected) && e.state.ProtectedRefusal(m, !isRemote(c.ip)) != nil:
-		return e.state.ProtectedRefusal(m, !isRemote(c.ip))
-	case l.Direct && m.Has(commands.OfConnection):
+	case m.Has(commands.Protected) && e.state.ProtectedError(m, !isRemote(c.ip)) != nil:
+		return e.state.ProtectedError(m, !isRemote(c.ip))
+	case l.Direct && m.Has(commands.NeedsConnection):
 		return commands.Errorf("ERR '%s' needs a connection of its own: see Dial", m.FullName())
 	case e.state.MustAuthenticate(l) && !m.Has(commands.NoAuth):
 		return commands.ErrNoAuth
 	case l.Multi != nil && m.Has(commands.NoMulti):
 		return commands.Errorf("ERR Command not allowed inside a transaction")
 	}
-	if err := c.ctx.Denied(m, r.args); err != nil {
+	if err := c.ctx.ACLError(m, r.args); err != nil {
 		return err
 	}
 	if err := e.ensureMemory(c, m); err != nil {
@@ -534,19 +534,19 @@ func (e *engine) checkCall(c *caller, r request) error {
 		return commands.Errorf("ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "+
 			"are allowed in this context", m.FullName())
 	}
-	return l.MonitorRefusal(m)
+	return l.MonitorError(m)
 }
 
 // reject replies to a call with an error, and makes an open transaction fail.
 func (e *engine) reject(c *caller, r request, err error) {
-	reply := e.state.Refuse(c.client, r.command, err)
+	reply := e.state.Reject(c.client, r.command, err)
 	c.w.Error(reply)
 	e.hookFailed(c.client, r.command, reply)
 	e.state.Stats.CountError(err)
 	if r.command != nil {
 		e.state.Stats.Of(r.command).Rejected.Add(1)
 		if r.command.Has(commands.EndsMulti) {
-			c.ctx.Show(r.command, r.args) // monitors have seen the MULTI
+			c.ctx.FeedMonitors(r.command, r.args) // monitors have seen the MULTI
 		}
 	}
 }
@@ -567,7 +567,7 @@ func (e *engine) copyLimits(c *caller) {
 	config := &e.state.Config
 	now := callerLimits{
 		bulk:  config.ProtoMaxBulk,
-		query: int(config.QueryBuffer),
+		query: int(config.QueryBufferLimit),
 		class: c.client.LimitClass(),
 
 		unauthenticated: e.state.MustAuthenticate(c.client),

@@ -25,10 +25,10 @@ func (e *engine) checkAdmission(c *caller) error {
 	case e.state.Clients.Len() >= config.MaxClients:
 		e.log.log(eventMaxClients, "addr", quoted(c.client.Addr), "maxclients", config.MaxClients)
 		return errMaxClients
-	case config.ProtectedMode && e.state.Users.Default().AnyPassword() && isRemote(c.ip):
+	case config.ProtectedMode && e.state.Users.Default().NoPass() && isRemote(c.ip):
 		e.log.log(eventProtectedMode, "addr", quoted(c.client.Addr))
 		return errProtected
-	case !c.inProcess && e.unauthenticated.Load() >= config.MostStrangers() && !e.state.Users.Default().Open():
+	case !c.inProcess && e.unauthenticated.Load() >= config.MaxUnauthenticated() && !e.state.Users.Default().Passwordless():
 		e.log.log(eventUnauthenticatedClients, "addr", quoted(c.client.Addr))
 		return errMaxClients
 	}

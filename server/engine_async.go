@@ -10,10 +10,10 @@ import (
 // startAsync runs f without the lock, in a goroutine; its result is the reply to p. The
 // context ends when the call is unblocked, or its client disconnects. The client does not
 // count in blocked_clients: no other client could unblock it.
-func (e *engine) startAsync(p *blockedCall, f commands.Errand) {
+func (e *engine) startAsync(p *blockedCall, f commands.AsyncFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.reason, p.detach = blockedByAsync, cancel
-	p.caller.client.Blocked, p.caller.client.Away = false, true
+	p.caller.client.Blocked, p.caller.client.AsyncPending = false, true
 	e.tasks.Add(1)
 	go func() {
 		defer e.tasks.Done()
@@ -23,7 +23,7 @@ func (e *engine) startAsync(p *blockedCall, f commands.Errand) {
 }
 
 // runAsync runs f. A panic costs the client its reply and nothing else.
-func (e *engine) runAsync(ctx context.Context, m *commands.Command, f commands.Errand) (
+func (e *engine) runAsync(ctx context.Context, m *commands.Command, f commands.AsyncFunc) (
 	reply func(*resp.Writer), err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -54,8 +54,8 @@ func (e *engine) replyAsync(c *caller, m *commands.Command, reply func(*resp.Wri
 		if p := recover(); p != nil {
 			e.logPanic(m.FullName(), p)
 			c.w.Truncate(mark)
-			c.ctx.Conclude(m, nil, errPanicked)
+			c.ctx.FinishAsync(m, nil, errPanicked)
 		}
 	}()
-	c.ctx.Conclude(m, reply, err)
+	c.ctx.FinishAsync(m, reply, err)
 }

@@ -133,7 +133,7 @@ func (e *engine) ensureBucket(c *caller) *bucket {
 	g := &e.authLimiter
 	if len(g.buckets) >= g.sweepAt {
 		for at, b := range g.buckets {
-			if e.refill(b) >= float64(e.state.Config.Guesses.Burst) && b.queue.Len() == 0 && !b.drainTimer.isSet() {
+			if e.refill(b) >= float64(e.state.Config.AuthLimit.Burst) && b.queue.Len() == 0 && !b.drainTimer.isSet() {
 				delete(g.buckets, at)
 			}
 		}
@@ -146,9 +146,9 @@ func (e *engine) ensureBucket(c *caller) *bucket {
 	if g.buckets == nil {
 		g.buckets = make(map[netip.Prefix]*bucket)
 	}
-	b := &bucket{tokens: float64(e.state.Config.Guesses.Burst), refilled: e.micros()}
+	b := &bucket{tokens: float64(e.state.Config.AuthLimit.Burst), refilled: e.micros()}
 	g.buckets[at] = b
-	e.state.Beside.Store(int64(len(g.buckets) * bucketBytes))
+	e.state.TableBytes.Store(int64(len(g.buckets) * bucketBytes))
 	return b
 }
 
@@ -157,7 +157,7 @@ const bucketBytes = int(unsafe.Sizeof(bucket{})) + 96
 
 // refill adds the tokens due by now, and returns how many there are.
 func (e *engine) refill(b *bucket) float64 {
-	config, now := &e.state.Config.Guesses, e.micros()
+	config, now := &e.state.Config.AuthLimit, e.micros()
 	if passed := float64(now-b.refilled) / 1e6; passed > 0 {
 		b.tokens += passed * float64(config.Rate)
 	}
@@ -167,12 +167,12 @@ func (e *engine) refill(b *bucket) float64 {
 
 // authExempt reports whether wrong passwords of a caller are neither delayed nor limited.
 func (e *engine) authExempt(c *caller) bool {
-	return c.inProcess || c.loopback && !e.state.Config.Guesses.Loopback
+	return c.inProcess || c.loopback && !e.state.Config.AuthLimit.Loopback
 }
 
 // authLimited reports whether a token bucket limits a caller.
 func (e *engine) authLimited(c *caller) bool {
-	return !e.authExempt(c) && e.state.Config.Guesses.Rate > 0
+	return !e.authExempt(c) && e.state.Config.AuthLimit.Rate > 0
 }
 
 // allowAuth reports whether a password of a client may be checked now.
@@ -205,7 +205,7 @@ func (e *engine) callerOf(l *commands.Client) *caller {
 
 // mustQueueAuth reports whether a call with a password must be queued.
 func (e *engine) mustQueueAuth(c *caller, r request) bool {
-	if !r.command.Has(commands.GivesPassword) || !e.authLimited(c) {
+	if !r.command.Has(commands.Authenticates) || !e.authLimited(c) {
 		return false
 	}
 	b := e.findBucket(c)
@@ -229,7 +229,7 @@ func (e *engine) armDrain(b *bucket) {
 	if b.drainTimer.isSet() || b.queue.Len() == 0 || e.closed {
 		return
 	}
-	rate := float64(max(e.state.Config.Guesses.Rate, 1)) // tokens per second
+	rate := float64(max(e.state.Config.AuthLimit.Rate, 1)) // tokens per second
 	wait := time.Duration((1 - e.refill(b)) / rate * float64(time.Second))
 	b.drainTimer.set(e.timers, max(wait, time.Millisecond), func(n int) { e.drain(b, n) })
 }
@@ -242,7 +242,7 @@ func (e *engine) drain(b *bucket, n int) {
 		}
 		e.authLimiter.draining = true
 		defer func() { e.authLimiter.draining = false; e.armDrain(b) }() // even if one panics
-		allowed := func() bool { return e.refill(b) >= 1 || e.state.Config.Guesses.Rate == 0 }
+		allowed := func() bool { return e.refill(b) >= 1 || e.state.Config.AuthLimit.Rate == 0 }
 		for n := 0; n < maxBatch && b.queue.Len() > 0 && allowed(); n++ {
 			e.rerun(b.queue.Front().Value.(*blockedCall))
 		}
@@ -252,11 +252,11 @@ func (e *engine) drain(b *bucket, n int) {
 // delayReply delays the reply to a call with a wrong password, which begins at mark. It
 // ends the connection if that has failed too often.
 func (e *engine) delayReply(c *caller, r request, mark int) {
-	config := &e.state.Config.Guesses
+	config := &e.state.Config.AuthLimit
 	if c.inProcess {
 		return
 	}
-	last := config.Most > 0 && int64(c.client.Failures) >= config.Most
+	last := config.MaxFailures > 0 && int64(c.client.Failures) >= config.MaxFailures
 	if last {
 		e.log.log(eventAuthFailures, clientAttr(c.client), "failures", c.client.Failures)
 	}

@@ -51,7 +51,7 @@ type blockedCall struct {
 	onTimeout func(*resp.Writer) // writes the reply on timeout; nil: the call runs again then
 	timeout   timer              // calls timeOut or endDelay
 	elapsed   time.Duration      // time that the call ran before it was blocked
-	bytes     int                // counted in State.Held for this call
+	bytes     int                // counted in State.ClientBytes for this call
 	detach    func()             // removes it from the list of its reason, or cancels; may be nil
 }
 
@@ -191,9 +191,9 @@ func (q *keyQueue) remove(p *queuePlace) {
 // that runs without the lock.
 func (e *engine) blockOn(c *caller, r request, w *commands.Wait) {
 	p := e.block(c, r, blockedByCommand)
-	p.onTimeout = w.Over
-	if w.Errand != nil {
-		e.startAsync(p, w.Errand)
+	p.onTimeout = w.OnTimeout
+	if w.Async != nil {
+		e.startAsync(p, w.Async)
 	}
 	e.blocked.enqueue(p, c.ctx.Index(), w.Keys)
 	e.countBlockedBytes(p, cap(p.places)*queuePlaceBytes)
@@ -217,7 +217,7 @@ func (e *engine) block(c *caller, r request, reason blockReason) *blockedCall {
 func (e *engine) countBlockedBytes(p *blockedCall, n int) {
 	p.bytes += n
 	p.caller.client.WaitingBytes += n
-	e.state.Held.Add(int64(n))
+	e.state.ClientBytes.Add(int64(n))
 }
 
 // Memory of blocked calls, in bytes.
@@ -262,7 +262,7 @@ func (e *engine) retry(p *blockedCall, micros int64, key []byte) {
 	c.ctx.Begin(c.client, micros)
 	c.ctx.Woken = key
 	mark := c.w.Len()
-	if err := c.ctx.Denied(p.request.command, p.request.args); err != nil {
+	if err := c.ctx.ACLError(p.request.command, p.request.args); err != nil {
 		e.reject(c, p.request, err)
 		c.ctx.Woken = nil
 		e.finishBlocked(p)
@@ -322,7 +322,7 @@ func (e *engine) unblock(l *commands.Client, failure error) bool {
 func (e *engine) finishBlocked(p *blockedCall) {
 	p.caller.client.Active = e.micros() / 1000 // it has not been idle
 	e.applyCut(p.caller, p.request.fault, 0)
-	p.caller.ctx.Answered(p.request.command)
+	p.caller.ctx.FlushInvalidations(p.request.command)
 	p.caller.ctx.EndCall()
 	p.caller.conn.deliver()
 	e.unblockCaller(p)
@@ -349,7 +349,7 @@ func (e *engine) removeBlocked(p *blockedCall) {
 	}
 	c := p.caller
 	e.countBlockedBytes(p, -p.bytes)
-	c.blocked, c.client.Blocked, c.client.Away, c.client.Waiting = nil, false, false, nil
+	c.blocked, c.client.Blocked, c.client.AsyncPending, c.client.Waiting = nil, false, false, nil
 }
 
 // unblockAll unblocks all callers, without replies, for close.
@@ -365,10 +365,10 @@ func (e *engine) waitingCalls() []commands.WaitingCall {
 	for at := e.blocked.all.Front(); at != nil; at = at.Next() {
 		p := at.Value.(*blockedCall)
 		list = append(list, commands.WaitingCall{
-			Client:  p.caller.client,
-			Command: p.request.command,
-			Args:    p.request.args,
-			Held:    !p.reason.unblockable(),
+			Client:    p.caller.client,
+			Command:   p.request.command,
+			Args:      p.request.args,
+			Postponed: !p.reason.unblockable(),
 		})
 	}
 	slices.SortFunc(list, func(a, b commands.WaitingCall) int { return cmp.Compare(a.Client.ID, b.Client.ID) })

@@ -42,7 +42,7 @@ func (e *engine) checkBlocked() error {
 		p := at.Value.(*blockedCall)
 		c, l := p.caller, p.caller.client
 		async := p.reason == blockedByAsync
-		if p.element != at || c.blocked != p || l.Blocked == l.Away || l.Away != async || !c.isBlocked.Load() {
+		if p.element != at || c.blocked != p || l.Blocked == l.AsyncPending || l.AsyncPending != async || !c.isBlocked.Load() {
 			return fmt.Errorf("client %d has a blocked call: Blocked %t, isBlocked %t, same call %t",
 				l.ID, l.Blocked, c.isBlocked.Load(), c.blocked == p)
 		}
@@ -82,8 +82,8 @@ func (e *engine) checkBlocked() error {
 	}
 	for _, l := range e.state.Clients.All() {
 		waits, c := l.Waiting != nil, e.callerOf(l)
-		if waits != (l.Blocked || l.Away) || waits != (c != nil && c.blocked != nil) {
-			return fmt.Errorf("client %d has Blocked %t, Away %t, Waiting %t", l.ID, l.Blocked, l.Away, waits)
+		if waits != (l.Blocked || l.AsyncPending) || waits != (c != nil && c.blocked != nil) {
+			return fmt.Errorf("client %d has Blocked %t, AsyncPending %t, Waiting %t", l.ID, l.Blocked, l.AsyncPending, waits)
 		}
 	}
 	return nil

@@ -4,7 +4,7 @@ package server
 // It needs no lock.
 func (e *engine) clientsOverLimit() bool {
 	limit := e.settings.Load().maxClientMemory
-	return limit > 0 && e.state.ClientsHold() >= limit
+	return limit > 0 && e.state.ClientMemory() >= limit
 }
 
 // evictClientsIfOver is evictClients for callers that do not hold the lock.

@@ -19,7 +19,7 @@ func (e *engine) ensureMemory(c *caller, m *commands.Command) error {
 	}
 	if done, more := e.evict(&c.ctx); !done && more {
 		e.evictLater()
-	} else if !done && c.client.NeedsRoom(m) {
+	} else if !done && c.client.NeedsMemory(m) {
 		return commands.ErrOOM
 	}
 	return nil
@@ -33,16 +33,16 @@ func (e *engine) evict(c *commands.Context) (done, more bool) {
 		return true, true // a pause must not change data
 	}
 	if done = !e.state.MemoryFull(); !done && e.state.Config.Policy.Evicts() {
-		done, more = e.evictFor(c, evictionTime(e.state.Config.Tenacity))
+		done, more = e.evictFor(c, evictionTime(e.state.Config.EvictionTenacity))
 	}
-	c.NoteFull(!done)
+	c.RecordOverLimit(!done)
 	return done, more
 }
 
 // evictFor is evict with a time limit.
 func (e *engine) evictFor(c *commands.Context, limit time.Duration) (done, more bool) {
 	begun := e.clock.Now()
-	c.BeginEvicting()
+	c.BeginEviction()
 	more = true
 	for n := 1; !done && more; n++ {
 		if more = c.EvictOne(); more {
@@ -104,7 +104,7 @@ func (e *engine) applyMaxMemory() {
 		e.onMaxMemory(e.state.Config.MaxMemory)
 	}
 	if e.state.MemoryFull() {
-		e.log.log(eventMaxMemory, "maxmemory", e.state.Config.MaxMemory, "used", e.state.Used())
+		e.log.log(eventMaxMemory, "maxmemory", e.state.Config.MaxMemory, "used", e.state.UsedMemory())
 		e.evictInBackground()
 	}
 }

@@ -53,7 +53,7 @@ func (e *engine) adminCaller() *caller {
 			Authed:   true,
 			Direct:   true,
 			NoTouch:  true,
-			Unseen:   true,
+			NoStats:  true,
 		}, nil)
 		e.admin.w.SetProtocol(3)
 		e.admin.ctx.Final = true

@@ -13,7 +13,7 @@ func (e *engine) hookCall(l *commands.Client, r request) {
 }
 
 // hidden reports whether no hook sees calls of a command. m may be nil.
-func hidden(m *commands.Command) bool { return m != nil && m.Has(commands.Aside) }
+func hidden(m *commands.Command) bool { return m != nil && m.Has(commands.Hidden) }
 
 func (e *engine) hookFailed(l *commands.Client, m *commands.Command, err error) {
 	if e.hooks.Failed != nil && err != nil && !hidden(m) {

@@ -13,15 +13,15 @@ func (e *engine) lock() {
 	e.lockWait.add(since(e.clock, begun))
 }
 
-// unlock releases the lock. If State.EndSome has work to do and no other goroutine does
+// unlock releases the lock. If State.CleanUp has work to do and no other goroutine does
 // it, unlock does all of it before it returns, in short critical sections of its own.
 func (e *engine) unlock() {
-	clean := e.state.Ending() && !e.cleaning
+	clean := e.state.CleanUpPending() && !e.cleaning
 	e.cleaning = e.cleaning || clean
 	e.mu.Unlock()
 	for done := !clean; !done; {
 		e.mu.Lock()
-		done = e.state.EndSome()
+		done = e.state.CleanUp()
 		e.cleaning = !done
 		e.mu.Unlock()
 	}

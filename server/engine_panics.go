@@ -23,7 +23,7 @@ func (e *engine) expire(c *commands.Context) (done bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			e.logPanic("(expiry)", p)
-			c.MendExpiry()
+			c.RepairExpiry()
 		}
 	}()
 	return c.Expire(expiryBatch)

@@ -83,11 +83,11 @@ func (e *engine) rerun(p *blockedCall) {
 		e.report(c, p.request, o, since(e.clock, begun))
 	}
 	if c.blocked == nil {
-		c.ctx.Answered(p.request.command)
+		c.ctx.FlushInvalidations(p.request.command)
 		c.ctx.EndCall()
 	}
 	c.conn.deliver()
-	e.state.Weigh(c.client)
+	e.state.AccountClient(c.client)
 	e.serveQueues(now)
 	e.copyLimits(c)
 	if c.blocked == nil {

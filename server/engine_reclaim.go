@@ -47,7 +47,7 @@ func (e *engine) noteInput(bytes int) {
 }
 
 func (r *memoryReclaimer) note(e *engine) {
-	used := int64(e.state.Used())
+	used := int64(e.state.UsedMemory())
 	peak := r.peak.Load()
 	for used > peak && !r.peak.CompareAndSwap(peak, used) {
 		peak = r.peak.Load()
@@ -55,7 +55,7 @@ func (r *memoryReclaimer) note(e *engine) {
 	switch {
 	case enoughFreed(peak, used):
 		r.arm(e, reclaimDelay)
-	case e.state.Held.Load() >= minFreed: // clients free their buffers without calling noteMemory
+	case e.state.ClientBytes.Load() >= minFreed: // clients free their buffers without calling noteMemory
 		r.arm(e, reclaimInterval)
 	}
 }
@@ -82,7 +82,7 @@ func (r *memoryReclaimer) arm(e *engine, wait time.Duration) {
 func (e *engine) reclaim(n int) {
 	r := &e.reclaimer
 	e.mu.RLock()
-	used, peak, closed := int64(e.state.Used()), r.peak.Load(), e.closed
+	used, peak, closed := int64(e.state.UsedMemory()), r.peak.Load(), e.closed
 	e.mu.RUnlock()
 	if closed {
 		return

@@ -36,7 +36,7 @@ func newOuting() *outing {
 func (o *outing) options() server.Options {
 	row := commands.Command{
 		Name: "errand", Syntax: "name", Summary: "Runs an errand.", Since: "7.0.15", Group: "server", Complexity: "O(1)",
-		Arity: 2, Flags: commands.NoMulti | commands.Aside, Run: o.run,
+		Arity: 2, Flags: commands.NoMulti | commands.Hidden, Run: o.run,
 	}
 	queued := row
 	queued.Name, queued.Flags = "queued", 0
@@ -45,7 +45,7 @@ func (o *outing) options() server.Options {
 
 func (o *outing) run(c *commands.Context) error {
 	name := string(c.Args[1])
-	return c.Errand(func(ctx context.Context) (func(*resp.Writer), error) {
+	return c.RunAsync(func(ctx context.Context) (func(*resp.Writer), error) {
 		switch name {
 		case "panic":
 			panic("lost")
@@ -239,7 +239,7 @@ func TestErrandsInABubble(t *testing.T) {
 		s, err := server.New(server.Options{}.WithCommands(commands.Command{
 			Name: "sleep", Syntax: "", Summary: "Sleeps.", Since: "7.0.15", Group: "server", Complexity: "O(1)", Arity: 1,
 			Run: func(c *commands.Context) error {
-				return c.Errand(func(ctx context.Context) (func(*resp.Writer), error) {
+				return c.RunAsync(func(ctx context.Context) (func(*resp.Writer), error) {
 					time.Sleep(time.Hour)
 					return (*resp.Writer).OK, nil
 				})

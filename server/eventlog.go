@@ -160,7 +160,7 @@ func addrOf(c *commands.Client) string {
 }
 
 // logNotice logs what a command tells of.
-func (l *eventLog) logNotice(n commands.Notice, c *commands.Client, args ...any) {
+func (l *eventLog) logNotice(n commands.LogEvent, c *commands.Client, args ...any) {
 	safe := make([]any, 0, len(args)+1)
 	if c != nil {
 		safe = append(safe, clientAndUserAttr(c))

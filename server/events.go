@@ -95,7 +95,7 @@ var eventRows = [eventCount]eventRow{
 }
 
 // noticeEvents are the kinds of what commands tell of.
-var noticeEvents = map[commands.Notice]event{
+var noticeEvents = map[commands.LogEvent]event{
 	commands.AuthFailed:           eventAuthFailed,
 	commands.ClientEvicted:        eventMaxMemoryClients,
 	commands.ConfigSet:            eventConfigSet,

@@ -156,7 +156,7 @@ func TestReadsMakeRoom(t *testing.T) {
 	s, ask := under(t, 0, "allkeys-lru", Options{})
 	ask("SET", "k", strings.Repeat("x", 100_000))
 	s.engine.mu.Lock() // as if clients had come to take more
-	s.engine.state.Config.MaxMemory = uint64(s.engine.state.Used() - 1)
+	s.engine.state.Config.MaxMemory = uint64(s.engine.state.UsedMemory() - 1)
 	s.engine.mu.Unlock()
 	require.True(t, ask("GET", "k").IsNull())
 }

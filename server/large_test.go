@@ -253,13 +253,13 @@ func TestDoKeepsNothingOfItsArguments(t *testing.T) {
 func TestALargeValueCountsOnce(t *testing.T) {
 	const size = 16 << 20
 	bothWays(t, func(t *testing.T, s *Server, conn net.Conn) {
-		before := s.engine.state.Used()
+		before := s.engine.state.UsedMemory()
 		calls := command("SET", "s", strings.Repeat("x", size)) + "PING\r\n"
 		_, err := conn.Write([]byte(calls))
 		require.NoError(t, err)
 		_, err = io.CopyN(io.Discard, conn, int64(len("+OK\r\n+PONG\r\n")))
 		require.NoError(t, err)
-		peak := s.engine.state.Used()
+		peak := s.engine.state.UsedMemory()
 		s.engine.mu.Lock()
 		defer s.engine.mu.Unlock()
 		require.InDelta(t, size, peak-before, size/5)

@@ -39,7 +39,7 @@ func TestEachKindOfLineHasItsRow(t *testing.T) {
 		require.Equal(t, row.limit > 0, row.within > 0, row.name)
 		names[row.name] = true
 	}
-	for n := commands.Notice(0); n < commands.Notices; n++ {
+	for n := commands.LogEvent(0); n < commands.LogEvents; n++ {
 		require.Contains(t, noticeEvents, n)
 	}
 }

@@ -137,11 +137,11 @@ func TestUsedMemoryIsWhatTheHeapGrowsBy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newClosed(t, Options{})
-			before, used := liveHeap(), s.engine.state.Used()
+			before, used := liveHeap(), s.engine.state.UsedMemory()
 			c := &crowd{t: t, s: s}
 			fill(c)
 			grown := liveHeap() - before
-			require.InEpsilon(t, grown, s.engine.state.Used()-used, 0.2)
+			require.InEpsilon(t, grown, s.engine.state.UsedMemory()-used, 0.2)
 			c.leave()
 			for _, call := range []string{
 				"CLIENT UNPAUSE", "FLUSHALL", "SLOWLOG RESET", "ACL LOG RESET", "CONFIG SET requirepass ", "CONFIG SET latency-tracking-info-percentiles 50 99 99.9",
@@ -160,7 +160,7 @@ func TestUsedMemoryIsWhatTheHeapGrowsBy(t *testing.T) {
 			}
 			_, err = s.Do(t.Context(), "ACL", "SETUSER", "default", "reset", "on", "nopass", "+@all", "~*", "&*")
 			require.NoError(t, err)
-			require.Equal(t, used, s.engine.state.Used(), "nothing is left")
+			require.Equal(t, used, s.engine.state.UsedMemory(), "nothing is left")
 		})
 	}
 }

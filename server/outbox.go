@@ -74,7 +74,7 @@ func (o *outbox) init(e *engine, owner outboxOwner, timer *queuedTimer, inMemory
 	o.changed.L = &o.mu
 	o.owner, o.timer, o.inMemory = owner, timer, inMemory
 	o.clock, o.settings = e.clock, &e.settings
-	o.memory.total = &e.state.Held
+	o.memory.total = &e.state.ClientBytes
 }
 
 // reply appends a reply, and takes ownership of p unless it is shared.

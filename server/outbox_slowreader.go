@@ -196,7 +196,7 @@ func (o *outbox) expireReader() {
 
 // readsFastEnough reports whether the client has kept to client-output-min-rate, and if so
 // starts the next period.
-func (o *outbox) readsFastEnough(now time.Time, p commands.Patience) bool {
+func (o *outbox) readsFastEnough(now time.Time, p commands.Timeouts) bool {
 	r := &o.reader
 	if p.Output > 0 && r.taken/p.Output < p.OutputRate {
 		return false

@@ -35,7 +35,7 @@ func newDetached(srv *Server, o peerAddr) (*session, error) {
 }
 
 // newOutbox returns an outbox of no session, for a client of class normal.
-func newOutbox(clock Clock, timeouts commands.Patience, onDisconnect func(slowReason)) *outbox {
+func newOutbox(clock Clock, timeouts commands.Timeouts, onDisconnect func(slowReason)) *outbox {
 	e := &engine{clock: clock}
 	e.settings.Store(&settings{timeouts: timeouts})
 	timer := new(queuedTimer)
@@ -71,7 +71,7 @@ func TestUnreadTakesAboutWhatIsCounted(t *testing.T) {
 			o.push(short)
 		},
 	} {
-		o := newOutbox(realClock{}, commands.Patience{}, nil)
+		o := newOutbox(realClock{}, commands.Timeouts{}, nil)
 		for i := range 1000 {
 			add(o, i)
 		}

@@ -135,7 +135,7 @@ func (*bomb) Finish()               {}
 func (*bomb) Kill()                 {}
 func (*bomb) Usage() commands.Usage { return commands.Usage{} }
 
-func (*bomb) UnderWay() commands.UnderWay { return commands.UnderWay{} }
+func (*bomb) InFlight() commands.InFlight { return commands.InFlight{} }
 
 // Whichever handler panics, and wherever: its client gets an error, the server
 // goes on, everything in it agrees, and whoever follows its effects has the same
@@ -382,7 +382,7 @@ func TestPanicBeforeAChangeIsStored(t *testing.T) {
 			h.ClearDeadline([]byte("g"))
 		},
 		"told too early": func(c *commands.Context) {
-			c.LogAs("HSET", c.Args[1], "other", "value")
+			c.EmitAs("HSET", c.Args[1], "other", "value")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

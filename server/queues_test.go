@@ -34,7 +34,7 @@ func TestCallsLeaveTheirQueuesWithoutASearch(t *testing.T) {
 		}
 	})
 	require.Empty(t, e.blocked.keys)
-	require.Zero(t, e.state.Held.Load())
+	require.Zero(t, e.state.ClientBytes.Load())
 }
 
 // The same of what is due by a test's clock.
@@ -141,7 +141,7 @@ func TestClientsThatLeaveGiveMemoryBack(t *testing.T) {
 			require.NoError(t, err)
 			_, err = io.WriteString(stays, "HELLO 3\r\nCLIENT TRACKING ON\r\nGET k\r\nWATCH k\r\nSUBSCRIBE k\r\nPSUBSCRIBE k\r\nBZPOPMIN k 0\r\n")
 			require.NoError(t, err)
-			before, used := liveHeap(), s.engine.state.Used()
+			before, used := liveHeap(), s.engine.state.UsedMemory()
 			conn, err := s.Dial()
 			require.NoError(t, err)
 			read := make(chan struct{})
@@ -155,7 +155,7 @@ func TestClientsThatLeaveGiveMemoryBack(t *testing.T) {
 			require.NoError(t, conn.Close())
 			<-read
 			require.Less(t, liveHeap()-before, 1<<20)
-			require.InDelta(t, used, s.engine.state.Used(), 20_000, "a table keeps a page")
+			require.InDelta(t, used, s.engine.state.UsedMemory(), 20_000, "a table keeps a page")
 			require.NoError(t, s.Check())
 		})
 	}
@@ -168,17 +168,17 @@ func TestManyWatchedKeysEndInPieces(t *testing.T) {
 		s := newClosed(t, Options{})
 		conn, err := s.Dial()
 		require.NoError(t, err)
-		used := s.engine.state.Used()
+		used := s.engine.state.UsedMemory()
 		_, err = conn.Write(encode("WATCH "+manyOf(5000, "some:key:#"), 0))
 		require.NoError(t, err)
-		require.Greater(t, s.engine.state.Used(), used+5000*50)
+		require.Greater(t, s.engine.state.UsedMemory(), used+5000*50)
 		stays := s.Metrics().LockHeld.Count
 		_, err = io.WriteString(conn, end+"\r\n")
 		require.NoError(t, err)
-		require.False(t, s.engine.state.Ending())
+		require.False(t, s.engine.state.CleanUpPending())
 		require.NoError(t, s.Check())
 		require.LessOrEqual(t, s.Metrics().LockHeld.Count, stays+3)
-		require.InDelta(t, used, s.engine.state.Used(), 40_000, "replies are there")
+		require.InDelta(t, used, s.engine.state.UsedMemory(), 40_000, "replies are there")
 	}
 }
 
@@ -193,16 +193,16 @@ func TestNobodyElseTakesOutWhatAClientHasEnded(t *testing.T) {
 	e.mu.Lock()
 	e.cleaning = true // by somebody who has not come to it yet
 	e.state.Unwatch(e.state.Clients.All()[0])
-	e.state.Weigh(e.state.Clients.All()[0])
+	e.state.AccountClient(e.state.Clients.All()[0])
 	e.mu.Unlock()
 	_, err = s.Do(t.Context(), "SET", "some:key:1", "v")
 	require.NoError(t, err)
-	require.True(t, e.state.Ending())
+	require.True(t, e.state.CleanUpPending())
 	require.NoError(t, s.Check())
 	e.mu.Lock()
 	e.cleaning = false
 	e.unlock()
-	require.False(t, e.state.Ending())
+	require.False(t, e.state.CleanUpPending())
 	require.False(t, e.cleaning)
 	require.NoError(t, s.Check())
 }
@@ -256,13 +256,13 @@ func TestTrackedKeysThatChangeTakeNoMemory(t *testing.T) {
 		require.NoError(t, err)
 		_, err = io.WriteString(conn, "HELLO 3\r\nCLIENT TRACKING ON\r\n")
 		require.NoError(t, err)
-		held := s.engine.state.ClientsHold()
+		held := s.engine.state.ClientMemory()
 		_, err = conn.Write(encode("MGET "+manyOf(5000, "some:key:#"), 0))
 		require.NoError(t, err)
-		require.Greater(t, s.engine.state.ClientsHold(), held+5000*40)
+		require.Greater(t, s.engine.state.ClientMemory(), held+5000*40)
 		_, err = other.Write(encode(change, 0))
 		require.NoError(t, err)
-		harness.Until(t, "the memory is free", func() bool { return s.engine.state.ClientsHold() < held+5000*10 })
+		harness.Until(t, "the memory is free", func() bool { return s.engine.state.ClientMemory() < held+5000*10 })
 		require.NoError(t, s.Check())
 	}
 }

@@ -68,7 +68,7 @@ func TestSlowReaderIsWaitedFor(t *testing.T) {
 	conn := new(slowConn)
 	conn.changed.L = &conn.mu
 	cut := make(chan struct{})
-	o := newOutbox(clock, commands.Patience{Output: 60, OutputRate: 1 << 10}, func(reason slowReason) {
+	o := newOutbox(clock, commands.Timeouts{Output: 60, OutputRate: 1 << 10}, func(reason slowReason) {
 		require.Equal(t, outputTimedOut, reason)
 		close(cut)
 	})

@@ -109,8 +109,8 @@ func TestFreeMemoryIsCalledForWhatGoesByItself(t *testing.T) {
 	require.NoError(t, err)
 	clock.Advance(5 * time.Second)
 	require.Equal(t, 1, *calls)
-	unread := s.engine.state.Held.Load()
-	for s.engine.state.Held.Load() > unread/10 {
+	unread := s.engine.state.ClientBytes.Load()
+	for s.engine.state.ClientBytes.Load() > unread/10 {
 		_, err = reader.Read(make([]byte, 1<<20))
 		require.NoError(t, err)
 	}

@@ -267,7 +267,7 @@ func BenchmarkRights(b *testing.B) {
 			c := &conn.(*memoryConn).session.caller
 			r := s.engine.newRequest(wordsOf([]string{"GET", "user:1"}))
 			for b.Loop() {
-				if err := c.ctx.Denied(r.command, r.args); err != nil {
+				if err := c.ctx.ACLError(r.command, r.args); err != nil {
 					b.Fatal(err)
 				}
 			}

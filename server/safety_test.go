@@ -35,9 +35,9 @@ func TestMethodsOfServerMayBeCalledFromAnyGoroutine(t *testing.T) {
 			_ = len(c.Args)
 		}
 		for _, l := range state.Clients.All() {
-			_ = l.UnderWay()
+			_ = l.InFlight()
 		}
-		_ = state.Used()
+		_ = state.UsedMemory()
 	}
 	calls := map[string]func(){
 		"Exec":        func() { s.Exec(func(c *commands.Context) { c.Publish([]byte("c"), []byte("m")) }) },

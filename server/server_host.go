@@ -43,7 +43,7 @@ func commandTable(more []commands.Command) *commands.Table {
 	if len(more) == 0 {
 		return commands.Standard()
 	}
-	return commands.Extended(more)
+	return commands.StandardWith(more)
 }
 
 // What stays the same as long as the process lives is asked for once, not for each

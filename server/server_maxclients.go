@@ -35,6 +35,6 @@ func (s *Server) limitClientsToFiles() error {
 		e.log.log(eventMaxClientsLowered, "asked", asked, "maxclients", most)
 		e.publishSettings()
 	}
-	config.ClientsFor = clientsWithinFiles
+	config.LimitClients = clientsWithinFiles
 	return nil
 }

@@ -52,7 +52,7 @@ func (s *Server) Metrics() Metrics {
 	m.Blocked = e.blocked.all.Len()
 	e.mu.RUnlock()
 
-	e.state.Complete(m.Metrics)
+	e.state.AddCounters(m.Metrics)
 	m.LockHeld, m.LockWait = e.lockHeld.snapshot(), e.lockWait.snapshot()
 	for o := range eventRows {
 		m.Events[eventRows[o].name] = e.log.counts[o].Load()

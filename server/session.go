@@ -104,7 +104,7 @@ type readiness struct{ input, output bool }
 func newSession(e *engine, o peerAddr) *session {
 	s := &session{engine: e, feedLock: newHandoffLock()}
 	s.inputGrace.maxProgress, s.outputGrace.maxProgress = graceReads, math.MaxInt64
-	s.memory.total = &e.state.Held
+	s.memory.total = &e.state.ClientBytes
 	s.timer.init(&e.timeoutQueue, s)
 	s.out.init(e, s, &s.timer, o.inProcess)
 	s.caller.init(e, &commands.Client{Addr: o.addr, LocalAddr: o.local, Peer: s}, s)
@@ -402,14 +402,14 @@ func (s *session) Usage() commands.Usage {
 		QueryFree:    int(s.queryFree.Load()),
 		Output:       size,
 		OutputPieces: pieces,
-		Held:         s.memory.bytes() + s.out.memory.bytes(),
+		Total:        s.memory.bytes() + s.out.memory.bytes(),
 	}
 }
 
-// UnderWay returns what has not run, and what the client has not read.
-func (s *session) UnderWay() commands.UnderWay {
-	u := commands.UnderWay{Running: s.feedLock.locked(), Closing: s.finished.Load(), Unrun: int(s.queryUsed.Load())}
-	u.Unread, u.Messages = s.out.undelivered()
+// InFlight returns what has not run, and what the client has not read.
+func (s *session) InFlight() commands.InFlight {
+	u := commands.InFlight{Running: s.feedLock.locked(), Closing: s.finished.Load(), Input: int(s.queryUsed.Load())}
+	u.Output, u.Messages = s.out.undelivered()
 	return u
 }
 

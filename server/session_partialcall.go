@@ -51,7 +51,7 @@ func (p *partialCall) lastInputTime() time.Time {
 // deadline returns when the rest of a call, of which bytes have arrived, must have arrived,
 // and whether the client is late. A client that kept to client-query-min-rate gets another
 // period.
-func (p *partialCall) deadline(now time.Time, bytes int64, timeouts commands.Patience) (due time.Time, late bool) {
+func (p *partialCall) deadline(now time.Time, bytes int64, timeouts commands.Timeouts) (due time.Time, late bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.open || timeouts.Query == 0 {

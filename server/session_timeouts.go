@@ -85,7 +85,7 @@ func (s *session) outputGraceOver(without time.Duration) bool {
 	return s.outputGrace.expired(without, s.out.progress.Load(), s.conn.readiness().output)
 }
 
-func (s *session) timeouts() commands.Patience { return s.engine.settings.Load().timeouts }
+func (s *session) timeouts() commands.Timeouts { return s.engine.settings.Load().timeouts }
 
 // after returns the time some seconds after t.
 func after(t time.Time, seconds int64) time.Time {
@@ -128,9 +128,9 @@ func (s *session) expireIdle() {
 // lastActivity returns when the client has last sent a call or a part of one, or has taken
 // output. A client with a blocked call is active. So is one that output waits for, as
 // client-output-timeout covers that.
-func (s *session) lastActivity(now time.Time, p commands.Patience) time.Time {
+func (s *session) lastActivity(now time.Time, p commands.Timeouts) time.Time {
 	s.engine.mu.Lock()
-	waits, called := !s.client.Idles(), time.UnixMilli(s.client.Active)
+	waits, called := !s.client.CanIdle(), time.UnixMilli(s.client.Active)
 	s.engine.mu.Unlock()
 	took, waiting := s.out.lastProgress()
 	if waits || waiting && p.Output > 0 && !s.conn.readiness().output {

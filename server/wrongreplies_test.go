@@ -56,10 +56,10 @@ func TestEachCallOfAnAddedCommandGetsOneReply(t *testing.T) {
 		"a push":                 func(c *commands.Context) error { c.Push(1); c.OK(); c.Push(1); c.OK(); return nil },
 		"a wait that it forgets": func(c *commands.Context) error { c.Wait(0, []byte("z")); c.OK(); c.OK(); return nil },
 		"none, asking others": func(c *commands.Context) error {
-			return c.Errand(func(context.Context) (func(*resp.Writer), error) { return func(*resp.Writer) {}, nil })
+			return c.RunAsync(func(context.Context) (func(*resp.Writer), error) { return func(*resp.Writer) {}, nil })
 		},
 		"two, asking others": func(c *commands.Context) error {
-			return c.Errand(func(context.Context) (func(*resp.Writer), error) {
+			return c.RunAsync(func(context.Context) (func(*resp.Writer), error) {
 				return func(w *resp.Writer) { w.OK(); w.OK() }, nil
 			})
 		},

@@ -87,7 +87,7 @@ func runnable(c *commands.Context, args [][]byte) (*commands.Command, error) {
 		return nil, err
 	case !m.Accepts(len(args)):
 		return nil, commands.ArityError(m)
-	case m.Has(commands.OfConnection):
+	case m.Has(commands.NeedsConnection):
 		return nil, errors.New("it needs a connection of its own: see Dial")
 	}
 	return m, nil

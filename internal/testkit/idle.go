@@ -35,7 +35,7 @@ func (r *Kit) WaitIdle(ctx context.Context) error {
 func (r *Kit) underWay(s *commands.State, first bool) (list []string) {
 	waiting := map[*commands.Client]bool{}
 	for _, c := range s.WaitingCalls() {
-		if waiting[c.Client] = true; c.Held {
+		if waiting[c.Client] = true; c.Postponed {
 			list = append(list, clientText(c.Client)+" is held back in "+quoteWords(c.Command.Redact(c.Args)))
 		}
 	}
@@ -43,7 +43,7 @@ func (r *Kit) underWay(s *commands.State, first bool) (list []string) {
 		if first && len(list) > 0 {
 			break
 		}
-		if text := underWayText(l.UnderWay(), waiting[l]); text != "" {
+		if text := underWayText(l.InFlight(), waiting[l]); text != "" {
 			list = append(list, clientText(l)+" "+text)
 		}
 	}
@@ -51,18 +51,18 @@ func (r *Kit) underWay(s *commands.State, first bool) (list []string) {
 }
 
 // underWayText is what one client has under way, or "". waiting: a call of it waits.
-func underWayText(u commands.UnderWay, waiting bool) string {
+func underWayText(u commands.InFlight, waiting bool) string {
 	switch {
 	case u.Messages > 0:
-		return fmt.Sprintf("has %s, %d bytes, unread", counted(u.Messages, "message"), u.Unread)
-	case u.Unread > 0:
-		return fmt.Sprintf("has %d bytes of replies unread", u.Unread)
+		return fmt.Sprintf("has %s, %d bytes, unread", counted(u.Messages, "message"), u.Output)
+	case u.Output > 0:
+		return fmt.Sprintf("has %d bytes of replies unread", u.Output)
 	case u.Closing:
 		return "is being closed"
 	case u.Running:
 		return "has calls that run"
-	case u.Unrun > 0 && !waiting:
-		return fmt.Sprintf("has sent %d bytes of a call and not its end", u.Unrun)
+	case u.Input > 0 && !waiting:
+		return fmt.Sprintf("has sent %d bytes of a call and not its end", u.Input)
 	}
 	return ""
 }

@@ -123,9 +123,9 @@ func (r *Kit) StartLint(l Lint) error {
 	}
 	r.control.Inspect(func(s *commands.State) {
 		r.lint = t
-		s.Extended = nil
+		s.ExtensionUsed = nil
 		if l.SInter {
-			s.Extended = t.extended
+			s.ExtensionUsed = t.extended
 		}
 	})
 	return nil

@@ -112,7 +112,7 @@ func lastOfKey(c *commands.Context) error {
 	key := c.Args[1]
 	if c.Peek(key) != nil {
 		c.SetDeadline(key, c.Now)
-		c.LogAs("PEXPIREAT", key, c.Now)
+		c.EmitAs("PEXPIREAT", key, c.Now)
 	}
 	c.OK()
 	return nil
@@ -127,7 +127,7 @@ func lastOfField(c *commands.Context) error {
 	if _, ok := h.Get(field); ok {
 		h.SetDeadline(field, c.Now)
 		c.Store(key, h)
-		c.LogAs("HPEXPIREAT", key, c.Now, "FIELDS", 1, field)
+		c.EmitAs("HPEXPIREAT", key, c.Now, "FIELDS", 1, field)
 	}
 	c.OK()
 	return nil

@@ -70,7 +70,7 @@ func (w *wire) row() commands.Command {
 func properties(m *commands.Command) {
 	m.Since, m.Group, m.Complexity = "7.0.15", "server", "That of what it does"
 	m.ACL = commands.CatAdmin | commands.CatDangerous
-	m.Flags |= commands.Aside | commands.NoMulti | commands.NoScript | commands.Loading | commands.Stale |
+	m.Flags |= commands.Hidden | commands.NoMulti | commands.NoScript | commands.Loading | commands.Stale |
 		commands.SkipMonitor | commands.SkipSlowlog | commands.SysCmd
 }
 
@@ -83,7 +83,7 @@ func sub(name, syntax, summary string, arity int, v verb) commands.Command {
 			for i, word := range c.Args[2:] {
 				words[i] = string(word)
 			}
-			return c.Errand(func(ctx context.Context) (answer, error) { return v.run(ctx, words) })
+			return c.RunAsync(func(ctx context.Context) (answer, error) { return v.run(ctx, words) })
 		},
 	}
 }

@@ -172,7 +172,7 @@ func (r *Kit) WaitBlocked(ctx context.Context, n int) error {
 
 // blocked lists the calls that wait of their own accord.
 func blocked(s *commands.State) []commands.WaitingCall {
-	return slices.DeleteFunc(s.WaitingCalls(), func(c commands.WaitingCall) bool { return c.Held || c.Client.Away })
+	return slices.DeleteFunc(s.WaitingCalls(), func(c commands.WaitingCall) bool { return c.Postponed || c.Client.AsyncPending })
 }
 
 // enough reports whether there are as many as somebody waits for.

@@ -43,7 +43,7 @@ func (s *Server) leftOpen() (open []string) {
 		var direct []string
 		for _, c := range state.WaitingCalls() {
 			waiting[c.Client] = "blocked in " + nameOf(c)
-			if c.Held {
+			if c.Postponed {
 				waiting[c.Client] = "held back in " + nameOf(c)
 			}
 			if c.Client.Direct {

@@ -1,0 +1,25 @@
+package commands
+
+import "sync"
+
+// Standard is the table of all commands. It is made once: a table does not change.
+var Standard = sync.OnceValue(func() *Table { return StandardWith(nil) })
+
+// Extended returns a table of all commands and more: rows that stand behind the
+// others. See NewTable for rows that cannot be. That each call of theirs gets one
+// whole reply is seen to: see Context.checkReply.
+func StandardWith(more []Command) *Table {
+	t := NewTable(stringRows, hashRows, hashExpiryRows, hashSetexRows, setRows, sortedSetRows, keyRows, scanRows, sortRows, dumpRows,
+		transactionRows, pubsubRows, connectionRows, serverRows, more)
+	for i := range more {
+		t.byName[more[i].Name].markAdded()
+	}
+	return t
+}
+
+func (m *Command) markAdded() {
+	m.added = true
+	for _, sub := range m.subs {
+		sub.markAdded()
+	}
+}
