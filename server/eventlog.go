@@ -13,45 +13,44 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// A event log tells the operator what happens: one line for an event, with the
-// level and the words of its row, unless there have just been many of the kind.
-// It counts them all. Any goroutine may use it, under any lock.
+// An eventLog writes a log line for each event, with the level and text of its
+// row. It rate-limits lines and counts all events. It may be used from any
+// goroutine, under any lock.
 type eventLog struct {
 	logger *slog.Logger
 	clock  Clock
 	counts [eventCount]atomic.Int64
-	tasks  sync.WaitGroup // alarms that have been set and have not run
+	tasks  sync.WaitGroup // timers that are set and have not fired
 
-	mu      sync.Mutex // guards all below; nothing is logged under it
+	mu      sync.Mutex // guards all below; nothing is logged while it is held
 	windows [eventCount]window
 	closed  bool
 }
 
-// A window begins with a line and lasts as long as its row says. The lines beyond
-// those that the row allows in that time are suppressed back and told of in one, at
-// its end.
+// A window starts with a line and lasts for the row's period. Lines beyond the
+// row's limit are suppressed. One line at the window's end says how many.
 type window struct {
 	start              time.Time
 	logged, suppressed int
 	end                timer
 }
 
-// reset makes the next line begin a spell, and returns how many lines were suppressed back.
+// reset ends the window, and returns how many lines it suppressed.
 func (w *window) reset() (suppressed int) {
 	suppressed = w.suppressed
 	w.start, w.logged, w.suppressed = time.Time{}, 0, 0
 	return suppressed
 }
 
-// log logs an event. args are as for slog: keys and values. What a client has
-// sent must be quoted.
+// log logs an event. args are keys and values as for slog. Text from clients
+// must be quoted.
 func (l *eventLog) log(e event, args ...any) {
 	l.counts[e].Add(1)
 	l.write(e, true, args)
 }
 
-// write writes a line, if there may be one more where that is to be asked. A logger
-// that panics has nobody who could be told, and is no reason to end anything.
+// write writes a line; if limited, only if the rate limit allows it. A panic of
+// the logger is dropped: there is nowhere to report it.
 func (l *eventLog) write(e event, limited bool, args []any) {
 	row := &eventRows[e]
 	defer func() { recover() }()
@@ -60,7 +59,7 @@ func (l *eventLog) write(e event, limited bool, args []any) {
 	}
 }
 
-// allowed reports whether one more line of the kind may be written.
+// allowed reports whether the rate limit allows one more line for e.
 func (l *eventLog) allowed(e event) bool {
 	row := &eventRows[e]
 	if row.limit == 0 {
@@ -86,7 +85,7 @@ func (l *eventLog) allowed(e event) bool {
 
 func (l *eventLog) timers() timers { return timers{l.clock, &l.tasks} }
 
-// endWindow ends a spell and tells how many lines it has suppressed back.
+// endWindow ends a window and logs how many lines it suppressed.
 func (l *eventLog) endWindow(e event, n int) {
 	l.mu.Lock()
 	suppressed := 0
@@ -103,7 +102,7 @@ func (l *eventLog) writeSuppressed(e event, suppressed int) {
 	}
 }
 
-// close ends all spells.
+// close ends all windows.
 func (l *eventLog) close() {
 	l.mu.Lock()
 	l.closed = true
@@ -121,14 +120,14 @@ func (l *eventLog) close() {
 	l.tasks.Wait()
 }
 
-// maxQuoted is how many bytes of a client's text a line of the log shows.
+// maxQuoted is how many bytes of a client's text a log line shows.
 const maxQuoted = 128
 
-// quoted is text that a client has sent, as a value in a line of the log: what is
-// not printable is escaped as in a Go string, and what is long is cut.
+// quoted is a client's text as a value in a log line: non-printable characters
+// are escaped as in a Go string, and long text is truncated.
 type quoted string
 
-// LogValue makes the text harmless when a line is written, and only then.
+// LogValue escapes the text. slog calls it only if the line is written.
 func (q quoted) LogValue() slog.Value {
 	text, more := string(q), ""
 	if len(text) > maxQuoted {
@@ -142,12 +141,14 @@ func (q quoted) LogValue() slog.Value {
 	return slog.StringValue(strings.ReplaceAll(escaped[1:len(escaped)-1], `\"`, `"`) + more)
 }
 
-// clientAttr names a client in a line of the log, by what never changes of it.
+// clientAttr identifies a client in a log line, by properties that never
+// change.
 func clientAttr(c *commands.Client) slog.Attr {
 	return slog.Group("client", "id", c.ID, "addr", quoted(addrOf(c)))
 }
 
-// clientUserAttr is who with the user, for those who hold the engine's lock.
+// clientAndUserAttr is clientAttr with the user. The caller holds the engine's
+// lock.
 func clientAndUserAttr(c *commands.Client) slog.Attr {
 	return slog.Group("client", "id", c.ID, "addr", quoted(addrOf(c)), "user", quoted(c.User.String()))
 }
@@ -159,7 +160,7 @@ func addrOf(c *commands.Client) string {
 	return c.Addr
 }
 
-// logNotice logs what a command tells of.
+// logNotice logs a notice of a command.
 func (l *eventLog) logNotice(n commands.LogEvent, c *commands.Client, args ...any) {
 	safe := make([]any, 0, len(args)+1)
 	if c != nil {
@@ -168,7 +169,7 @@ func (l *eventLog) logNotice(n commands.LogEvent, c *commands.Client, args ...an
 	for i, a := range args {
 		switch a := a.(type) {
 		case string:
-			if i%2 == 1 { // keys are ours
+			if i%2 == 1 { // even ones are our own keys
 				safe = append(safe, quoted(a))
 				continue
 			}

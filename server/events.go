@@ -7,7 +7,7 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// An event is a kind of line in the log.
+// An event is a kind of log line.
 type event int
 
 const (
@@ -45,19 +45,19 @@ const (
 	eventCount = iota
 )
 
-// An eventRow says all about a kind of line: the name under which metrics
-// count it, and its level and words. Lines that clients can cause at will are
-// held to so many in a time. docs/OPERATIONS.md says what to do about each.
+// An eventRow describes an event: its name in metrics, and its level and text
+// in the log. Events that clients can cause at will are rate-limited.
+// docs/OPERATIONS.md says what to do about each.
 type eventRow struct {
 	name  string
 	level slog.Level
 	text  string
 
-	limit  int // lines within the time; 0: any number
+	limit  int // lines per period; 0: no limit
 	within time.Duration
 }
 
-// verbose is the level that redis-server calls so; see logLevels.
+// levelVerbose is redis-server's level verbose; see logLevels.
 const levelVerbose = slog.LevelDebug
 
 var eventRows = [eventCount]eventRow{
@@ -94,7 +94,7 @@ var eventRows = [eventCount]eventRow{
 	eventPanic:                  {"panic", slog.LevelError, "panic recovered", 10, 10 * time.Second},
 }
 
-// noticeEvents are the kinds of what commands tell of.
+// noticeEvents maps the notices of commands to events.
 var noticeEvents = map[commands.LogEvent]event{
 	commands.AuthFailed:           eventAuthFailed,
 	commands.ClientEvicted:        eventMaxMemoryClients,

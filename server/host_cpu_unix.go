@@ -4,8 +4,8 @@ package server
 
 import "syscall"
 
-// cpuTime tells the seconds that the process has spent in the system and in its
-// own code.
+// cpuTime returns the process's CPU time in seconds, in the kernel and in user
+// code.
 func cpuTime() (sys, user float64) {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {

@@ -2,8 +2,8 @@ package server
 
 import "syscall"
 
-// cpuTime tells the seconds that the process has spent in the system and in its
-// own code.
+// cpuTime returns the process's CPU time in seconds, in the kernel and in user
+// code.
 func cpuTime() (sys, user float64) {
 	var created, exited, kernel, own syscall.Filetime
 	self, err := syscall.GetCurrentProcess()
@@ -13,7 +13,7 @@ func cpuTime() (sys, user float64) {
 	return seconds(kernel), seconds(own)
 }
 
-// seconds reads a duration: Filetime counts 100 ns.
+// seconds converts a duration: Filetime counts units of 100 ns.
 func seconds(t syscall.Filetime) float64 {
 	return float64(int64(t.HighDateTime)<<32|int64(t.LowDateTime)) / 1e7
 }

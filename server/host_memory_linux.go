@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// machineMemory is what the machine has, in bytes.
+// machineMemory returns the machine's memory in bytes; 0: unknown.
 func machineMemory() uint64 {
 	var s syscall.Sysinfo_t
 	if syscall.Sysinfo(&s) != nil {
@@ -15,8 +15,8 @@ func machineMemory() uint64 {
 	return uint64(s.Totalram) * uint64(s.Unit)
 }
 
-// processMemory returns what tells how much memory the process has, in bytes;
-// nil where the system does not say.
+// processMemory returns a function that reads the process's resident memory in
+// bytes; nil: the system does not say.
 func processMemory() func() uint64 {
 	if residentPages() == 0 {
 		return nil

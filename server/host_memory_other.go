@@ -2,7 +2,7 @@
 
 package server
 
-// Other systems do not tell without code of their own.
+// Other systems need system-specific code to read these.
 
 func machineMemory() uint64 { return 0 }
 

@@ -4,8 +4,8 @@ package server
 
 import "syscall"
 
-// openFiles sees to it, as far as it may, that the process can have so many
-// files open, and returns how many it can.
+// openFiles raises the limit of open files to want if it can, and returns the
+// limit.
 func openFiles(want uint64) (uint64, error) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

@@ -10,15 +10,15 @@ import (
 	"syscall"
 )
 
-// backlog is how many connections may wait to be accepted, as in Redis.
+// backlog is the maximum number of connections that wait to be accepted, as in
+// Redis.
 const backlog = 511
 
-// listenUnixAs listens on a path to which only those connect whom mode lets.
+// listenUnixAs listens on a unix socket whose permissions are mode.
 //
-// The socket gets its permissions before it listens, and nobody can connect
-// before it does: there is no moment in which others could. (To set the umask
-// meanwhile would change it for the whole process; and net.Listen listens at
-// once.)
+// The socket gets its permissions before it listens, and clients cannot connect
+// before it listens, so others never can. (Setting the umask instead would
+// change it for the whole process, and net.Listen listens at once.)
 func listenUnixAs(path string, mode fs.FileMode) (net.Listener, error) {
 	syscall.ForkLock.RLock()
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
@@ -30,7 +30,7 @@ func listenUnixAs(path string, mode fs.FileMode) (net.Listener, error) {
 		return nil, fmt.Errorf("unix socket: %w", err)
 	}
 	file := os.NewFile(uintptr(fd), path)
-	defer file.Close() // what listens is a copy
+	defer file.Close() // FileListener duplicates it
 	if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: path}); err != nil {
 		return nil, fmt.Errorf("unix socket %s: bind: %w", path, err)
 	}
@@ -41,8 +41,7 @@ func listenUnixAs(path string, mode fs.FileMode) (net.Listener, error) {
 	return l, err
 }
 
-// permitted makes a socket that is bound to a path listen, with that path's
-// permissions set.
+// listenWithMode sets the permissions of a bound socket and makes it listen.
 func listenWithMode(file *os.File, fd int, path string, mode fs.FileMode) (net.Listener, error) {
 	if err := os.Chmod(path, mode); err != nil {
 		return nil, fmt.Errorf("unix socket: %w", err)

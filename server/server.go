@@ -1,9 +1,9 @@
 // Package server is an embedded chat server that speaks the Redis protocol.
 //
-// Start listens on the network; New does without: Dial and DialContext give
-// connections in memory that Redis clients take, and Do runs a command with no
-// connection at all. Any number of servers live in one process; they share
-// nothing.
+// Start listens on the network. New does not: Dial and DialContext return
+// in-memory connections that Redis clients accept, and Do runs a command
+// without a connection. A process may run any number of servers; they share no
+// state.
 package server
 
 import (
@@ -22,47 +22,45 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// Version is parley's own. Redis clients are told the version of Redis whose
-// behaviour is kept.
+// Version is parley's own version. Redis clients see RedisVersion.
 const Version = "0.1.0"
 
-// RedisVersion is the version of redis-server whose behaviour is kept, and which
-// clients are told.
+// RedisVersion is the version of redis-server whose behaviour parley
+// implements, and that it reports to clients.
 const RedisVersion = commands.RedisVersion
 
-// closeGrace is how long Close lets clients read what they have been answered.
+// closeGrace is how long Close gives clients to read pending replies.
 const closeGrace = time.Second
 
-// closeTimeout is how long Close waits before it says what hangs.
+// closeTimeout is how long Close waits before it returns an error.
 const closeTimeout = 5 * time.Second
 
 // A Server runs until Close. Its methods may be called from any goroutine.
 type Server struct {
 	engine      *engine
 	options     Options
-	tcp         net.Listener  // of Start; nil without a network, or with TLS only
-	tls         net.Listener  // likewise; nil without TLS
-	end         func() error  // Close, once
-	acceptSlots chan struct{} // see mostAtDoor
+	tcp         net.Listener  // opened by Start; nil without a network, or with TLS only
+	tls         net.Listener  // opened by Start; nil without TLS
+	end         func() error  // runs close once
+	acceptSlots chan struct{} // one slot per connection being accepted; see maxAccepting
 
-	mu        sync.Mutex // guards conns, listeners, closed, probe; may be taken under an outbox's mu
+	mu        sync.Mutex // guards conns, listeners, closed, probe; may be locked while an outbox's mu is held
 	conns     map[conn]struct{}
 	listeners []net.Listener
 	closed    bool
-	probe     *probe         // under way; nil: none
-	tasks     sync.WaitGroup // goroutines; see spawn
+	probe     *probe         // in progress; nil: none
+	tasks     sync.WaitGroup // goroutines started by spawn
 }
 
-// A conn is what Close must end.
+// A conn is a connection that Close must end.
 type conn interface {
-	end()  // closes once the client has what it was answered; must not wait for it
+	end()  // closes once pending replies are sent; must not block on the client
 	kill() // closes at once
 	name() string
-	clientSession() *session // nil: there is none yet
+	clientSession() *session // nil: not created yet
 }
 
-// New returns a server without a network. It holds no goroutine while nothing
-// happens.
+// New returns a server without a network. An idle server has no goroutine.
 func New(o Options) (*Server, error) {
 	o = o.withDefaults()
 	if o.Databases < 1 || o.Databases > maxDatabases {
@@ -111,8 +109,8 @@ func (s *Server) listen() error {
 	return nil
 }
 
-// openListeners opens what the options ask for. After an error the caller closes
-// what is open by then.
+// openListeners opens the listeners that the options ask for. On error the
+// caller closes those in open.
 func (s *Server) openListeners() (open []net.Listener, err error) {
 	o := &s.options
 	config, err := s.tlsConfig()
@@ -144,7 +142,7 @@ func (s *Server) openListeners() (open []net.Listener, err error) {
 	return open, nil
 }
 
-// describe tells INFO and CONFIG where the server listens.
+// describe sets the addresses that INFO and CONFIG report.
 func (s *Server) describe(h *commands.Host) {
 	o := &s.options
 	h.Port, h.TLSPort = portOf(s.tcp), portOf(s.tls)
@@ -155,7 +153,7 @@ func (s *Server) describe(h *commands.Host) {
 	}
 }
 
-// portOf is 0 without a listener, as in CONFIG.
+// portOf returns 0 without a listener, as in CONFIG.
 func portOf(l net.Listener) int {
 	if l == nil {
 		return 0
@@ -163,9 +161,8 @@ func portOf(l net.Listener) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// Serve accepts connections from a listener of the caller's, such as one with
-// TLS, until that is closed. Closing the server closes it, and then the error
-// is ErrClosed.
+// Serve accepts connections from l, for example a TLS listener, until l is
+// closed. Closing the server closes l; Serve then returns ErrClosed.
 func (s *Server) Serve(l net.Listener) error {
 	s.mu.Lock()
 	if s.closed {
@@ -187,8 +184,8 @@ func (s *Server) Serve(l net.Listener) error {
 	return net.ErrClosed
 }
 
-// Addr is the TCP address that Start listens on, "127.0.0.1:41234"; "" for a
-// server that New has made, or that listens with TLS only.
+// Addr is the TCP address that Start listens on, for example "127.0.0.1:41234".
+// It is "" for a server made by New, or with TLS only.
 func (s *Server) Addr() string { return addrText(s.tcp) }
 
 // TLSAddr is the address that Start listens on with TLS; "" if it does not.
@@ -201,9 +198,10 @@ func addrText(l net.Listener) string {
 	return l.Addr().String()
 }
 
-// URL is Addr in the form that clients parse, "redis://127.0.0.1:41234", or
-// TLSAddr, "rediss://127.0.0.1:41234", if there is no other; "" without a network.
-// It contains Options.Password if there is one: it is for clients, and not for logs.
+// URL is the server's address as clients parse it: Addr as
+// "redis://127.0.0.1:41234", or TLSAddr as "rediss://127.0.0.1:41234" if Addr
+// is "". It is "" without a network. It contains Options.Password, if set: do
+// not log it.
 func (s *Server) URL() string {
 	u := url.URL{Scheme: "redis", Host: s.Addr()}
 	if u.Host == "" {
@@ -218,12 +216,12 @@ func (s *Server) URL() string {
 	return u.String()
 }
 
-// Dial returns a connection in memory. It is buffered: a client that does not
-// read holds up nobody but itself.
+// Dial returns an in-memory connection. It is buffered: a client that does not
+// read blocks only itself.
 func (s *Server) Dial() (net.Conn, error) { return s.dial() }
 
-// DialContext is Dial in the form that Redis clients take as a dialer, such as
-// Dialer in the Options of go-redis. It looks at neither network nor addr.
+// DialContext is Dial in the form of a Redis client's dialer, such as Dialer in
+// the Options of go-redis. It ignores network and addr.
 func (s *Server) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -231,10 +229,10 @@ func (s *Server) DialContext(ctx context.Context, network, addr string) (net.Con
 	return s.dial()
 }
 
-// Close lets commands that run come to their end and no other begin, ends all
-// connections, and returns when everything of the server has
-// come to its end. Should something not within five seconds, the error says
-// what. Further calls wait for the first and return the same.
+// Close stops accepting commands, waits for running ones, closes every
+// connection and returns. After five seconds it gives up, and the error names
+// what is still running. Further calls wait for the first and return the same
+// error.
 func (s *Server) Close() error { return s.end() }
 
 func (s *Server) close() error {
@@ -247,7 +245,7 @@ func (s *Server) close() error {
 
 	var errs []error
 	for _, l := range listeners {
-		if err := l.Close(); !errors.Is(err, net.ErrClosed) { // the owner of Serve's may have been first
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) { // the caller of Serve may have closed it already
 			errs = append(errs, err)
 		}
 	}
@@ -268,7 +266,7 @@ func (s *Server) close() error {
 	}))...)
 }
 
-// wait waits for f, which may have to wait for a command that is under way.
+// wait runs f, which may block on a running command, for at most closeTimeout.
 func (s *Server) wait(f func()) error {
 	ended := make(chan struct{})
 	go func() {
@@ -281,7 +279,7 @@ func (s *Server) wait(f func()) error {
 	case <-ended:
 		return nil
 	case <-timer.C:
-		return fmt.Errorf("server: Close: still not ended after %v: %s", closeTimeout, s.openNames())
+		return fmt.Errorf("server: Close: still running after %v: %s", closeTimeout, s.openNames())
 	}
 }
 
@@ -299,8 +297,8 @@ func (s *Server) openNames() string {
 	return strings.Join(names, ", ") + " (a command of one may still run)"
 }
 
-// spawnFrom is spawn for those whom Close does not wait for already; after
-// Close it does nothing, and reports that.
+// spawnFrom is spawn for callers that Close does not wait for. After Close it
+// starts nothing and returns false.
 func (s *Server) spawnFrom(f func()) (started bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -311,7 +309,8 @@ func (s *Server) spawnFrom(f func()) (started bool) {
 	return true
 }
 
-// spawnPending is spawnFrom for what must not wait for a client.
+// spawnPending is spawnFrom for work that must not block on a client. The
+// clock's Advance waits until it has ended.
 func (s *Server) spawnPending(f func()) {
 	s.engine.pending.begin()
 	started := s.spawnFrom(func() {
@@ -323,8 +322,8 @@ func (s *Server) spawnPending(f func()) {
 	}
 }
 
-// spawn runs f in a goroutine that Close waits for. The caller must be one of
-// those itself, or hold mu of a server that is not closed.
+// spawn runs f in a goroutine that Close waits for. The caller must be such a
+// goroutine itself, or hold mu of a server that is not closed.
 func (s *Server) spawn(f func()) {
 	s.tasks.Add(1)
 	go func() {
@@ -333,17 +332,17 @@ func (s *Server) spawn(f func()) {
 	}()
 }
 
-// open lists the connections, and tells whether the server is closed.
+// open lists the connections, and reports whether the server is closed.
 func (s *Server) open() (list []conn, closed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Collect(maps.Keys(s.conns)), s.closed
 }
 
-// track enters a connection for Close to end; false: the server is closed.
+// track registers a connection for Close to end; false: the server is closed.
 func (s *Server) track(c conn) bool { return s.trackWithin(c, math.MaxInt) }
 
-// trackUpTo is track where there are fewer than that many.
+// trackWithin is track if fewer than most connections are registered.
 func (s *Server) trackWithin(c conn, most int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,9 +12,9 @@ import (
 )
 
 var errPasswordAndFile = errors.New("server: requirepass and aclfile exclude each other: " +
-	"the file says what password the default user has, and a password beside it would be ignored")
+	"the default user's password is in the ACL file")
 
-// loadUsers reads the users of the file that the options name, if they do.
+// loadUsers reads the users from the ACL file at path; "": there is none.
 func loadUsers(s *commands.State, path string) error {
 	switch {
 	case path == "":
@@ -33,8 +33,8 @@ func loadUsers(s *commands.State, path string) error {
 	return nil
 }
 
-// readACLFile returns errors in the words of the system, as Redis writes them: clients
-// are told.
+// readACLFile reads the file. Clients receive its errors, so they have the
+// system's own text, capitalized as in Redis.
 func readACLFile(path string) ([]byte, error) {
 	text, err := os.ReadFile(path)
 	if e := (*fs.PathError)(nil); errors.As(err, &e) {
@@ -44,11 +44,11 @@ func readACLFile(path string) ([]byte, error) {
 	return text, err
 }
 
-// replaceFile puts a text in the place of what a file holds: after a crash at
-// any time it holds the one or the other. Only its owner may read it.
+// replaceFile replaces a file's content atomically: after a crash the file has
+// the old content or the new. Its mode is 0600.
 func replaceFile(path string, text []byte) (err error) {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, filepath.Base(path)+".tmp-*") // mode 0600
+	f, err := os.CreateTemp(dir, filepath.Base(path)+".tmp-*") // creates it with mode 0600
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func replaceFile(path string, text []byte) (err error) {
 	return syncDir(dir)
 }
 
-// syncDir makes a rename last. Windows has no such thing, nor the need.
+// syncDir makes a rename durable. Windows neither offers nor needs this.
 func syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil

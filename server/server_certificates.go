@@ -10,7 +10,8 @@ import (
 	"sync"
 )
 
-// certificates hold what TLSFiles name, as of when it was read.
+// certificates are the TLS files and the configuration that was last read from
+// them.
 type certificates struct {
 	files TLSFiles
 	log   *eventLog
@@ -20,7 +21,8 @@ type certificates struct {
 	config *tls.Config
 }
 
-// certified returns a configuration whose certificates follow their files.
+// tlsConfigFromFiles returns a configuration that reloads its certificates when
+// their files change.
 func (s *Server) tlsConfigFromFiles(f TLSFiles) (*tls.Config, error) {
 	c := &certificates{files: f, log: &s.engine.log}
 	if err := c.read(); err != nil {
@@ -32,8 +34,8 @@ func (s *Server) tlsConfigFromFiles(f TLSFiles) (*tls.Config, error) {
 	}, nil
 }
 
-// current is what holds for a connection that begins now. To look whether three
-// files have changed takes little beside a handshake.
+// current returns the configuration for a new connection. Checking three files
+// for changes is cheap compared with a handshake.
 func (c *certificates) current() *tls.Config {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -45,7 +47,7 @@ func (c *certificates) current() *tls.Config {
 	return c.config
 }
 
-// changed reports whether a file is not the one that was read.
+// changed reports whether any file differs from the one that was read.
 func (c *certificates) changed() bool {
 	for i, path := range c.paths() {
 		now, err := os.Stat(path)
@@ -67,8 +69,9 @@ func (c *certificates) paths() []string {
 	return paths
 }
 
-// read reads all files, or leaves all as it was. A new configuration has new
-// keys for tickets: nobody resumes a session that an old certificate has begun.
+// read reads all files; on error it changes nothing. The new configuration has
+// new session ticket keys, so that no client resumes a session that began with
+// the old certificate.
 func (c *certificates) read() error {
 	auth, ok := clientAuth[c.files.AuthClients]
 	switch {
@@ -80,7 +83,7 @@ func (c *certificates) read() error {
 		return fmt.Errorf("tls-auth-clients %s needs tls-ca-cert-file", c.files.AuthClients)
 	}
 	var seen []fs.FileInfo
-	for _, path := range c.paths() { // first: what changes while it is read is read again
+	for _, path := range c.paths() { // before reading: a file that changes meanwhile is read again
 		info, err := os.Stat(path)
 		if err != nil {
 			return err

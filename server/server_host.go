@@ -15,7 +15,8 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// host tells the commands what they cannot ask the process themselves.
+// hostInfo returns what commands need to know about the process and its
+// machine.
 func hostInfo(o Options) commands.Host {
 	return commands.Host{
 		Version:          Version,
@@ -37,8 +38,8 @@ func hostInfo(o Options) commands.Host {
 	}
 }
 
-// table is that of the standard commands, which all servers share, unless there
-// are more.
+// commandTable returns the table of the standard commands, which all servers
+// share, or one with more commands added.
 func commandTable(more []commands.Command) *commands.Table {
 	if len(more) == 0 {
 		return commands.Standard()
@@ -46,18 +47,18 @@ func commandTable(more []commands.Command) *commands.Table {
 	return commands.StandardWith(more)
 }
 
-// What stays the same as long as the process lives is asked for once, not for each
-// of thousands of servers in it.
+// These values do not change while the process lives, so they are computed once
+// and not for each of thousands of servers.
 var (
 	executable = sync.OnceValue(func() string {
-		path, _ := os.Executable() // "" where the system does not tell
+		path, _ := os.Executable() // "" if the system does not say
 		return path
 	})
 	totalMemory    = sync.OnceValue(machineMemory)
 	residentMemory = sync.OnceValue(processMemory)
 )
 
-// once makes further calls of f do nothing. nil stays nil.
+// onceOrNil returns f limited to one call, or nil if f is nil.
 func onceOrNil(f func()) func() {
 	if f == nil {
 		return nil
@@ -65,7 +66,7 @@ func onceOrNil(f func()) func() {
 	return sync.OnceFunc(f)
 }
 
-// configure tells CONFIG what the options say.
+// applyConfig sets the CONFIG parameters that the options specify.
 func applyConfig(c *commands.Config, o Options) error {
 	c.Password = o.Password
 	if bind, _, err := net.SplitHostPort(o.Addr); err == nil {
@@ -87,7 +88,7 @@ func applyConfig(c *commands.Config, o Options) error {
 	return nil
 }
 
-// runID names one run of a server, as 40 hexadecimal digits.
+// runID returns a random identifier of this run: 40 hexadecimal digits.
 func runID() string {
 	var b [20]byte
 	rand.Read(b[:]) // never fails

@@ -10,17 +10,18 @@ import (
 	"time"
 )
 
-// Bounds of the pause after accepting has failed, as when the process has no
-// file descriptors left: trying again at once would keep a core busy.
+// minAcceptPause and maxAcceptPause bound the pause after a failed Accept, for
+// example when the process has no file descriptors left. Retrying at once would
+// keep a core busy.
 const (
 	minAcceptPause = 5 * time.Millisecond
 	maxAcceptPause = time.Second
 )
 
-// maxAccepting bounds the connections that are accepted and are not clients yet.
-// All others wait in the listener's backlog. Without the bound a connect flood, or
-// one long call, would fill the process with connections that maxclients does not
-// count yet.
+// maxAccepting is the maximum number of accepted connections that are not
+// clients yet. Others wait in the listener's backlog. Without the limit a
+// connect flood, or one long call, would fill the process with connections that
+// maxclients does not count yet.
 const maxAccepting = 64
 
 // accept serves the connections of one listener until it is closed.
@@ -44,9 +45,10 @@ func (s *Server) accept(l net.Listener) {
 	}
 }
 
-// acceptConn serves an accepted connection in a goroutine of its own. It waits for
-// a slot first, so that at most maxAccepting connections are on their way. A TLS
-// connection takes no slot: its handshake may be long, and has a limit of its own.
+// acceptConn serves an accepted connection in a goroutine of its own. It waits
+// for a slot first, so that at most maxAccepting connections are being set up.
+// A TLS connection takes no slot: its handshake may be long, and has a limit of
+// its own.
 func (s *Server) acceptConn(conn net.Conn) {
 	if !resumable(conn) {
 		s.spawn(func() { s.serveConn(conn) })
@@ -59,7 +61,7 @@ func (s *Server) acceptConn(conn net.Conn) {
 	})
 }
 
-// pause waits; false: the server was closed meanwhile.
+// pause sleeps for d; false: the server was closed meanwhile.
 func (s *Server) pause(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -71,7 +73,8 @@ func (s *Server) pause(d time.Duration) bool {
 	}
 }
 
-// network keeps to IPv4 where the address is one: 0.0.0.0 is not [::].
+// network returns "tcp4" for an IPv4 address, so that 0.0.0.0 does not listen
+// on [::].
 func network(addr string) string {
 	if host, _, err := net.SplitHostPort(addr); err == nil && net.ParseIP(host).To4() != nil {
 		return "tcp4"
@@ -79,9 +82,9 @@ func network(addr string) string {
 	return "tcp"
 }
 
-// listenUnix listens on a path. A socket that nobody listens on any more, left
-// by a process that was killed, is replaced. Without a mode the process's umask
-// says who may connect.
+// listenUnix listens on a unix socket at path. It replaces a stale socket,
+// which a killed process left behind. For mode 0 the process's umask decides
+// who may connect.
 func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	if isStaleSocket(path) {
 		if err := os.Remove(path); err != nil {
@@ -103,6 +106,6 @@ func isStaleSocket(path string) bool {
 	if err == nil {
 		conn.Close()
 	}
-	// Any other error, as of a listener with a full backlog, is no proof.
+	// any other error, such as that of a full backlog, does not prove it stale
 	return errors.Is(err, syscall.ECONNREFUSED)
 }

@@ -7,11 +7,11 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// logLevels are commands.LogLevels in the terms of log/slog.
+// logLevels are the slog levels of commands.LogLevels.
 var logLevels = [...]slog.Level{slog.LevelDebug - 4, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn}
 
-// ParseLogLevel reads a level by the name that redis-server gives it: debug,
-// verbose, notice or warning.
+// ParseLogLevel returns the slog level for redis-server's name of a level:
+// debug, verbose, notice or warning.
 func ParseLogLevel(name string) (slog.Level, bool) {
 	i := slices.Index(commands.LogLevels, name)
 	if i < 0 {

@@ -5,22 +5,22 @@ import (
 	"math"
 )
 
-// reservedFiles are those that the process is left for all but clients, as in
-// Redis.
+// reservedFiles is the number of file descriptors reserved for everything but
+// clients, as in Redis.
 const reservedFiles = 32
 
-// clientsFor is how many of so many clients the system can handle. It raises the
-// process's limit of open files if it can.
+// clientsWithinFiles returns how many of n clients the limit of open files
+// allows. It raises the process's limit if it can.
 func clientsWithinFiles(n int) int {
 	files, err := openFiles(uint64(n) + reservedFiles)
-	if err != nil { // nobody knows
+	if err != nil { // the limit is unknown
 		return n
 	}
 	return min(n, int(min(files, math.MaxInt32))-reservedFiles)
 }
 
-// fitClients lowers maxclients to what the system can handle, and has CONFIG SET
-// hold to it.
+// limitClientsToFiles lowers maxclients to what the limit of open files allows,
+// and makes CONFIG SET maxclients check the limit.
 func (s *Server) limitClientsToFiles() error {
 	e := s.engine
 	e.mu.Lock()
@@ -29,7 +29,7 @@ func (s *Server) limitClientsToFiles() error {
 	asked := config.MaxClients
 	switch most := clientsWithinFiles(asked); {
 	case most < 1:
-		return fmt.Errorf("maxclients %d: the process may open too few files: raise 'ulimit -n'", asked)
+		return fmt.Errorf("maxclients %d: the limit of open files is too low: raise 'ulimit -n'", asked)
 	case most < asked:
 		config.MaxClients = most
 		e.log.log(eventMaxClientsLowered, "asked", asked, "maxclients", most)

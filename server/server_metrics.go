@@ -7,38 +7,38 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// Metrics are what a server tells those who watch it, at one time. Package
-// server/ops makes a page for Prometheus of them.
+// Metrics are a server's metrics at one time. Package server/ops exports them
+// to Prometheus.
 type Metrics struct {
 	*commands.Metrics
 
-	Version      string // of parley
-	RedisVersion string // whose behaviour is kept
-	RunID        string // of this run
+	Version      string // parley's
+	RedisVersion string // the version of Redis whose behaviour it implements
+	RunID        string // identifies this run
 	Started      time.Time
 	Now          time.Time
 	Closed       bool
-	CPUSystem    float64 // seconds that the process has run; 0 where that is not known
+	CPUSystem    float64 // seconds of CPU time of the process; 0: unknown
 	CPUUser      float64
 
-	Blocked       int   // clients that wait for a key, a time, the end of a pause, or their errand
-	Subscribers   int   // clients that are subscribed to something
-	Input         int64 // bytes that clients have sent and that have not run
-	Output        int64 // bytes that clients have not read yet
-	LargestOutput int64 // the most of those of one client
+	Blocked       int   // clients that are blocked: on a key, a time, the end of CLIENT PAUSE, or an async call
+	Subscribers   int   // clients with a subscription
+	Input         int64 // bytes received that have not run
+	Output        int64 // bytes of replies and messages that clients have not read
+	LargestOutput int64 // that of the client with the most
 
-	// Stays are how long callers have held the lock on the data: each for what it had
-	// ready, 64 calls at most. Waits are how long those had to wait for it before
-	// that did not find it free.
+	// LockHeld is how long callers held the data lock, each for at most 64
+	// calls. LockWait is how long callers waited for it that did not find it
+	// free.
 	LockHeld, LockWait Histogram
 
-	// Events counts the events for a line in the log, lines that were not
-	// written included, by their names in docs/OPERATIONS.md.
+	// Events counts log events by their names in docs/OPERATIONS.md, including
+	// those that rate limiting kept out of the log.
 	Events map[string]int64
 }
 
-// Metrics tells what the server knows of itself in numbers. It holds the lock on
-// the data for microseconds, but like all calls waits for it.
+// Metrics returns the server's metrics. It holds the data lock for
+// microseconds, but may have to wait for it.
 func (s *Server) Metrics() Metrics {
 	e := s.engine
 	now := e.clock.Now()
@@ -70,7 +70,7 @@ func (s *Server) Metrics() Metrics {
 	return m
 }
 
-// addSession adds what one connection holds.
+// addSession adds the memory that one connection uses.
 func (m *Metrics) addSession(s *session) {
 	use := s.Usage()
 	m.Input += int64(use.Query)
@@ -81,10 +81,10 @@ func (m *Metrics) addSession(s *session) {
 	}
 }
 
-// Ping returns nil when the server answers PING, which takes the lock on the data
-// and thus waits for all that runs. While CLIENT PAUSE holds calls back that is
-// an answer, too. The error is ErrClosed once the server is closed or closes, or that of
-// ctx.
+// Ping returns nil when the server has answered PING. PING takes the data lock,
+// so Ping waits for running calls. While CLIENT PAUSE blocks calls, Ping
+// returns nil too. The error is ErrClosed once the server is closing or closed,
+// or that of ctx.
 func (s *Server) Ping(ctx context.Context) error {
 	probe := s.joinProbe()
 	if probe == nil {
@@ -100,14 +100,15 @@ func (s *Server) Ping(ctx context.Context) error {
 	}
 }
 
-// A probe is a PING under way: all who ask meanwhile share it, so that however
-// long the lock is held, one goroutine waits.
+// A probe is a PING in progress. Concurrent callers of Ping share it, so that
+// only one goroutine waits for the lock.
 type probe struct {
-	done chan struct{} // closed at its end
-	err  error         // then
+	done chan struct{} // closed when the probe has ended
+	err  error         // valid once done is closed
 }
 
-// joinProbe returns the probe under way, or begins one; nil: the server is closed.
+// joinProbe returns the probe in progress, or starts one; nil: the server is
+// closed.
 func (s *Server) joinProbe() *probe {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,7 +119,7 @@ func (s *Server) joinProbe() *probe {
 		p := &probe{done: make(chan struct{})}
 		s.probe = p
 		s.spawn(func() {
-			p.err = errPanicked // should it
+			p.err = errPanicked // unless ping returns
 			s.engine.recoverPanic("(Ping)", func() { p.err = s.engine.ping() })
 			s.mu.Lock()
 			s.probe = nil
@@ -129,12 +130,12 @@ func (s *Server) joinProbe() *probe {
 	return s.probe
 }
 
-// ping sends PING through the door.
+// ping runs PING as any call runs.
 func (e *engine) ping() error {
 	d := e.newDirect()
 	if e.batch(&d.caller, []request{e.newRequest([][]byte{[]byte("PING")})}) == 0 {
 		return ErrClosed
 	}
-	e.cancelBlocked(&d.caller) // a pause holds it back: the door has answered
+	e.cancelBlocked(&d.caller) // CLIENT PAUSE may have blocked the call: the lock was free, which is enough
 	return nil
 }

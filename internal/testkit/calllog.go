@@ -8,48 +8,49 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// What a kit keeps of the calls that its server has received: the last ones.
+// Limits of the call log, which keeps the last calls.
 const (
-	keptCalls = 4096    // so many
-	keptBytes = 8 << 20 // with words of so many bytes together
+	maxLoggedCalls = 4096    // number of calls
+	maxLoggedBytes = 8 << 20 // bytes of their words
 )
 
-// Words of calls are kept in blocks that they share, which grow: a server that
-// receives few calls is to cost little.
+// Words are stored in blocks that calls share. Blocks grow, so that a server
+// that receives few calls uses little memory.
 const (
 	smallBlock = 512
 	largeBlock = 16 << 10
 )
 
-// A callLog is the calls that were received. The server's lock guards it.
+// A callLog records the calls that the server has received. The server's lock
+// guards it.
 type callLog struct {
 	list    []loggedCall
-	bytes   int    // of the words of all
-	dropped int    // calls that were received and are not kept any more
-	block   []byte // what is free of the last one
-	size    int    // of that block, when it was new
+	bytes   int    // of all words
+	dropped int    // calls received that are no longer in the log
+	block   []byte // free part of the last block
+	size    int    // size of the last block
 }
 
-// A loggedCall is one call as it is kept.
+// A loggedCall is a call in the log.
 type loggedCall struct {
 	client  int64
 	name    string
-	command *commands.Command // nil: there is none of that name
-	words   []byte            // each behind its length, a uvarint
+	command *commands.Command // nil: no such command
+	words   []byte            // each preceded by its length, a uvarint
 	at      int64             // Unix ms
 	db      int
 	queued  bool
 	direct  bool
-	failure string
+	err     string
 }
 
-// add keeps a call.
+// add appends a call, and drops old ones beyond the limits.
 func (g *callLog) add(l *commands.Client, m *commands.Command, args [][]byte) {
 	size := packedSize(args)
-	for len(g.list) > 0 && (len(g.list) == keptCalls || g.bytes+size > keptBytes) {
+	for len(g.list) > 0 && (len(g.list) == maxLoggedCalls || g.bytes+size > maxLoggedBytes) {
 		g.drop()
 	}
-	if size > keptBytes {
+	if size > maxLoggedBytes {
 		g.dropped++
 		return
 	}
@@ -61,19 +62,19 @@ func (g *callLog) add(l *commands.Client, m *commands.Command, args [][]byte) {
 	})
 }
 
-// drop forgets the oldest call.
+// drop removes the oldest call.
 func (g *callLog) drop() {
 	g.bytes -= len(g.list[0].words)
-	g.list[0] = loggedCall{} // not to be held on to
+	g.list[0] = loggedCall{} // for the garbage collector
 	g.list = g.list[1:]
 	g.dropped++
 }
 
-// failed notes that a client's last call was answered an error.
-func (g *callLog) failed(l *commands.Client, err error) {
+// onFailed records the error reply to a client's last call.
+func (g *callLog) onFailed(l *commands.Client, err error) {
 	for i := len(g.list) - 1; i >= 0; i-- {
 		if g.list[i].client == l.ID {
-			g.list[i].failure = err.Error()
+			g.list[i].err = err.Error()
 			return
 		}
 	}
@@ -87,7 +88,7 @@ func packedSize(args [][]byte) int {
 	return n
 }
 
-// pack copies words of at most size bytes.
+// pack copies words whose encoding takes at most size bytes.
 func (g *callLog) pack(args [][]byte, size int) []byte {
 	if len(g.block) < size {
 		g.size = min(max(2*g.size, smallBlock), largeBlock)
@@ -111,17 +112,17 @@ func unpack(packed []byte) (words []string) {
 	return words
 }
 
-// call is a kept call as the test sees it.
+// call converts a logged call for the test.
 func (c *loggedCall) call() Call {
 	words := unpack(c.words)
 	name := strings.ToLower(words[0])
 	if c.command != nil {
 		name = c.command.FullName()
 	}
-	return Call{c.client, c.name, c.db, name, words, time.UnixMilli(c.at), c.queued, c.direct, c.failure, c.redacted(words)}
+	return Call{c.client, c.name, c.db, name, words, time.UnixMilli(c.at), c.queued, c.direct, c.err, c.redacted(words)}
 }
 
-// redacted is the call's words without its passwords; nil: it has none.
+// redacted returns the words with passwords redacted; nil: there are none.
 func (c *loggedCall) redacted(words []string) []string {
 	if c.command == nil || c.command.Secrets == nil {
 		return nil

@@ -10,23 +10,23 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// A Call is one that the server has received, whether it could run or not.
+// A Call is a call that the server has received, whether it could run or not.
 type Call struct {
-	Client  int64     // the client's id
-	Name    string    // the client's name at the time; "" where it had none
-	DB      int       // the number of its database
-	Command string    // in lower case, "client|list" for one of several words
-	Words   []string  // all, as they were sent: passwords, too
-	At      time.Time // by the server's clock, to the millisecond
-	Queued  bool      // for EXEC
-	Direct  bool      // from Do: of no connection
-	Err     string    // the error that was the reply, "" if it was none; those within EXEC are not told
+	Client  int64     // the client's ID
+	Name    string    // the client's name at that time; "" if none
+	DB      int       // the selected database
+	Command string    // in lower case; "client|list" for a subcommand
+	Words   []string  // all words as sent, passwords included
+	At      time.Time // on the server's clock, to the millisecond
+	Queued  bool      // within MULTI
+	Direct  bool      // made with Do, without a connection
+	Err     string    // the error reply; "" if none. Errors within EXEC are not recorded
 
-	shown []string // Words with passwords redacted; nil: there is none
+	redacted []string // Words with passwords redacted; nil: there are none
 }
 
-// String is the call as "client 3 name=app: SET k v", with its error if it had one.
-// Passwords are not shown.
+// String formats the call as "client 3 name=app: SET k v", followed by its
+// error, if any. Passwords are redacted.
 func (c Call) String() string {
 	text := clientText(&commands.Client{ID: c.Client, Name: c.Name, Direct: c.Direct})
 	if c.DB != 0 {
@@ -42,19 +42,18 @@ func (c Call) String() string {
 	return text
 }
 
-// Redacted is Words as it may be shown to people: in the place of each password
-// is "(redacted)".
+// Redacted returns Words with each password replaced by "(redacted)".
 func (c Call) Redacted() []string {
-	if c.shown != nil {
-		return c.shown
+	if c.redacted != nil {
+		return c.redacted
 	}
 	return c.Words
 }
 
-// redactedErr is Err, or its code where it quotes one of the words that are not shown.
+// redactedErr is Err, or only its code if it quotes a redacted word.
 func (c Call) redactedErr() string {
-	for i := range c.shown {
-		if c.shown[i] != c.Words[i] && strings.Contains(c.Err, c.Words[i]) {
+	for i := range c.redacted {
+		if c.redacted[i] != c.Words[i] && strings.Contains(c.Err, c.Words[i]) {
 			code, _, _ := strings.Cut(c.Err, " ")
 			return code + " (redacted)"
 		}
@@ -62,13 +61,13 @@ func (c Call) redactedErr() string {
 	return c.Err
 }
 
-// quoteWords is a call as one would type it in redis-cli.
+// quoteWords formats a call as one would type it in redis-cli.
 func quoteWords[T ~string | ~[]byte](words []T) string {
 	var line []string
 	for _, w := range words {
 		word := string(w)
-		if len(word) > shownBytes {
-			word = word[:shownBytes] + "..."
+		if len(word) > maxShownWord {
+			word = word[:maxShownWord] + "..."
 		}
 		if word == "" || strings.ContainsFunc(word, func(c rune) bool { return c <= ' ' || c == '"' || c == '\'' || c > '~' }) {
 			word = fmt.Sprintf("%q", word)
@@ -78,18 +77,18 @@ func quoteWords[T ~string | ~[]byte](words []T) string {
 	return strings.Join(line, " ")
 }
 
-// shownBytes is how much of a word errors show.
-const shownBytes = 120
+// maxShownWord is how many bytes of a word errors show.
+const maxShownWord = 120
 
-// Calls are calls in the order in which they came.
+// Calls is a list of calls in the order in which they arrived.
 type Calls struct {
 	list    []Call
 	dropped int
 }
 
-// Calls returns those that the server has received so far, from all clients, the
-// refused ones among them; not what the test itself has looked at. It keeps the last
-// 4,096, with 8 MiB of words at most: see Dropped.
+// Calls returns the calls that the server has received so far from all clients,
+// rejected ones included, but not those of DB. It keeps the last 4,096 calls,
+// with at most 8 MiB of words: see Dropped.
 func (r *Kit) Calls() Calls {
 	var c Calls
 	r.control.Inspect(func(*commands.State) {
@@ -101,32 +100,32 @@ func (r *Kit) Calls() Calls {
 	return c
 }
 
-// ClearCalls forgets the calls that were received so far.
+// ClearCalls empties the call log.
 func (r *Kit) ClearCalls() {
 	r.control.Inspect(func(*commands.State) { r.log = callLog{} })
 }
 
-// All lists the calls.
+// All returns the calls.
 func (c Calls) All() []Call { return c.list }
 
-// Len counts them.
+// Len returns the number of calls.
 func (c Calls) Len() int { return len(c.list) }
 
-// Dropped is how many earlier ones there were that the server does not keep any more.
+// Dropped is the number of earlier calls that are no longer in the log.
 func (c Calls) Dropped() int { return c.dropped }
 
-// By returns the calls of clients of that name.
+// By returns the calls of clients with that name.
 func (c Calls) By(name string) Calls {
 	return c.filter(func(c Call) bool { return c.Name == name && !c.Direct })
 }
 
-// ByClient returns the calls of the client with that id.
+// ByClient returns the calls of the client with that ID.
 func (c Calls) ByClient(id int64) Calls {
 	return c.filter(func(c Call) bool { return c.Client == id })
 }
 
-// Of returns the calls that are like one of the lines: see Called. A line that is
-// no call (a quote that does not end) is an error.
+// Of returns the calls that match one of the lines: see Called. A line with an
+// unbalanced quote is an error.
 func (c Calls) Of(lines ...string) (Calls, error) {
 	calls := make([][]string, len(lines))
 	for i, line := range lines {
@@ -149,10 +148,10 @@ func (c Calls) filter(keep func(Call) bool) Calls {
 	return rest
 }
 
-// Called returns an error unless there was a call like the given one: a line as
-// one types it in redis-cli, "SET user:1 *". The command's name counts in any case, all
-// other words as they are; a word * is like any other, and what comes behind the
-// line's last word is left open. The error lists what was called instead.
+// Called returns an error unless a call matches the line, which is written as
+// in redis-cli: "SET user:1 *". The command's name is case-insensitive, a word
+// * matches any word, and other words match exactly. The call may have more
+// words than the line. The error lists the calls.
 func (c Calls) Called(line string) error {
 	n, err := c.count(line)
 	switch {
@@ -164,12 +163,12 @@ func (c Calls) Called(line string) error {
 	return nil
 }
 
-// NotCalled returns an error if there was a call like the given one, or if that
-// cannot be known: see Dropped.
+// NotCalled returns an error if a call matches the line, or if the log may have
+// dropped one: see Dropped.
 func (c Calls) NotCalled(line string) error { return c.CalledTimes(0, line) }
 
-// CalledTimes returns an error unless there were exactly n calls like the given
-// one, or if that cannot be known: see Dropped.
+// CalledTimes returns an error unless exactly n calls match the line, or if the
+// log may have dropped one: see Dropped.
 func (c Calls) CalledTimes(n int, line string) error {
 	had, err := c.count(line)
 	switch {
@@ -183,8 +182,8 @@ func (c Calls) CalledTimes(n int, line string) error {
 	return nil
 }
 
-// CalledInOrder returns an error unless there were calls like the given ones in
-// that order, with others between them or not.
+// CalledInOrder returns an error unless calls match the lines in that order,
+// possibly with other calls between them.
 func (c Calls) CalledInOrder(lines ...string) error {
 	at := 0
 	for i, line := range lines {
@@ -218,7 +217,7 @@ func (c Calls) count(line string) (n int, err error) {
 
 func errLine(line string) error { return fmt.Errorf("not a call: %q", line) }
 
-// splitLine takes a line apart as redis-cli does.
+// splitLine splits a line into words as redis-cli does.
 func splitLine(line string) (words []string, ok bool) {
 	split, ok := commands.SplitWords(nil, []byte(line))
 	for _, w := range split {
@@ -227,7 +226,7 @@ func splitLine(line string) (words []string, ok bool) {
 	return words, ok && len(words) > 0
 }
 
-// isLike reports whether a call is like a line: see Called.
+// isLike reports whether a call matches the words of a line: see Called.
 func (c Call) isLike(words []string) bool {
 	if len(words) > len(c.Words) {
 		return false
@@ -241,8 +240,8 @@ func (c Call) isLike(words []string) bool {
 	return true
 }
 
-// dumpedCalls is how many calls an error lists.
-const dumpedCalls = 40
+// maxListedCalls is how many calls an error lists.
+const maxListedCalls = 40
 
 // dump lists the calls for an error.
 func (c Calls) dump() string {
@@ -251,9 +250,9 @@ func (c Calls) dump() string {
 		text += fmt.Sprintf(", and %d before them that are not kept", c.dropped)
 	}
 	last := c.list
-	if len(last) > dumpedCalls {
-		last = last[len(last)-dumpedCalls:]
-		text += fmt.Sprintf("; the last %d", dumpedCalls)
+	if len(last) > maxListedCalls {
+		last = last[len(last)-maxListedCalls:]
+		text += fmt.Sprintf("; the last %d", maxListedCalls)
 	}
 	for _, one := range last {
 		text += "\n  " + one.String()

@@ -13,19 +13,21 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// Diff tells what has changed from one snapshot to another of the same server, or,
-// where is is nil, until now: "" if nothing has. Each line is one of Dump, behind a "-" if it was
-// there, or a "+" if it has come; a SELECT in front of those of another database than 0.
+// Diff returns the changes from one snapshot to another of the same server, or
+// to the current data if is is nil; "" if there are none. Each line is a line
+// of Dump after a "-" if it was removed, or a "+" if it was added. Lines of a
+// database other than 0 follow a SELECT.
 //
-//   - SADD online bob
-//   - HSET user:1 name Ada
-//   - HSET user:1 name Grace
-//     SELECT 1
-//   - SET draft hello
+//	Diff(was, nil):
+//	- SADD online bob
+//	- HSET user:1 name Ada
+//	+ HSET user:1 name Grace
+//	  SELECT 1
+//	+ SET draft hello
 //
-// Time that passes is no change, but that something expires is one. What is left of
-// deadlines is told as of the later moment. It takes time for what has changed since the earlier
-// snapshot, or for all of a database that SWAPDB has exchanged.
+// Passing time is not a change, but expiry is. Times to live are those at the
+// later moment. Diff takes time in proportion to the changes since the earlier
+// snapshot, or to the whole of a database that SWAPDB has exchanged.
 func (r *Kit) Diff(was, is *Snapshot) (string, error) {
 	if was == nil {
 		return "", errNoSnapshot
@@ -39,17 +41,18 @@ func (r *Kit) Diff(was, is *Snapshot) (string, error) {
 		}
 		now := max(was.at, then)
 		err = c.Compare(was.of, until, func(db int, key string, a, b datastructs.Past) {
-			writeDiff(&text, db, linesOf(db, key, a, was.at, now), linesOf(db, key, b, then, now))
+			writeDiff(&text, db, keyLines(db, key, a, was.at, now), keyLines(db, key, b, then, now))
 		})
 	})
 	return sections(text.String()), errors.Join(failure, err)
 }
 
-// linesOf is what Dump says of a key as it was at some time, the deadlines as of now.
-func linesOf(db int, key string, p datastructs.Past, at, now int64) []string {
-	w := lines{db: db, told: true}
-	h := holding{value: p.Value(at)}
-	h.at, h.mortal = p.Deadline()
+// keyLines returns the lines of Dump for a key as it was at a time, with times
+// to live as of now.
+func keyLines(db int, key string, p datastructs.Past, at, now int64) []string {
+	w := dumpWriter{db: db, selected: true}
+	h := entry{value: p.Value(at)}
+	h.deadline, h.expires = p.Deadline()
 	w.key(key, h, now)
 	return split(w.String())
 }
@@ -58,8 +61,8 @@ func split(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
 }
 
-// writeDiff writes the lines that only one of two lists has, each with its database
-// in front: what an element was stands above what it is.
+// writeDiff writes the lines that are in only one of two lists, each after its
+// database. A removed line of an element comes before the added one.
 func writeDiff(text *strings.Builder, db int, was, is []string) {
 	all := append(onlyIn(was, is, "-"), onlyIn(is, was, "+")...)
 	slices.SortStableFunc(all, func(a, b difference) int {
@@ -70,11 +73,11 @@ func writeDiff(text *strings.Builder, db int, was, is []string) {
 	}
 }
 
-// A difference is a line that one of two lists has.
+// A difference is a line that is in only one of two lists.
 type difference struct {
 	sign, line   string
 	key, element string
-	rank         int // of what the line says of an element
+	rank         int // order of the lines of one element
 }
 
 func onlyIn(list, other []string, sign string) (all []difference) {
@@ -111,7 +114,7 @@ func setOf(list []string) map[string]bool {
 	return set
 }
 
-// sections puts a SELECT in front of the lines of each database.
+// sections inserts a SELECT before the lines of each database except 0.
 func sections(text string) string {
 	var b strings.Builder
 	last := "0"
@@ -126,9 +129,10 @@ func sections(text string) string {
 	return b.String()
 }
 
-// DiffText tells, in the form of Diff, by what the data differ from those that a
-// list of commands makes in an empty server: a text of Dump, which may have been read from a golden file, or one
-// that somebody has written. An error is one of the text, or server.ErrClosed.
+// DiffText returns the difference, in the form of Diff, between the data and
+// the data that a list of commands makes in an empty server. The list may be a
+// text of Dump, for example from a golden file, or written by hand. The error
+// is one of the text, or server.ErrClosed.
 func (r *Kit) DiffText(want string) (string, error) {
 	var databases int
 	var now int64
@@ -166,7 +170,7 @@ func diffTexts(was, is string) string {
 	return sections(text.String())
 }
 
-// byDatabase splits a dump.
+// byDatabase splits a dump into the lines of each database.
 func byDatabase(dump string) (list [][]string) {
 	list = [][]string{nil}
 	for _, line := range split(dump) {

@@ -14,8 +14,8 @@ import (
 	"github.com/parley-chat/parley/datastructs"
 )
 
-// Dump returns all data as text: the commands that make it, one a line for each
-// element, so that two such texts compare well.
+// Dump returns all data as text: the commands that create it, one line for each
+// element, so that a diff of two dumps is readable.
 //
 //	SET greeting "hello all"
 //	PEXPIRE greeting 30000
@@ -25,27 +25,29 @@ import (
 //	SADD online ada
 //	ZADD seen 12.5 ada
 //
-// Databases come in order, a SELECT before each but database 0; keys, fields and
-// members sorted by their bytes, those of sorted sets in their order. Words are
-// quoted as by redis-cli where they need it. Deadlines are the milliseconds that
-// are left, so that the text does not depend on the date, and is the same
-// as long as the clock stands still. Scores are exact; -0 is written as 0.
+// Databases are in order, with a SELECT before each except database 0. Keys,
+// fields and members are sorted by their bytes, and members of sorted sets by
+// score. Words are quoted as by redis-cli where necessary. Deadlines are times
+// to live in milliseconds, so that the text does not depend on the date, and
+// does not change while the clock stands still. Scores are exact; -0 is written
+// as 0.
 //
-// All that Load needs is there, and what it makes of it has the same Dump. What is
-// not kept is what no command asks for but OBJECT, and SCAN in its order: encodings,
-// the last use of keys, and the order of a hash's fields. It takes time for all
-// there is, during which no command runs. The error is server.ErrClosed, or nil.
+// Load accepts the text, and the data that it creates has the same dump. The
+// dump does not contain what only OBJECT and the order of SCAN show: encodings,
+// the last use of keys, and the order of a hash's fields. Dump takes time in
+// proportion to the data, during which no command runs. The error is
+// server.ErrClosed, or nil.
 func (r *Kit) Dump() (text string, err error) {
 	err = r.control.Exec(func(c *commands.Context) { text = dump(c) })
 	return text, err
 }
 
 func dump(c *commands.Context) string {
-	var w lines
+	var w dumpWriter
 	for i, db := range c.Databases {
 		w.begin(i)
 		for _, key := range sortedKeys(db) {
-			w.key(key, held(db, []byte(key), c.Now), c.Now)
+			w.key(key, entryOf(db, []byte(key), c.Now), c.Now)
 		}
 	}
 	return w.String()
@@ -60,32 +62,33 @@ func sortedKeys(db *datastructs.Keyspace) []string {
 	return keys
 }
 
-// A holding is what a key holds. It is absent if it has no value.
-type holding struct {
-	value  datastructs.Value
-	at     int64 // its deadline, if mortal
-	mortal bool
+// An entry is the value and the deadline of a key. A nil value is an absent
+// key.
+type entry struct {
+	value    datastructs.Value
+	deadline int64 // Unix ms, if expires
+	expires  bool
 }
 
-func held(db *datastructs.Keyspace, key []byte, now int64) (h holding) {
+func entryOf(db *datastructs.Keyspace, key []byte, now int64) (h entry) {
 	h.value = db.Peek(key, now)
-	h.at, h.mortal = db.Deadline(key)
+	h.deadline, h.expires = db.Deadline(key)
 	return h
 }
 
-// lines composes the text.
-type lines struct {
+// A dumpWriter writes a dump.
+type dumpWriter struct {
 	strings.Builder
-	db   int
-	told bool // that db is selected
+	db       int
+	selected bool // the SELECT of db has been written
 }
 
-func (w *lines) begin(db int) { w.db, w.told = db, db == 0 }
+func (w *dumpWriter) begin(db int) { w.db, w.selected = db, db == 0 }
 
 // line writes a command.
-func (w *lines) line(words ...[]byte) {
-	if !w.told {
-		w.told = true
+func (w *dumpWriter) line(words ...[]byte) {
+	if !w.selected {
+		w.selected = true
 		w.line([]byte("SELECT"), strconv.AppendInt(nil, int64(w.db), 10))
 	}
 	for i, p := range words {
@@ -97,8 +100,8 @@ func (w *lines) line(words ...[]byte) {
 	w.WriteByte('\n')
 }
 
-// key writes all that a key holds.
-func (w *lines) key(key string, h holding, now int64) {
+// key writes the commands that create a key.
+func (w *dumpWriter) key(key string, h entry, now int64) {
 	name := []byte(key)
 	switch v := h.value.(type) {
 	case nil:
@@ -113,16 +116,16 @@ func (w *lines) key(key string, h holding, now int64) {
 		}
 	case *datastructs.SortedSet:
 		for member, score := range v.Range(0, v.Len(), false) {
-			w.line([]byte("ZADD"), name, exact(score), member)
+			w.line([]byte("ZADD"), name, formatScore(score), member)
 		}
 	}
-	if h.mortal {
-		w.line([]byte("PEXPIRE"), name, decimal(h.at-now))
+	if h.expires {
+		w.line([]byte("PEXPIRE"), name, formatInt(h.deadline-now))
 	}
 }
 
-// hash writes the fields, and behind them the deadlines that they have.
-func (w *lines) hash(key []byte, h *datastructs.Hash, now int64) {
+// hash writes the fields, and after them their deadlines.
+func (w *dumpWriter) hash(key []byte, h *datastructs.Hash, now int64) {
 	fields := make([][]byte, 0, h.Len())
 	for field := range h.All() {
 		fields = append(fields, field)
@@ -134,7 +137,7 @@ func (w *lines) hash(key []byte, h *datastructs.Hash, now int64) {
 	}
 	for _, field := range fields {
 		if at, ok := h.Deadline(field); ok {
-			w.line([]byte("HPEXPIRE"), key, decimal(at-now), []byte("FIELDS"), []byte("1"), field)
+			w.line([]byte("HPEXPIRE"), key, formatInt(at-now), []byte("FIELDS"), []byte("1"), field)
 		}
 	}
 }
@@ -148,11 +151,11 @@ func sortedMembers(s *datastructs.Set) [][]byte {
 	return list
 }
 
-func decimal(n int64) []byte { return strconv.AppendInt(nil, n, 10) }
+func formatInt(n int64) []byte { return strconv.AppendInt(nil, n, 10) }
 
-// exact is a score in the fewest digits that give it back. -0 is no score of its
-// own: it equals 0, and small sets do not keep it.
-func exact(score float64) []byte {
+// formatScore formats a score in the fewest digits that restore it exactly. -0
+// is written as 0: it equals 0, and small sets do not preserve it.
+func formatScore(score float64) []byte {
 	switch {
 	case score == 0:
 		return []byte("0")
@@ -162,8 +165,9 @@ func exact(score float64) []byte {
 	return strconv.AppendFloat(nil, score, 'g', -1, 64)
 }
 
-// word is a word of a command as it is written: as it is where it is text without
-// space, of any language, else in quotes, with what cannot be shown escaped.
+// word formats a word of a command. Printable text without spaces, of any
+// language, stays as it is; other words are quoted, with non-printable
+// characters escaped.
 func word(p []byte) string {
 	if !utf8.Valid(p) {
 		return resp.Quote(p)

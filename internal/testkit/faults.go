@@ -12,88 +12,89 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// A Fault is something that is to go wrong, and for whom. All that is set of its aim
-// must match; what is not set matches all. Exactly one thing goes wrong; an error or
-// a cut may come after a delay.
+// A Fault is an effect, and the calls or messages that it applies to. A call
+// must match all fields that are set. A fault has exactly one effect, except
+// that a delay may come before an error or a cut.
 //
-// A call is struck when it comes in: within MULTI when it is queued, and EXEC, which
-// runs what was queued, is a call of its own. A call of the server's own process
-// (Server.Do) has no connection: errors and delays strike it, unless Client or ID is
-// set, and nothing else does.
+// A fault applies to a call when it arrives: within MULTI when it is queued.
+// EXEC, which runs the queued calls, is a call of its own. Calls of Server.Do
+// have no connection: only errors and delays apply to them, and only if neither
+// Client nor ID is set.
 type Fault struct {
-	// Command names the commands whose calls are struck, in any case: "get", "client"
-	// or "client|list", "@write" for a category of ACL. Several stand between
-	// commas, "get,mget". "": all, and with a ready-made Error those calls that
-	// Redis refuses so.
+	// Command names commands, in any case: "get", "client" or "client|list", or
+	// "@write" for an ACL category. A list is separated by commas: "get,mget".
+	// "": all commands, or for a predefined Error those that Redis rejects with
+	// it.
 	Command string
 
-	// Key is a pattern like that of KEYS: a call is struck that has a key which
-	// matches.
+	// Key is a pattern as in KEYS; one of the call's keys must match.
 	Key string
 
-	// Channel is a pattern of the channels of messages, or of those that a call
-	// names.
+	// Channel is a pattern that the channel of a message, or one of the
+	// channels of a call, must match.
 	Channel string
 
-	// Client is a pattern of clients' names (CLIENT SETNAME, HELLO SETNAME), as they
-	// are when the call comes in; ID is what CLIENT ID replies. A client without a
-	// name matches "*" only.
+	// Client is a pattern that the client's name (CLIENT SETNAME, HELLO
+	// SETNAME) must match when the call arrives. "*" also matches clients
+	// without a name. ID is what CLIENT ID replies.
 	Client string
 	ID     int64
 
-	// Nth strikes only the n-th of the calls that match all of the above; From, that
-	// one and those behind it. Times is how many are struck at most. Both count from 1
-	// and in the order in which calls come in, whoever sends them; messages are
-	// counted for each subscriber by itself. 0: all.
+	// Nth applies the fault only to the n-th call that matches all of the
+	// above; From, to that call and later ones. Times is the maximum number of
+	// calls it applies to. They count from 1, in order of arrival from all
+	// clients; messages are counted for each subscriber separately. 0: no
+	// restriction.
 	Nth, From, Times int
 
-	// Chance is how probable it is that a call is struck which all of the above
-	// would strike; 0 is for certain, as 1 is. The same Options.Seed, the same faults
-	// in the same order and the same calls of the same clients give the same strikes,
-	// however the calls of several clients mingle.
+	// Chance is the probability with which the fault applies to a call that
+	// matches all of the above; 0 means 1. The choice is repeatable: it depends
+	// on Options.Seed, the faults injected before, and each client's own calls,
+	// but not on how calls of several clients interleave.
 	Chance float64
 
-	// Error is the reply, and the call does not run. A word alone is ready-made, word
-	// for word what Redis 7.0.15 sends: LOADING, READONLY, OOM, BUSY, MASTERDOWN,
-	// NOREPLICAS, MISCONF, CLUSTERDOWN, NOAUTH. Any other text begins with its code,
-	// "ERR it broke".
+	// Error is the error reply; the call does not run. A code alone stands for
+	// the text that Redis 7.0.15 sends: LOADING, READONLY, OOM, BUSY,
+	// MASTERDOWN, NOREPLICAS, MISCONF, CLUSTERDOWN, NOAUTH. Any other text
+	// starts with its code, "ERR it broke".
 	Error string
 
-	// Delay is how long a call waits before it goes on as if it had just come in, on
-	// the server's clock. What its client has sent behind it waits, too.
+	// Delay is how long a call waits, on the server's clock, before it
+	// continues as if it had just arrived. Later input of its client waits,
+	// too.
 	Delay time.Duration
 
-	// Cut ends the connection, before the call has run or after. Replies to calls
-	// before it arrive.
+	// Cut ends the connection, before or after the call runs. Replies to
+	// earlier calls arrive.
 	Cut Cut
 
-	// Hold runs calls and sends the client nothing, from the reply to the first call
-	// struck until Undo: then all comes in order. Without anything about a call in
-	// its aim it begins at once.
+	// Hold runs calls but sends the client nothing, from the reply to the first
+	// matching call until Undo. Then all output is sent in order. If no field
+	// selects calls, it begins at once.
 	Hold bool
 
-	// Partition lets neither what the client sends come in nor anything reach it,
-	// from the first call struck until Undo: then what it has sent runs, and
-	// everything goes on in order. No connection ends, and when the client closes its
-	// own the server learns of it afterwards. Without anything about a call in its aim
-	// it begins at once. What the server itself ends does end: CLIENT KILL, limits,
-	// Close.
+	// Partition blocks the connection in both directions, from the first
+	// matching call until Undo. Then the client's input runs, and everything is
+	// sent in order. No connection ends; if the client closes its own, the
+	// server notices after Undo. If no field selects calls, it begins at once.
+	// What ends the connection on the server's side still works: CLIENT KILL,
+	// limits, Close.
 	Partition bool
 
-	// Drop and Double are about messages: a subscriber does not get those, or gets
-	// them twice. PUBLISH counts it all the same, once.
+	// Drop and Double apply to messages: a subscriber receives them not at all,
+	// or twice. PUBLISH counts each once.
 	Drop, Double bool
 
-	// MayMiss is for package servertest: the test does not fail if nothing was
-	// struck. A Chance below 1 implies it.
+	// MayMiss is for package servertest: the test does not fail if the fault
+	// applied to nothing. A Chance below 1 implies it.
 	MayMiss bool
 }
 
-// A Cut tells where a connection ends.
+// A Cut is the point at which a connection ends.
 type Cut = control.Cut
 
-// The places where a connection may end. After CutNoReply, CutMidReply and CutAfter
-// the call has taken effect.
+// The points at which a connection may end. After CutNoReply, CutMidReply and
+// CutAfter the call has taken effect.
 const (
 	CutBefore   = control.CutBefore   // the call does not run
 	CutNoReply  = control.CutNoReply  // the reply is lost
@@ -101,14 +102,15 @@ const (
 	CutAfter    = control.CutAfter    // the reply arrives
 )
 
-// faults is what is to go wrong, in the order of Inject. The server's lock guards it.
+// faults are the injected faults, in the order of Inject. The server's lock
+// guards them.
 type faults struct {
 	seed  uint64
-	count uint64 // of all there were
+	count uint64 // faults injected so far
 	now   []*Injection
 }
 
-// newFaults sees to it that there is a seed.
+// newFaults chooses a seed if the options have none.
 func newFaults(o *server.Options) faults {
 	if o.Seed == 0 {
 		o.Seed = rand.Uint64()
@@ -116,43 +118,42 @@ func newFaults(o *server.Options) faults {
 	return faults{seed: o.Seed}
 }
 
-// An Injection is a fault that is there until it is undone. Its methods may be called
-// from any goroutine.
+// An Injection is a fault in effect until Undo. Its methods may be called from
+// any goroutine.
 type Injection struct {
 	kit     *Kit
 	fault   Fault
-	aim     aim
+	matcher matcher
 	seed    uint64
 	strikes atomic.Int64
 
-	// The server's lock guards these.
-	strike control.Fault
-	calls  count
-	of     map[int64]*count // for each client by itself
-	lines  map[int64]bool   // of the clients that are cut off
-	undone bool
+	// The server's lock guards all below.
+	controlFault control.Fault
+	calls        count
+	counts       map[int64]*count // by client ID
+	linksDown    map[int64]bool   // IDs of clients whose link is down
 }
 
-// A count is of calls or messages.
+// A count counts calls or messages.
 type count struct {
-	met    int // by the aim
-	struck int
-	draws  int
+	matched int // those that matched
+	applied int
+	draws   int
 }
 
-// Inject makes something go wrong from now on, until Undo. Where several faults would
-// strike a call or a message, the one that was injected first does, and the others do
-// not even count it; lines that are down add up.
+// Inject puts a fault into effect, until Undo. If several faults match a call
+// or a message, only the first injected applies, and the others do not count
+// it; faults of links add up.
 func (r *Kit) Inject(f Fault) (*Injection, error) {
-	i := &Injection{kit: r, fault: f, of: make(map[int64]*count), lines: make(map[int64]bool)}
+	i := &Injection{kit: r, fault: f, counts: make(map[int64]*count), linksDown: make(map[int64]bool)}
 	var err error
 	r.control.UpdateHooks(func(s *commands.State) {
-		if i.aim, err = i.fault.check(s.Table); err != nil {
+		if i.matcher, err = i.fault.compile(s.Table); err != nil {
 			return
 		}
-		i.strike = control.Fault{Delay: f.Delay, Cut: f.Cut}
+		i.controlFault = control.Fault{Delay: f.Delay, Cut: f.Cut}
 		if f.Error != "" {
-			i.strike.Err = resp.Error(readyMade(f.Error))
+			i.controlFault.Err = resp.Error(fullErrorText(f.Error))
 		}
 		r.faults.count++
 		i.seed = mix(r.faults.seed ^ mix(r.faults.count))
@@ -164,49 +165,49 @@ func (r *Kit) Inject(f Fault) (*Injection, error) {
 	return i, nil
 }
 
-// Undo ends the fault: calls that it delays run now, and what it has held back goes
-// on its way, in order. To call it again does nothing.
+// Undo ends the fault: calls that it delays run, and what it has withheld is
+// sent in order. Further calls do nothing.
 func (i *Injection) Undo() {
 	i.kit.control.UpdateHooks(func(*commands.State) {
-		i.undone, i.strike.Removed = true, true
+		i.controlFault.Removed = true
 		i.kit.faults.now = slices.DeleteFunc(i.kit.faults.now, func(other *Injection) bool { return other == i })
 	})
 }
 
-// Strikes tells how many calls or messages were struck; of a Hold and a Partition, how
-// many clients.
+// Strikes returns how many calls or messages the fault has applied to; for Hold
+// and Partition, how many clients.
 func (i *Injection) Strikes() int { return int(i.strikes.Load()) }
 
-// Fault is what was injected.
+// Fault returns the injected fault.
 func (i *Injection) Fault() Fault { return i.fault }
 
-// String is the fault's text.
+// String returns the fault's text.
 func (i *Injection) String() string { return i.fault.String() }
 
-// strike answers the server what goes wrong with a call.
-func (r *Kit) strike(l *commands.Client, m *commands.Command, args [][]byte) *control.Fault {
+// faultFor is the hook Fault.
+func (r *Kit) faultFor(l *commands.Client, m *commands.Command, args [][]byte) *control.Fault {
 	for _, i := range r.faults.now {
-		if i.strikesCall(l, m, args) {
-			return &i.strike
+		if i.appliesToCall(l, m, args) {
+			return &i.controlFault
 		}
 	}
 	return nil
 }
 
-// copies answers the server how often a client gets a message.
-func (r *Kit) copies(l *commands.Client, channel []byte) int {
+// copiesFor is the hook Copies.
+func (r *Kit) copiesFor(l *commands.Client, channel []byte) int {
 	for _, i := range r.faults.now {
-		if i.strikesMessage(l, channel) {
+		if i.appliesToMessage(l, channel) {
 			return i.fault.copies()
 		}
 	}
 	return 1
 }
 
-// line answers the server what passes between a client and it.
-func (r *Kit) line(l *commands.Client) (now control.Link) {
+// linkFor is the hook Link.
+func (r *Kit) linkFor(l *commands.Client) (now control.Link) {
 	for _, i := range r.faults.now {
-		if i.cutsOff(l) {
+		if i.linkDown(l) {
 			now.NoOutput = true
 			now.NoInput = now.NoInput || i.fault.Partition
 		}
@@ -214,50 +215,50 @@ func (r *Kit) line(l *commands.Client) (now control.Link) {
 	return now
 }
 
-func (i *Injection) strikesCall(l *commands.Client, m *commands.Command, args [][]byte) bool {
+func (i *Injection) appliesToCall(l *commands.Client, m *commands.Command, args [][]byte) bool {
 	switch {
-	case i.fault.aboutMessages(), l.Direct && !i.fault.reachesDo(), !i.aim.client(l):
+	case i.fault.affectsMessages(), l.Direct && !i.fault.appliesToDo(), !i.matcher.matchesClient(l):
 		return false
-	case i.lines[l.ID]:
-		return i.fault.Partition // a call that has slipped in
-	case !i.aim.call(call{l, m, args}) || !i.chosen(&i.calls, l):
+	case i.linksDown[l.ID]:
+		return i.fault.Partition // arrived before the link was down
+	case !i.matcher.matchesCall(call{l, m, args}) || !i.selects(&i.calls, l):
 		return false
 	}
-	if i.fault.aboutLine() {
-		i.lines[l.ID] = true
+	if i.fault.affectsLink() {
+		i.linksDown[l.ID] = true
 	}
 	return true
 }
 
-func (i *Injection) strikesMessage(l *commands.Client, channel []byte) bool {
-	return i.fault.aboutMessages() && i.aim.client(l) && i.aim.channel(channel) && i.chosen(i.countOf(l), l)
+func (i *Injection) appliesToMessage(l *commands.Client, channel []byte) bool {
+	return i.fault.affectsMessages() && i.matcher.matchesClient(l) && i.matcher.matchesChannel(channel) && i.selects(i.countOf(l), l)
 }
 
-// cutsOff reports whether a client's line is down, and takes it down if it matches
-// and nothing is said of a call.
-func (i *Injection) cutsOff(l *commands.Client) bool {
-	if i.fault.aboutLine() && !i.fault.aboutCalls() && !i.lines[l.ID] && i.aim.client(l) {
-		i.lines[l.ID] = true
+// linkDown reports whether the client's link is down. It takes the link down if
+// the fault matches and does not select calls.
+func (i *Injection) linkDown(l *commands.Client) bool {
+	if i.fault.affectsLink() && !i.fault.selectsCalls() && !i.linksDown[l.ID] && i.matcher.matchesClient(l) {
+		i.linksDown[l.ID] = true
 		i.strikes.Add(1)
 	}
-	return i.lines[l.ID]
+	return i.linksDown[l.ID]
 }
 
-// chosen counts what the aim has met, and decides whether to strike it.
-func (i *Injection) chosen(n *count, l *commands.Client) bool {
+// selects counts a match, and decides whether the fault applies to it.
+func (i *Injection) selects(n *count, l *commands.Client) bool {
 	f := &i.fault
-	n.met++
-	if f.Nth > 0 && n.met != f.Nth || n.met < f.From || f.Times > 0 && n.struck == f.Times || !i.lucky(l) {
+	n.matched++
+	if f.Nth > 0 && n.matched != f.Nth || n.matched < f.From || f.Times > 0 && n.applied == f.Times || !i.draw(l) {
 		return false
 	}
-	n.struck++
+	n.applied++
 	i.strikes.Add(1)
 	return true
 }
 
-// lucky draws, for each client by itself, so that it does not matter how calls of
-// several mingle. Each caller of Do is another client.
-func (i *Injection) lucky(l *commands.Client) bool {
+// draw decides by Chance. Each client has its own sequence, so that the
+// interleaving of clients does not matter. Each caller of Do is a new client.
+func (i *Injection) draw(l *commands.Client) bool {
 	if i.fault.Chance == 0 {
 		return true
 	}
@@ -266,18 +267,18 @@ func (i *Injection) lucky(l *commands.Client) bool {
 		i.countOf(l).draws++
 		n = i.countOf(l).draws
 	}
-	const bits = 53 // of a float64
+	const bits = 53 // of a float64's significand
 	return float64(mix(i.seed^mix(uint64(l.ID)^mix(uint64(n))))>>(64-bits))/(1<<bits) < i.fault.Chance
 }
 
 func (i *Injection) countOf(l *commands.Client) *count {
-	if i.of[l.ID] == nil {
-		i.of[l.ID] = new(count)
+	if i.counts[l.ID] == nil {
+		i.counts[l.ID] = new(count)
 	}
-	return i.of[l.ID]
+	return i.counts[l.ID]
 }
 
-// mix is the finalizer of SplitMix64: numbers that are close give ones that are not.
+// mix is the finalizer of SplitMix64: similar numbers give dissimilar results.
 func mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

@@ -10,13 +10,13 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// A faultWord is a word of a fault's text: how it is read, and written ("" if it is
-// not to be).
+// A faultWord is a word of a fault's text: how to parse it, and how to format
+// it ("" to leave it out).
 type faultWord struct {
 	name  string
 	set   func(f *Fault, value string) error
 	text  func(f *Fault) string
-	alone bool // it has no value
+	alone bool // has no value
 }
 
 var faultWords = []faultWord{
@@ -39,7 +39,7 @@ var faultWords = []faultWord{
 	flagWord("may-miss", func(f *Fault) *bool { return &f.MayMiss }),
 }
 
-// cutNames are those of the cuts, in their order.
+// cutNames are the names of the cuts, in their order.
 var cutNames = [...]string{"", "before", "no-reply", "mid-reply", "after"}
 
 func textWord(name string, of func(*Fault) *string) faultWord {
@@ -50,7 +50,7 @@ func countWord(name string, of func(*Fault) *int) faultWord {
 	return faultWord{name, func(f *Fault, v string) (err error) { *of(f), err = strconv.Atoi(v); return err }, func(f *Fault) string { return digits(*of(f)) }, false}
 }
 
-// flagWord is a word that has no value.
+// flagWord is a word without a value.
 func flagWord(name string, of func(*Fault) *bool) faultWord {
 	text := func(f *Fault) string {
 		if *of(f) {
@@ -75,9 +75,9 @@ func chanceText(f *Fault) string {
 	return strconv.FormatFloat(f.Chance, 'g', -1, 64)
 }
 
-// errorText is the code alone where that says it all.
+// errorText is the error's code if that suffices, or its text.
 func errorText(f *Fault) string {
-	if code := codeOf(f.Error); readyMade(code) == f.Error {
+	if code := errorCode(f.Error); fullErrorText(code) == f.Error {
 		return code
 	}
 	return f.Error
@@ -106,17 +106,17 @@ func cutText(f *Fault) string {
 	return cutNames[f.Cut]
 }
 
-// ParseFault reads the text of a fault, as people type it:
+// ParseFault parses the text of a fault:
 //
 //	command=get,mget key=user:* client=app nth=3 error="ERR it broke"
 //	command=@write chance=0.1 error=READONLY
 //	client=app-* cut=no-reply
 //
-// Its words are the fields of Fault in lower case, each once and in any order: command,
-// key, channel, client, id, nth, from, times, chance, error, delay (a number with a
-// unit, 1.5s), cut (before, no-reply, mid-reply, after), hold, partition, drop, double,
-// may-miss; the last five have no value. Words are quoted as in redis-cli. Whether the
-// fault makes sense is seen by Inject.
+// Its words are the fields of Fault in lower case, each at most once and in any
+// order: command, key, channel, client, id, nth, from, times, chance, error,
+// delay (a number with a unit, 1.5s), cut (before, no-reply, mid-reply, after),
+// hold, partition, drop, double, may-miss. The last five have no value. Words
+// are quoted as in redis-cli. Inject checks whether the fault is valid.
 func ParseFault(text string) (f Fault, err error) {
 	words, ok := commands.SplitWords(nil, []byte(text))
 	if !ok || strings.Contains(text, "\x00") {
@@ -144,7 +144,7 @@ func ParseFault(text string) (f Fault, err error) {
 	return f, nil
 }
 
-// String is the fault's text: see ParseFault.
+// String returns the fault's text: see ParseFault.
 func (f Fault) String() string {
 	var line []byte
 	for _, w := range faultWords {
@@ -162,7 +162,7 @@ func (f Fault) String() string {
 	return string(line)
 }
 
-// appendWord appends a value, in quotes if it needs them.
+// appendWord appends a value, quoted if necessary.
 func appendWord(line []byte, value string) []byte {
 	plain := func(r rune) bool { return r > ' ' && r < 0x7f && r != '"' && r != '\'' && r != '\\' }
 	if strings.IndexFunc(value, func(r rune) bool { return !plain(r) }) < 0 {

@@ -8,30 +8,31 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// WaitIdle waits until nothing is under way, which is when at one moment
-//   - no call runs, and no connection has sent anything that has not run, part of
-//     a call included. What is behind a call that waits for a key, or for its
-//     time, does not count, nor does that call: it may never end;
-//   - no call is held back, by CLIENT PAUSE or by a fault that delays it;
-//   - no reply or message is unread: one in memory has been returned by Read, one
-//     for the network has been handed to the system;
+// WaitIdle waits until the server is idle, which is when at one moment
+//   - no call runs, and no connection has input that has not run, incomplete
+//     calls included. Calls that are blocked on a key or a time, and input
+//     after them, do not count: they may never end;
+//   - no call is delayed by CLIENT PAUSE or a fault;
+//   - no reply or message is unread: in memory, Read has returned it; on the
+//     network, it has been handed to the kernel;
 //   - no connection is being closed.
 //
-// What the server has not received it does not know of: that of a client over the
-// network may still be with the system. And what a client has read it may not have
-// worked through: in a testing/synctest bubble synctest.Wait waits for that, too.
+// Data that the server has not received does not count, such as input of a
+// network client that is still in the kernel. Nor does what a client has read
+// and not processed: in a testing/synctest bubble synctest.Wait waits for that,
+// too.
 //
-// Somebody who leaves messages unread on purpose keeps WaitIdle waiting: when ctx
-// is done the error tells who holds it up, and with what.
+// A client that leaves messages unread keeps WaitIdle waiting. When ctx is
+// done, the error says which clients are not idle, and why.
 func (r *Kit) WaitIdle(ctx context.Context) error {
 	return r.wait(ctx, condition{
-		resting: true,
-		holds:   func(s *commands.State) bool { return len(r.underWay(s, true)) == 0 },
-		tell:    func(s *commands.State) string { return "not idle: " + strings.Join(r.underWay(s, false), "; ") },
+		watchIdle: true,
+		holds:     func(s *commands.State) bool { return len(r.underWay(s, true)) == 0 },
+		describe:  func(s *commands.State) string { return "not idle: " + strings.Join(r.underWay(s, false), "; ") },
 	})
 }
 
-// underWay tells what is: all of it, or the first only.
+// underWay describes the clients that are not idle, or only the first.
 func (r *Kit) underWay(s *commands.State, first bool) (list []string) {
 	waiting := map[*commands.Client]bool{}
 	for _, c := range s.WaitingCalls() {
@@ -50,7 +51,8 @@ func (r *Kit) underWay(s *commands.State, first bool) (list []string) {
 	return list
 }
 
-// underWayText is what one client has under way, or "". waiting: a call of it waits.
+// underWayText describes why a client is not idle; "" if it is. waiting: a call
+// of it is blocked.
 func underWayText(u commands.InFlight, waiting bool) string {
 	switch {
 	case u.Messages > 0:

@@ -1,8 +1,8 @@
-// Package testkit puts a server on a test bench: its time, its state, what it
-// receives and what goes wrong are in the test's hands.
+// Package testkit gives a test control over a server: its time, its data, the
+// calls that it receives, and faults.
 //
-// It knows no testing.TB: package servertest is the form of it for Go's tests, and
-// parley --test the one for tests in other languages.
+// It does not use testing.TB. Package servertest offers it to Go tests, and
+// parley --test to tests in other languages.
 package testkit
 
 import (
@@ -11,18 +11,18 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// A Kit is a server with all that a test wants of it. Its methods may be called
-// from any goroutine.
+// A Kit is a server under the control of a test. Its methods may be called from
+// any goroutine.
 type Kit struct {
 	*server.Server
-	clock  server.Clock // of the options; nil: the real one
+	clock  server.Clock // of the options; nil: the real clock
 	faults faults
 
 	control   control.Controller
 	waits     waits
-	recorders []*Recorder // under the server's lock
+	recorders []*Recorder // guarded by the server's lock
 	log       callLog
-	lint      *linter // nil: nobody wants to know
+	lint      *linter // nil: off
 }
 
 // New returns a kit whose server has no network: see server.New.
@@ -34,9 +34,9 @@ func Start(o server.Options) (*Kit, error) { return build(o, server.Start) }
 func build(o server.Options, start func(server.Options) (*server.Server, error), rows ...commands.Command) (*Kit, error) {
 	r := &Kit{clock: o.Clock, faults: newFaults(&o)}
 	control.Configure(&o, control.Hooks{
-		Call: r.called, Failed: r.log.failed, Published: r.published, Left: r.left, Closed: r.closed,
-		Changed: r.waits.look, WatchIdle: func() bool { return r.waits.resting.Load() > 0 },
-		Fault: r.strike, Copies: r.copies, Link: r.line,
+		Call: r.onCall, Failed: r.log.onFailed, Published: r.onPublished, Left: r.onLeft, Closed: r.onClosed,
+		Changed: r.waits.check, WatchIdle: func() bool { return r.waits.idleWaiters.Load() > 0 },
+		Fault: r.faultFor, Copies: r.copiesFor, Link: r.linkFor,
 	}, rows...)
 	var err error
 	if r.Server, err = start(o); err != nil {
@@ -46,26 +46,25 @@ func build(o server.Options, start func(server.Options) (*server.Server, error),
 	return r, nil
 }
 
-// called, left and closed are where the server tells the kit what goes on; they are
-// called under its lock.
+// onCall, onLeft and onClosed are hooks, called under the server's lock.
 
-func (r *Kit) called(l *commands.Client, m *commands.Command, args [][]byte) {
+func (r *Kit) onCall(l *commands.Client, m *commands.Command, args [][]byte) {
 	r.log.add(l, m, args)
 	if r.lint != nil {
-		r.lint.call(l, m, args)
+		r.lint.onCall(l, m, args)
 	}
 }
 
-func (r *Kit) left(s *commands.Channels, l *commands.Client) {
+func (r *Kit) onLeft(s *commands.Channels, l *commands.Client) {
 	if r.lint != nil {
-		r.lint.left(s, l)
+		r.lint.onLeft(s, l)
 	}
 }
 
-func (r *Kit) closed(s *commands.State) {
+func (r *Kit) onClosed(s *commands.State) {
 	r.waits.close(s)
 	if r.lint != nil {
-		r.lint.close(s)
+		r.lint.onClosed(s)
 	}
 	for _, c := range r.recorders {
 		c.end()

@@ -10,7 +10,7 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// A Rule is one kind of finding.
+// A Rule is a kind of finding.
 type Rule string
 
 // The rules, in the order in which findings are listed.
@@ -25,51 +25,53 @@ const (
 
 var ruleOrder = []Rule{RuleVersion, RuleKeys, RuleTTL, RuleCrossSlot, RuleSInter, RuleSubscriptions}
 
-// AllRules lists the rules.
+// AllRules returns the rules.
 func AllRules() []Rule { return slices.Clone(ruleOrder) }
 
-// A Lint says what is found that works here and would surprise on a real Redis.
-// The zero value finds nothing.
+// A Lint says which calls to report that work here and would fail or be harmful
+// on a real Redis. The zero value reports nothing.
 type Lint struct {
-	// Version is the Redis that the code will meet: "6.2", which is the last of its
-	// line, or "7.0.15". Newer commands and options are found. "": none.
+	// Version is the version of Redis that the code will run on: "7.0.15", or
+	// "6.2" for the last 6.2 release. Calls that need a newer version are
+	// reported. "": none are.
 	Version string
 
-	Keys      bool // KEYS, which holds up everybody while it walks through all keys
-	CrossSlot bool // calls, or the calls of one MULTI, with keys in several slots of a cluster
+	Keys      bool // KEYS, which blocks all clients while it scans all keys
+	CrossSlot bool // calls, or the calls of one MULTI, with keys in several cluster slots
 
-	// TTLPrefixes are beginnings of keys that must expire: those are found that
-	// calls have written and that have no deadline when the findings are listed, or
-	// the server closes.
+	// TTLPrefixes are prefixes of keys that must expire. Keys that calls have
+	// written are reported if they have no deadline when findings are listed,
+	// or the server closes.
 	TTLPrefixes []string
 
-	SInter        bool // SINTER and its kin over sorted sets, which parley allows and Redis refuses
-	Subscriptions bool // those held when the server closes, or the findings are listed
-	Abandoned     bool // those of clients that left without ending them, which is how most libraries close
+	SInter        bool // SINTER and its variants on sorted sets, which parley allows and Redis rejects
+	Subscriptions bool // those held when the server closes, or findings are listed
+	Abandoned     bool // those of clients that disconnected without unsubscribing, which is how most libraries close
 
-	// Fail is of which rules findings fail the test; others are logged.
+	// Fail lists the rules whose findings fail the test; others are logged.
 	Fail []Rule
 }
 
-// LintAll finds all that needs no names of keys, but for abandoned subscriptions,
-// for a Redis of the version that parley is like.
+// LintAll turns on everything that needs no key names, except Abandoned, for
+// the version of Redis that parley implements.
 func LintAll() Lint {
 	return Lint{Version: "7.0.15", Keys: true, CrossSlot: true, SInter: true, Subscriptions: true}
 }
 
-// on reports whether anything is to be found.
-func (l *Lint) on() bool {
+// enabled reports whether anything is to be reported.
+func (l *Lint) enabled() bool {
 	return l.Version != "" || l.Keys || l.CrossSlot || len(l.TTLPrefixes) > 0 || l.SInter || l.Subscriptions || l.Abandoned
 }
 
-// A Finding is one cause, however often it was found.
+// A Finding is one cause, with the number of times it was found.
 type Finding struct {
 	Rule  Rule
 	What  string
 	Count int
-	Fail  bool // as Lint.Fail says
+	Fail  bool // as in Lint.Fail
 
-	// The first time: who, and the words of the call, its passwords redacted.
+	// Client, Name and Words are those of the first call; passwords are
+	// redacted.
 	Client int64
 	Name   string
 	Words  []string
@@ -77,8 +79,8 @@ type Finding struct {
 	who string
 }
 
-// String is the finding as "version: SET with GET needs Redis 6.2.0; 2 times, first
-// by client 3 name=app: SET k v GET".
+// String formats the finding as "version: SET with GET needs Redis 6.2.0; 2
+// times, first by client 3 name=app: SET k v GET".
 func (f Finding) String() string {
 	text := fmt.Sprintf("%s: %s; %s, first by %s", f.Rule, f.What, counted(f.Count, "time"), f.who)
 	if len(f.Words) > 0 {
@@ -87,28 +89,28 @@ func (f Finding) String() string {
 	return text
 }
 
-// A linter finds. The server's lock guards it.
+// A linter collects findings. The server's lock guards it.
 type linter struct {
 	Lint
-	version release
-	found   map[[2]string]*Finding // by rule and cause
-	slots   map[int64]int          // of clients in MULTI: the slot of their keys so far
-	written map[writtenKey]*Finding
-	closed  bool
+	version     redisVersion
+	found       map[[2]string]*Finding // by rule and cause
+	slots       map[int64]int          // of clients in MULTI: the slot of their keys so far
+	trackedKeys map[trackedKey]*Finding
+	closed      bool
 }
 
-// A writtenKey is one that must expire.
-type writtenKey struct {
+// A trackedKey is a key that must expire.
+type trackedKey struct {
 	db  int
 	key string
 }
 
-// maxWritten is how many keys that must expire are followed.
-const maxWritten = 100_000
+// maxTrackedKeys limits the number of tracked keys.
+const maxTrackedKeys = 100_000
 
-// StartLint begins to look at calls. To call it again begins anew.
+// StartLint starts to check calls. It discards earlier findings.
 func (r *Kit) StartLint(l Lint) error {
-	version, ok := parseRelease(l.Version)
+	version, ok := parseRedisVersion(l.Version)
 	if !ok {
 		return fmt.Errorf("servertest: lint: not a version: %q", l.Version)
 	}
@@ -118,20 +120,20 @@ func (r *Kit) StartLint(l Lint) error {
 		}
 	}
 	var t *linter
-	if l.on() {
-		t = &linter{Lint: l, version: version, found: map[[2]string]*Finding{}, slots: map[int64]int{}, written: map[writtenKey]*Finding{}}
+	if l.enabled() {
+		t = &linter{Lint: l, version: version, found: map[[2]string]*Finding{}, slots: map[int64]int{}, trackedKeys: map[trackedKey]*Finding{}}
 	}
 	r.control.Inspect(func(s *commands.State) {
 		r.lint = t
 		s.ExtensionUsed = nil
 		if l.SInter {
-			s.ExtensionUsed = t.extended
+			s.ExtensionUsed = t.onExtended
 		}
 	})
 	return nil
 }
 
-// restartLint forgets what was found, and looks for the same again.
+// restartLint discards the findings, and continues with the same settings.
 func (r *Kit) restartLint() error {
 	var l Lint
 	r.control.Inspect(func(*commands.State) {
@@ -142,8 +144,8 @@ func (r *Kit) restartLint() error {
 	return r.StartLint(l)
 }
 
-// Findings lists what was found so far, in the order of the rules and of their
-// words; after Close, as it was then.
+// Findings returns the findings so far, ordered by rule and text; after Close,
+// those at that time.
 func (r *Kit) Findings() (list []Finding) {
 	r.control.Inspect(func(s *commands.State) {
 		if r.lint != nil {
@@ -172,44 +174,44 @@ func (t *linter) finding(rule Rule, what string, l *commands.Client, m *commands
 	return f
 }
 
-// call looks at a call that has come in.
-func (t *linter) call(l *commands.Client, m *commands.Command, args [][]byte) {
+// onCall checks a call that has arrived.
+func (t *linter) onCall(l *commands.Client, m *commands.Command, args [][]byte) {
 	if t.closed || m == nil || !m.Accepts(len(args)) {
 		return
 	}
 	if t.Version != "" {
-		t.lookAtVersion(l, m, args)
+		t.checkVersion(l, m, args)
 	}
 	if t.Keys && m.Name == "keys" {
 		t.add(RuleKeys, "KEYS walks through all keys while everybody waits: SCAN does not", l, m, args)
 	}
 	if t.CrossSlot {
-		t.lookAtSlots(l, m, args)
+		t.checkSlots(l, m, args)
 	}
 	if len(t.TTLPrefixes) > 0 && m.Has(commands.Write) {
-		t.follow(l, m, args)
+		t.trackKeys(l, m, args)
 	}
 }
 
-// extended is told of calls that Redis would have refused.
-func (t *linter) extended(l *commands.Client, m *commands.Command, args [][]byte) {
+// onExtended reports a call that Redis would have rejected.
+func (t *linter) onExtended(l *commands.Client, m *commands.Command, args [][]byte) {
 	if !t.closed {
 		t.add(RuleSInter, strings.ToUpper(m.Name)+" over a sorted set: Redis answers WRONGTYPE", l, m, args)
 	}
 }
 
-// follow notes the keys of a call that must expire.
-func (t *linter) follow(l *commands.Client, m *commands.Command, args [][]byte) {
+// trackKeys tracks the keys of a call that must expire.
+func (t *linter) trackKeys(l *commands.Client, m *commands.Command, args [][]byte) {
 	uses, _ := m.Keys.In(args)
 	for _, u := range uses {
-		key := writtenKey{l.DB, string(u.Key)}
-		if t.prefix(key.key) != "" && len(t.written) < maxWritten {
-			t.written[key] = t.finding(RuleTTL, "", l, m, args)
+		key := trackedKey{l.DB, string(u.Key)}
+		if t.prefix(key.key) != "" && len(t.trackedKeys) < maxTrackedKeys {
+			t.trackedKeys[key] = t.finding(RuleTTL, "", l, m, args)
 		}
 	}
 }
 
-// prefix is the first prefix that a key has, or "".
+// prefix returns the first prefix that a key has, or "".
 func (t *linter) prefix(key string) string {
 	for _, p := range t.TTLPrefixes {
 		if strings.HasPrefix(key, p) {
@@ -219,8 +221,8 @@ func (t *linter) prefix(key string) string {
 	return ""
 }
 
-// left looks at a client that leaves.
-func (t *linter) left(s *commands.Channels, l *commands.Client) {
+// onLeft checks a client that disconnects.
+func (t *linter) onLeft(s *commands.Channels, l *commands.Client) {
 	delete(t.slots, l.ID)
 	if t.Abandoned && !t.closed {
 		for _, what := range subscriptions(s, l) {
@@ -238,29 +240,29 @@ func subscriptions(s *commands.Channels, l *commands.Client) (list []string) {
 	return list
 }
 
-// close notes what there is at the end.
-func (t *linter) close(s *commands.State) {
-	rest := t.standing(s)
+// onClosed adds the findings of the state when the server closes.
+func (t *linter) onClosed(s *commands.State) {
+	rest := t.stateFindings(s)
 	t.closed = true
 	for _, f := range rest {
 		t.found[[2]string{string(f.Rule), f.What}] = f
 	}
 }
 
-// standing is what is found by looking at the state, and not at calls.
-func (t *linter) standing(s *commands.State) []*Finding {
+// stateFindings returns the findings of the current state, as opposed to calls.
+func (t *linter) stateFindings(s *commands.State) []*Finding {
 	now := &linter{Lint: t.Lint, found: map[[2]string]*Finding{}}
-	keys := make([]writtenKey, 0, len(t.written))
-	for k := range t.written {
+	keys := make([]trackedKey, 0, len(t.trackedKeys))
+	for k := range t.trackedKeys {
 		keys = append(keys, k)
 	}
-	slices.SortFunc(keys, func(a, b writtenKey) int { return cmp.Or(cmp.Compare(a.db, b.db), cmp.Compare(a.key, b.key)) })
+	slices.SortFunc(keys, func(a, b trackedKey) int { return cmp.Or(cmp.Compare(a.db, b.db), cmp.Compare(a.key, b.key)) })
 	for _, k := range keys {
 		if db := s.Databases[k.db]; db.Peek([]byte(k.key), 0) != nil {
 			if _, mortal := db.Deadline([]byte(k.key)); mortal {
 				continue
 			}
-			now.addKey(t.written[k], t.prefix(k.key))
+			now.addKey(t.trackedKeys[k], t.prefix(k.key))
 		}
 	}
 	if t.Subscriptions {
@@ -288,13 +290,13 @@ func (t *linter) addKey(first *Finding, prefix string) {
 	t.found[at].Count++
 }
 
-// list sorts what was found.
+// list returns the findings, sorted.
 func (t *linter) list(s *commands.State) (list []Finding) {
 	for _, f := range t.found {
 		list = append(list, *f)
 	}
 	if !t.closed {
-		for _, f := range t.standing(s) {
+		for _, f := range t.stateFindings(s) {
 			list = append(list, *f)
 		}
 	}

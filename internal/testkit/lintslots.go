@@ -8,9 +8,10 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// lookAtSlots finds calls that a cluster would refuse for keys in several slots, by
-// themselves or with those queued before them. Shard channels count as keys.
-func (t *linter) lookAtSlots(l *commands.Client, m *commands.Command, args [][]byte) {
+// checkSlots reports calls that a cluster would reject because their keys are
+// in several slots, alone or together with calls queued before. Shard channels
+// count as keys.
+func (t *linter) checkSlots(l *commands.Client, m *commands.Command, args [][]byte) {
 	slot, together := -1, true
 	specs := make(commands.Keys, len(m.Keys))
 	for i, s := range m.Keys {
@@ -39,8 +40,8 @@ func (t *linter) lookAtSlots(l *commands.Client, m *commands.Command, args [][]b
 	t.slots[l.ID] = slot
 }
 
-// slotOf is the slot of a key in a cluster: CRC16 (XMODEM) of the key, or of what is
-// between its first { and the next }, if anything is.
+// slotOf returns the cluster slot of a key: CRC16 (XMODEM) of the key, or of
+// its hash tag, the text between the first { and the next }, if not empty.
 func slotOf(key []byte) int {
 	if open := bytes.IndexByte(key, '{'); open >= 0 {
 		if n := bytes.IndexByte(key[open+1:], '}'); n > 0 {

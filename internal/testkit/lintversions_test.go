@@ -54,8 +54,8 @@ func holdArguments(t *testing.T, name, since string, arguments resp.Value) (told
 		}
 		if token := member(a, "token").Str; token != "" && own != since {
 			told++
-			assert.True(t, slices.ContainsFunc(newerForms, func(n newer) bool {
-				return n.command == name && n.since == own && (n.beyond > 0 || slices.Contains(n.options, token)) // or by how many words it takes
+			assert.True(t, slices.ContainsFunc(newerForms, func(n newerForm) bool {
+				return n.command == name && n.since == own && (n.maxWords > 0 || slices.Contains(n.options, token)) // or by how many words it takes
 			}), "%s with %s is of Redis %s", name, token, own)
 		}
 		told += holdArguments(t, name, since, member(a, "arguments"))

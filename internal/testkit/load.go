@@ -10,17 +10,18 @@ import (
 	"github.com/parley-chat/parley/datastructs"
 )
 
-// Load runs a list of commands that change data, as Dump writes it or as people do:
-// one a line, words as in redis-cli, "#" before a comment. It begins in database 0; SELECT
-// is for all that follows.
+// Load runs a list of commands that change data, in the form of Dump or written
+// by hand: one per line, words as in redis-cli, comments after "#". It starts
+// in database 0; SELECT applies to all that follows.
 //
-// It adds to what is there: a text that is to replace it begins with FLUSHALL. It is
-// all or nothing. An error names the line, and has left the data as it was.
+// Load adds to existing data; to replace it, start the text with FLUSHALL. It
+// is atomic: after an error, which names the line, the data is unchanged.
 //
-// Commands run as if by DB, with every option. Those that change no data are refused. A PEXPIRE or
-// HPEXPIRE of 0, which would delete, gives what is there its last millisecond instead: Dump means that.
+// Commands run as in DB, with all their options. Commands that change no data
+// are rejected. PEXPIRE or HPEXPIRE of 0, which would delete, leaves its last
+// millisecond to the key or field instead, since Dump writes it so.
 func (r *Kit) Load(text string) error {
-	calls, err := parseList(text)
+	calls, err := parseCalls(text)
 	if err != nil {
 		return fmt.Errorf("servertest: %w", err)
 	}
@@ -31,13 +32,13 @@ func (r *Kit) Load(text string) error {
 	return errors.Join(failure, err)
 }
 
-// A listed call is one of a text.
-type listed struct {
+// A listedCall is a call in a text.
+type listedCall struct {
 	line int
 	args [][]byte
 }
 
-func parseList(text string) (calls []listed, err error) {
+func parseCalls(text string) (calls []listedCall, err error) {
 	n := 0
 	for line := range strings.Lines(text) {
 		n++
@@ -49,13 +50,13 @@ func parseList(text string) (calls []listed, err error) {
 		if !ok || strings.IndexByte(line, 0) >= 0 {
 			return nil, fmt.Errorf("line %d: unbalanced quotes, or a NUL that is not written \\x00", n)
 		}
-		calls = append(calls, listed{n, args})
+		calls = append(calls, listedCall{n, args})
 	}
 	return calls, nil
 }
 
-// load runs the calls. What those before an error have done is undone.
-func load(c *commands.Context, calls []listed) error {
+// load runs the calls. On error it restores the data.
+func load(c *commands.Context, calls []listedCall) error {
 	before := c.State.Snapshot()
 	defer before.Release()
 	db := 0
@@ -67,21 +68,21 @@ func load(c *commands.Context, calls []listed) error {
 	return nil
 }
 
-func (l listed) run(c *commands.Context, db *int) error {
-	m, err := runnable(c, l.args)
+func (l listedCall) run(c *commands.Context, db *int) error {
+	m, err := findCommand(c, l.args)
 	switch {
 	case m != nil && m.Name == "select" || err != nil && commands.Is(l.args[0], "SELECT"):
-		return l.choose(c, db)
+		return l.selectDB(c, db)
 	case err != nil:
 		return fmt.Errorf("%s: %w", word(l.args[0]), err)
 	case !m.Has(commands.Write) || m.Has(commands.Blocking):
 		return fmt.Errorf("%s changes no data, or waits: it has no place in such a list", strings.ToUpper(m.FullName()))
 	}
-	_, err = perform(c, *db, l.lastMillisecond(m), l.args)
+	_, err = perform(c, *db, l.withZeroTTL(m), l.args)
 	return err
 }
 
-func (l listed) choose(c *commands.Context, db *int) error {
+func (l listedCall) selectDB(c *commands.Context, db *int) error {
 	if len(l.args) != 2 {
 		return errors.New("SELECT takes the number of a database")
 	}
@@ -93,22 +94,22 @@ func (l listed) choose(c *commands.Context, db *int) error {
 	return nil
 }
 
-// lastMillisecond is the row itself, or one for what Dump says of that which has no
-// whole millisecond left.
-func (l listed) lastMillisecond(m *commands.Command) *commands.Command {
+// withZeroTTL returns m, or for a time to live of 0, as Dump writes it, a row
+// that leaves the last millisecond.
+func (l listedCall) withZeroTTL(m *commands.Command) *commands.Command {
 	last := *m
 	switch n := len(l.args); {
 	case n < 3 || string(l.args[2]) != "0":
 		return m
 	case m.Name == "pexpire" && n == 3:
-		last.Run = lastOfKey
+		last.Run = pexpireZero
 	case m.Name == "hpexpire" && n == 6 && commands.Is(l.args[3], "FIELDS") && string(l.args[4]) == "1":
-		last.Run = lastOfField
+		last.Run = hpexpireZero
 	}
 	return &last
 }
 
-func lastOfKey(c *commands.Context) error {
+func pexpireZero(c *commands.Context) error {
 	key := c.Args[1]
 	if c.Peek(key) != nil {
 		c.SetDeadline(key, c.Now)
@@ -118,7 +119,7 @@ func lastOfKey(c *commands.Context) error {
 	return nil
 }
 
-func lastOfField(c *commands.Context) error {
+func hpexpireZero(c *commands.Context) error {
 	key, field := c.Args[1], c.Args[5]
 	h, err := commands.Find[*datastructs.Hash](c, key)
 	if err != nil {

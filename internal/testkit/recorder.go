@@ -13,39 +13,40 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// ErrRecorderFull is what a recorder's Next and Err return that has missed
-// messages because nobody took out what it holds.
+// ErrRecorderFull is the error of a recorder that has missed messages, because
+// it was full.
 var ErrRecorderFull = errors.New("servertest: recorder full")
 
-// maxRecorded is how many bytes of messages a recorder holds: channels, payloads
-// and messageBytes for each.
+// maxRecorded is the maximum size of a recorder's messages in bytes: channels,
+// payloads and messageBytes for each.
 const (
 	maxRecorded  = 64 << 20
 	messageBytes = 128
 )
 
-// A Message is one that was published.
+// A Message is a published message.
 type Message struct {
 	Channel   string
-	Pattern   string // which the channel matches: the first of a PatternRecorder's; else ""
+	Pattern   string // the first of a PatternRecorder's patterns that matches the channel; "" for a Recorder
 	Payload   string
 	Sharded   bool      // with SPUBLISH
-	Receivers int       // how often it was sent: what PUBLISH replied
-	At        time.Time // by the server's clock
+	Receivers int       // what PUBLISH replied
+	At        time.Time // on the server's clock
 }
 
-// String is the message as "channel: payload".
+// String formats the message as "channel: payload".
 func (m Message) String() string { return m.Channel + ": " + m.Payload }
 
-// A Recorder holds what is published, in the order in which it is, over all
-// channels. It is no subscriber: PUBLISH does not count it, PUBSUB does not list
-// it, nobody waits for it. So it holds messages that nobody has received, too.
+// A Recorder collects published messages of all its channels, in the order in
+// which they were published. It is not a subscriber: PUBLISH does not count it,
+// PUBSUB does not list it, and it slows nothing down. So it also records
+// messages without a receiver.
 //
-// Of keyspace events (channel "__keyevent@0__:expired") it holds those that the
-// server publishes, as notify-keyspace-events says: it switches none on.
+// Of keyspace events (channel "__keyevent@0__:expired") it records those that
+// notify-keyspace-events selects: it does not turn any on.
 //
-// It holds up to 64 MiB of messages that were not taken out by Next or Clear; past
-// that it misses them, and says so: see Err. Its methods may be called from any
+// It holds up to 64 MiB of messages that Next or Clear have not removed. Beyond
+// that it misses messages: see Err. Its methods may be called from any
 // goroutine.
 type Recorder struct {
 	kit      *Kit
@@ -53,23 +54,24 @@ type Recorder struct {
 	patterns []string
 	all      bool
 
-	mu     sync.Mutex // guards all below; taken under the server's lock
-	list   []Message
-	size   int
-	full   bool
-	closed bool
-	more   chan struct{} // closed when there is more; nil: nobody waits
+	mu      sync.Mutex // guards all below; locked while the server's lock is held
+	list    []Message
+	size    int
+	full    bool
+	closed  bool
+	arrived chan struct{} // closed when a message arrives; nil: nobody waits
 }
 
-// Recorder records what is published to some channels from now on, with PUBLISH,
-// SPUBLISH or as keyspace events; without a channel, to all. It ends with the
-// server, or with its Close.
+// Recorder records messages published to some channels from now on, with
+// PUBLISH, SPUBLISH or as keyspace events; without arguments, to all channels.
+// It ends when it or the server is closed.
 func (r *Kit) Recorder(channels ...string) *Recorder {
 	return r.record(&Recorder{kit: r, channels: slices.Clone(channels), all: len(channels) == 0})
 }
 
-// PatternRecorder records what is published to channels that match one of the
-// patterns, which are those of PSUBSCRIBE. What matches several is recorded once.
+// PatternRecorder records messages published to channels that match one of the
+// patterns, which are those of PSUBSCRIBE. A message that matches several is
+// recorded once.
 func (r *Kit) PatternRecorder(patterns ...string) *Recorder {
 	return r.record(&Recorder{kit: r, patterns: slices.Clone(patterns)})
 }
@@ -83,17 +85,17 @@ func (r *Kit) record(c *Recorder) *Recorder {
 	return c
 }
 
-// published is told of each message.
-func (r *Kit) published(p commands.Publication) {
+// onPublished is the hook Published.
+func (r *Kit) onPublished(p commands.Publication) {
 	for _, c := range r.recorders {
-		if pattern, ok := c.wants(p.Channel); ok {
+		if pattern, ok := c.matches(p.Channel); ok {
 			c.add(Message{string(p.Channel), pattern, string(p.Payload), p.Sharded, p.Receivers, time.UnixMicro(p.Micros)})
 		}
 	}
 }
 
-// wants reports whether a channel is one of the recorder's, and by which pattern.
-func (c *Recorder) wants(channel []byte) (pattern string, ok bool) {
+// matches reports whether a channel is recorded, and by which pattern.
+func (c *Recorder) matches(channel []byte) (pattern string, ok bool) {
 	for _, p := range c.patterns {
 		if datastructs.Match([]byte(p), channel, false) {
 			return p, true
@@ -117,15 +119,16 @@ func (c *Recorder) add(m Message) {
 func (m *Message) size() int { return len(m.Channel) + len(m.Payload) + messageBytes }
 
 func (c *Recorder) wake() {
-	if c.more != nil {
-		close(c.more)
-		c.more = nil
+	if c.arrived != nil {
+		close(c.arrived)
+		c.arrived = nil
 	}
 }
 
-// Next takes out the oldest message, and waits for one if there is none. When ctx
-// is done before, the error says so; behind the last message of a recorder that
-// has ended comes server.ErrClosed, of one that has missed some ErrRecorderFull.
+// Next removes and returns the oldest message, and waits for one if there is
+// none. When ctx is done, it returns an error with ctx.Err(). After the last
+// message it returns server.ErrClosed if the recorder has ended, or
+// ErrRecorderFull if it has missed messages.
 func (c *Recorder) Next(ctx context.Context) (Message, error) {
 	for {
 		m, more, err := c.take()
@@ -135,12 +138,13 @@ func (c *Recorder) Next(ctx context.Context) (Message, error) {
 		select {
 		case <-more:
 		case <-ctx.Done():
-			return Message{}, fmt.Errorf("servertest: no message to %s: %w", c.what(), ctx.Err())
+			return Message{}, fmt.Errorf("servertest: no message to %s: %w", c.channelsText(), ctx.Err())
 		}
 	}
 }
 
-// take takes out the oldest message. If there will be one, more is closed then.
+// take removes the oldest message. If there is none yet, more is closed when
+// one arrives.
 func (c *Recorder) take() (m Message, more <-chan struct{}, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -155,14 +159,14 @@ func (c *Recorder) take() (m Message, more <-chan struct{}, err error) {
 	case c.closed:
 		return m, nil, server.ErrClosed
 	}
-	if c.more == nil {
-		c.more = make(chan struct{})
+	if c.arrived == nil {
+		c.arrived = make(chan struct{})
 	}
-	return m, c.more, nil
+	return m, c.arrived, nil
 }
 
-// what names what is recorded.
-func (c *Recorder) what() string {
+// channelsText describes what is recorded.
+func (c *Recorder) channelsText() string {
 	switch {
 	case c.all:
 		return "any channel"
@@ -172,14 +176,14 @@ func (c *Recorder) what() string {
 	return fmt.Sprintf("%q", c.channels)
 }
 
-// All lists the messages that have not been taken out, and leaves them.
+// All returns the messages that have not been removed, and keeps them.
 func (c *Recorder) All() []Message {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.list)
 }
 
-// Payloads is All, of payloads only.
+// Payloads is All, with payloads only.
 func (c *Recorder) Payloads() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -190,21 +194,21 @@ func (c *Recorder) Payloads() []string {
 	return list
 }
 
-// Len counts the messages that have not been taken out.
+// Len is the number of messages that have not been removed.
 func (c *Recorder) Len() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.list)
 }
 
-// Clear takes out all messages. A recorder that has missed some records again.
+// Clear removes all messages. A full recorder records again.
 func (c *Recorder) Clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.list, c.size, c.full = nil, 0, false
 }
 
-// Err is ErrRecorderFull if the recorder has missed messages, or nil.
+// Err returns ErrRecorderFull if the recorder has missed messages, or nil.
 func (c *Recorder) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -214,7 +218,7 @@ func (c *Recorder) Err() error {
 	return nil
 }
 
-// Close ends the recording. What is there can still be read.
+// Close ends the recording. Recorded messages can still be read.
 func (c *Recorder) Close() {
 	c.kit.control.Inspect(func(*commands.State) {
 		c.kit.recorders = slices.DeleteFunc(c.kit.recorders, func(o *Recorder) bool { return o == c })
@@ -222,7 +226,7 @@ func (c *Recorder) Close() {
 	c.end()
 }
 
-// end lets nobody wait for more.
+// end marks the recorder closed and wakes a waiting Next.
 func (c *Recorder) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -61,23 +61,23 @@ func TestReadyMadeErrorsAreThoseOfRedis(t *testing.T) {
 		{"OOM", []string{"--maxmemory", "1"}, nil},
 		{"NOREPLICAS", []string{"--min-replicas-to-write", "1"}, nil},
 		{"CLUSTERDOWN", []string{"--cluster-enabled", "yes"}, nil},
-		{"NOAUTH", nil, func(t *testing.T, r *redistest.Redis) { ask(t, r.Dial, "CONFIG SET requirepass secret") }},
+		{"NOAUTH", nil, func(t *testing.T, r *redistest.Redis) { query(t, r.Dial, "CONFIG SET requirepass secret") }},
 		{"MISCONF", []string{"--save", "60 1", "--dir", gone}, func(t *testing.T, r *redistest.Redis) {
 			require.NoError(t, os.RemoveAll(gone))
-			ask(t, r.Dial, "SET dirty 1", "BGSAVE")
+			query(t, r.Dial, "SET dirty 1", "BGSAVE")
 			harness.Until(t, "the state is there", func() bool {
-				return strings.Contains(ask(t, r.Dial, "INFO persistence")[0], "rdb_last_bgsave_status:err")
+				return strings.Contains(query(t, r.Dial, "INFO persistence")[0], "rdb_last_bgsave_status:err")
 			})
-			ask(t, r.Dial, "PING")
+			query(t, r.Dial, "PING")
 		}},
 		{"BUSY", []string{"--busy-reply-threshold", "1"}, func(t *testing.T, r *redistest.Redis) {
 			harness.Connect(t, r.Dial).Send("EVAL 'while true do end' 0")
-			harness.Until(t, "the state is there", func() bool { return strings.Contains(ask(t, r.Dial, "GET k")[0], "BUSY") })
+			harness.Until(t, "the state is there", func() bool { return strings.Contains(query(t, r.Dial, "GET k")[0], "BUSY") })
 		}},
 		{"LOADING", []string{"--enable-debug-command", "yes", "--loading-process-events-interval-bytes", "1024"}, func(t *testing.T, r *redistest.Redis) {
-			ask(t, r.Dial, "DEBUG POPULATE 100000", "CONFIG SET key-load-delay 1000")
+			query(t, r.Dial, "DEBUG POPULATE 100000", "CONFIG SET key-load-delay 1000")
 			harness.Connect(t, r.Dial).Send("DEBUG RELOAD")
-			harness.Until(t, "the state is there", func() bool { return strings.Contains(ask(t, r.Dial, "GET k")[0], "LOADING") })
+			harness.Until(t, "the state is there", func() bool { return strings.Contains(query(t, r.Dial, "GET k")[0], "LOADING") })
 		}},
 	}
 	for _, state := range states {
@@ -92,7 +92,7 @@ func TestReadyMadeErrorsAreThoseOfRedis(t *testing.T) {
 			_, err = ours.Inject(testkit.Fault{Error: state.code})
 			require.NoError(t, err)
 			calls := strings.Split(refusedCalls, "\n")
-			got, want := ask(t, ours.Dial, calls...), ask(t, r.Dial, calls...)
+			got, want := query(t, ours.Dial, calls...), query(t, r.Dial, calls...)
 			for i, call := range calls {
 				if call == "DBSIZE" || call == "CONFIG GET port" { // what they hold is another matter
 					got[i], want[i] = got[i][:4], want[i][:4]
@@ -104,7 +104,7 @@ func TestReadyMadeErrorsAreThoseOfRedis(t *testing.T) {
 }
 
 // ask makes calls on a connection, each after the reply to the one before.
-func ask(t *testing.T, dial func() (net.Conn, error), calls ...string) (replies []string) {
+func query(t *testing.T, dial func() (net.Conn, error), calls ...string) (replies []string) {
 	t.Helper()
 	c := harness.Connect(t, dial)
 	defer c.Close()

@@ -11,45 +11,47 @@ import (
 
 var errNoSnapshot = errors.New("servertest: there is no snapshot: it is nil")
 
-// A Snapshot is what all databases of a server held at a moment, with encodings,
-// deadlines and marks of use.
+// A Snapshot is the data of all databases of a server at one moment, with
+// encodings, deadlines and LRU/LFU values.
 //
-// To take one takes the same time whatever the server holds: some microseconds for
-// 16 databases. From then on the first change of each key copies its value as it was before,
-// and what FLUSHALL empties is kept whole. That is counted to no used_memory, and lasts until
-// Release, or until the snapshot is garbage.
+// Taking one takes constant time: some microseconds for 16 databases.
+// Afterwards the first change of each key copies its old value, and data that
+// FLUSHALL removes stays in memory. That memory is not part of used_memory. It
+// is freed by Release, or when the snapshot is garbage.
 type Snapshot struct {
 	server *server.Server
 	of     *commands.Snapshot
 	at     int64 // Unix ms
 }
 
-// Snapshot keeps what all databases hold now. Of a server that is closed it is of no use.
+// Snapshot takes a snapshot of all databases. If the server is closed, the
+// snapshot cannot be used.
 func (r *Kit) Snapshot() *Snapshot {
 	t := &Snapshot{server: r.Server}
-	r.control.Exec(func(c *commands.Context) { t.of, t.at = c.State.Snapshot(), c.Now }) // once closed it is none
+	r.control.Exec(func(c *commands.Context) { t.of, t.at = c.State.Snapshot(), c.Now }) // if closed, t stays empty
 	runtime.AddCleanup(t, func(t Snapshot) { t.Release() }, *t)
 	return t
 }
 
-// Release lets the snapshot go before it is garbage: it can be used no more.
+// Release frees the snapshot's memory; it cannot be used any more.
 func (t *Snapshot) Release() {
 	if t != nil && t.of != nil {
 		control.Of(t.server).Inspect(func(*commands.State) { t.of.Release() })
 	}
 }
 
-// Restore makes all databases hold what they did at a snapshot of this server, any
-// number of times and in any order of snapshots. It takes time for those keys, and
-// their values, that have changed since, after FLUSHALL for all.
+// Restore resets all databases to a snapshot of this server. Snapshots can be
+// restored any number of times and in any order. It takes time in proportion to
+// the keys that have changed since, and their values; after FLUSHALL, to all
+// keys.
 //
-// Each key that holds something else is changed as by RESTORE or DEL, and databases
-// that have been exchanged by SWAPDB: clients that watch, cache or wait for it are told,
-// and so are subscribers of events. Clients and their subscriptions are left alone.
+// It changes keys as RESTORE and DEL do, and exchanges databases as SWAPDB
+// does: clients that watch or cache a key, are blocked on it, or are subscribed
+// to its events are notified. Clients and their subscriptions stay.
 //
-// Deadlines are points in time, and the clock is not moved back: a key whose time
-// is up since the snapshot is not restored. Keys that have only been read keep the mark of that.
-// The order of SCAN and what RANDOMKEY picks may be others.
+// Deadlines are points in time, and the clock is not moved back: keys that have
+// expired since the snapshot are not restored. Keys that were only read keep
+// their LRU/LFU values. The order of SCAN and what RANDOMKEY picks may differ.
 func (r *Kit) Restore(t *Snapshot) error {
 	if t == nil {
 		return errNoSnapshot

@@ -11,24 +11,24 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// A wire is the kit in the hands of clients: the command TEST, whose subcommands are
-// its methods.
-type wire struct {
+// A testCommand is the command TEST, through which clients operate the kit. Its
+// subcommands are the kit's methods.
+type testCommand struct {
 	kit   *Kit
-	start origin
+	start baseline
 
-	snapshots shelf[*Snapshot]
-	faults    shelf[*Injection]
+	snapshots handles[*Snapshot]
+	faults    handles[*Injection]
 	recorders recorders
 }
 
-// StartForClients returns a kit whose server accepts connections and has the command
-// TEST, through which its clients operate the kit. Calls of TEST are seen by no fault,
-// recorder, lint or list of calls: they are the test's own, and not the program's that
-// is tested. Who may connect
-// and is logged in may send it, whatever ACL lets the user do.
+// StartForClients returns a kit whose server accepts connections and has the
+// command TEST, through which clients operate the kit. TEST is invisible to
+// faults, recorders, lint and the call log, since its calls are the test's own
+// and not those of the program under test. Any authenticated client may call
+// it, whatever its ACL rules.
 func StartForClients(o server.Options) (*Kit, error) {
-	w := &wire{snapshots: shelf[*Snapshot]{what: "snapshot"}, faults: shelf[*Injection]{what: "fault"}}
+	w := &testCommand{snapshots: handles[*Snapshot]{kind: "snapshot"}, faults: handles[*Injection]{kind: "fault"}}
 	if o.Clock == nil {
 		o.Clock = &server.RunningClock{}
 	}
@@ -37,45 +37,48 @@ func StartForClients(o server.Options) (*Kit, error) {
 		return nil, err
 	}
 	w.kit = r
-	if err := w.start.note(r); err != nil {
+	if err := w.start.record(r); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
 }
 
-// An answer writes what a subcommand has come to.
-type answer = func(*resp.Writer)
+// A replyFunc writes a subcommand's reply.
+type replyFunc = func(*resp.Writer)
 
-var okay answer = (*resp.Writer).OK
+var okReply replyFunc = (*resp.Writer).OK
 
-// A verb is what a subcommand does. It runs outside of the server's lock; its context
-// ends when nobody waits for the answer any more. Words are those behind its name.
-type verb func(ctx context.Context, words []string) (answer, error)
+// A subcommandFunc runs a subcommand, without the server's lock. Its context
+// ends when the client disconnects. words are the arguments after the
+// subcommand's name.
+type subcommandFunc func(ctx context.Context, words []string) (replyFunc, error)
 
-func (w *wire) row() commands.Command {
+func (w *testCommand) row() commands.Command {
 	m := commands.Command{
 		Name: "test", Syntax: "",
 		Summary: "A container for what operates this server from within a test.",
 		Arity:   -2, Subs: w.rows(),
 	}
-	properties(&m)
+	setCommonFields(&m)
 	for i := range m.Subs {
-		properties(&m.Subs[i])
+		setCommonFields(&m.Subs[i])
 	}
 	return m
 }
 
-// properties are those that all rows have in common. Their flags keep them out of
-// sight, and out of transactions, in which nothing may wait.
-func properties(m *commands.Command) {
+// setCommonFields sets the fields that all rows share. The flags hide TEST from
+// MONITOR and the slow log, and keep it out of transactions, in which nothing
+// may block.
+func setCommonFields(m *commands.Command) {
 	m.Since, m.Group, m.Complexity = "7.0.15", "server", "That of what it does"
 	m.ACL = commands.CatAdmin | commands.CatDangerous
 	m.Flags |= commands.Hidden | commands.NoMulti | commands.NoScript | commands.Loading | commands.Stale |
 		commands.SkipMonitor | commands.SkipSlowlog | commands.SysCmd
 }
 
-// sub makes the row of a subcommand. Arity counts its words and the two before them.
-func sub(name, syntax, summary string, arity int, v verb) commands.Command {
+// subcommand makes the row of a subcommand. arity counts its arguments and the
+// two words before them.
+func subcommand(name, syntax, summary string, arity int, v subcommandFunc) commands.Command {
 	return commands.Command{
 		Name: name, Syntax: syntax, Summary: summary, Arity: arity,
 		Run: func(c *commands.Context) error {
@@ -83,17 +86,18 @@ func sub(name, syntax, summary string, arity int, v verb) commands.Command {
 			for i, word := range c.Args[2:] {
 				words[i] = string(word)
 			}
-			return c.RunAsync(func(ctx context.Context) (answer, error) { return v.run(ctx, words) })
+			return c.RunAsync(func(ctx context.Context) (replyFunc, error) { return v.call(ctx, words) })
 		},
 	}
 }
 
-// errorPrefix begins errors that Go code gets; clients of another language do not
-// know the package.
+// errorPrefix is the prefix of errors for Go code. It is removed for clients,
+// to which it means nothing.
 const errorPrefix = "servertest: "
 
-// run gives a wait that timed out an error code of its own.
-func (v verb) run(ctx context.Context, words []string) (answer, error) {
+// call runs the subcommand, and gives a wait that timed out an error code of
+// its own.
+func (v subcommandFunc) call(ctx context.Context, words []string) (replyFunc, error) {
 	r, err := v(ctx, words)
 	if err == nil {
 		return r, nil
@@ -108,7 +112,7 @@ func (v verb) run(ctx context.Context, words []string) (answer, error) {
 	return r, err
 }
 
-func (w *wire) rows() []commands.Command {
+func (w *testCommand) rows() []commands.Command {
 	help := commands.Command{Name: "help", Syntax: "", Summary: "Shows this list.", Arity: 2, Run: commands.Help}
 	return slices.Concat([]commands.Command{help}, w.stateRows(), w.snapshotRows(), w.waitRows(), w.faultRows(), w.lintRows())
 }

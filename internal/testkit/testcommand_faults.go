@@ -7,18 +7,18 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// What a client makes go wrong.
-func (w *wire) faultRows() []commands.Command {
+// faultRows are the subcommands for faults.
+func (w *testCommand) faultRows() []commands.Command {
 	return []commands.Command{
-		sub("inject", "fault", "Makes something go wrong from now on, as in 'command=get key=user:* nth=3 error=READONLY', and returns the fault's number.", 3, w.inject),
-		sub("undo", "fault", "Ends a fault.", 3, w.undo),
-		sub("strikes", "fault", "Counts the calls, messages or clients that a fault has struck.", 3, w.strikes),
+		subcommand("inject", "fault", "Makes something go wrong from now on, as in 'command=get key=user:* nth=3 error=READONLY', and returns the fault's number.", 3, w.inject),
+		subcommand("undo", "fault", "Ends a fault.", 3, w.undo),
+		subcommand("strikes", "fault", "Counts the calls, messages or clients that a fault has struck.", 3, w.strikes),
 	}
 }
 
-// inject refuses what could not be undone: who takes down the lines of all clients is
-// one of them.
-func (w *wire) inject(_ context.Context, words []string) (answer, error) {
+// inject rejects a fault that would block the links of all clients, since TEST
+// could not undo it.
+func (w *testCommand) inject(_ context.Context, words []string) (replyFunc, error) {
 	f, err := ParseFault(words[0])
 	if err != nil {
 		return nil, err
@@ -30,23 +30,23 @@ func (w *wire) inject(_ context.Context, words []string) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return numberAnswer(w.faults.put(i)), nil
+	return intReply(w.faults.put(i)), nil
 }
 
-// undo keeps the fault on its shelf, so that its strikes can still be asked for.
-func (w *wire) undo(_ context.Context, words []string) (answer, error) {
+// undo ends a fault but keeps its number, so that TEST STRIKES still works.
+func (w *testCommand) undo(_ context.Context, words []string) (replyFunc, error) {
 	i, err := w.faults.get(words[0])
 	if err != nil {
 		return nil, err
 	}
 	i.Undo()
-	return okay, nil
+	return okReply, nil
 }
 
-func (w *wire) strikes(_ context.Context, words []string) (answer, error) {
+func (w *testCommand) strikes(_ context.Context, words []string) (replyFunc, error) {
 	i, err := w.faults.get(words[0])
 	if err != nil {
 		return nil, err
 	}
-	return numberAnswer(i.Strikes()), nil
+	return intReply(i.Strikes()), nil
 }

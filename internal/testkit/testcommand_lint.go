@@ -8,16 +8,16 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 )
 
-// What a client has found that would surprise on a real Redis.
-func (w *wire) lintRows() []commands.Command {
+// lintRows are the subcommands for Lint.
+func (w *testCommand) lintRows() []commands.Command {
 	return []commands.Command{
-		sub("lint", "<OFF | ALL> [VERSION version] [TTL prefix [TTL prefix ...]]",
+		subcommand("lint", "<OFF | ALL> [VERSION version] [TTL prefix [TTL prefix ...]]",
 			"Begins to look for what would surprise on a real Redis, of a version; keys under the prefixes must expire.", -3, w.lint),
-		sub("findings", "", "Lists what was found, each cause once.", 2, w.findings),
+		subcommand("findings", "", "Lists what was found, each cause once.", 2, w.findings),
 	}
 }
 
-func (w *wire) lint(_ context.Context, words []string) (answer, error) {
+func (w *testCommand) lint(_ context.Context, words []string) (replyFunc, error) {
 	l := LintAll()
 	switch off := strings.EqualFold(words[0], "OFF"); {
 	case off && len(words) == 1:
@@ -35,10 +35,10 @@ func (w *wire) lint(_ context.Context, words []string) (answer, error) {
 			return nil, commands.ErrSyntax
 		}
 	}
-	return okay, w.kit.StartLint(l)
+	return okReply, w.kit.StartLint(l)
 }
 
-func (w *wire) findings(context.Context, []string) (answer, error) {
+func (w *testCommand) findings(context.Context, []string) (replyFunc, error) {
 	list := w.kit.Findings()
 	return func(out *resp.Writer) {
 		out.Array(len(list))

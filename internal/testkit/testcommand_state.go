@@ -6,37 +6,37 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// A client's hold of time, and of the server as a whole.
-func (w *wire) stateRows() []commands.Command {
+// stateRows are the subcommands for the clock, and for the server as a whole.
+func (w *testCommand) stateRows() []commands.Command {
 	return []commands.Command{
-		sub("advance", "time", "Moves the clock on, in milliseconds or as 30s; what falls due on the way has happened before the reply.", 3, w.advance),
-		sub("dump", "", "Returns all data as the commands that make it, sorted.", 2, w.dump),
-		sub("reset", "", "Makes the server what it was at its start, but for its time, its clients and the snapshots.", 2, w.reset),
+		subcommand("advance", "time", "Moves the clock on, in milliseconds or as 30s; what falls due on the way has happened before the reply.", 3, w.advance),
+		subcommand("dump", "", "Returns all data as the commands that make it, sorted.", 2, w.dump),
+		subcommand("reset", "", "Makes the server what it was at its start, but for its time, its clients and the snapshots.", 2, w.reset),
 	}
 }
 
-func (w *wire) advance(_ context.Context, words []string) (answer, error) {
-	d, err := duration(words[0])
+func (w *testCommand) advance(_ context.Context, words []string) (replyFunc, error) {
+	d, err := parseDuration(words[0])
 	if err != nil {
 		return nil, err
 	}
-	return okay, w.kit.Advance(d)
+	return okReply, w.kit.Advance(d)
 }
 
-func (w *wire) dump(context.Context, []string) (answer, error) {
+func (w *testCommand) dump(context.Context, []string) (replyFunc, error) {
 	s, err := w.kit.Dump()
-	return textAnswer(s), err
+	return textReply(s), err
 }
 
-// reset is for between tests.
-func (w *wire) reset(context.Context, []string) (answer, error) {
+// reset is called between tests.
+func (w *testCommand) reset(context.Context, []string) (replyFunc, error) {
 	for _, i := range w.faults.clear() {
 		i.Undo()
 	}
-	if err := w.start.back(w.kit); err != nil {
+	if err := w.start.restore(w.kit); err != nil {
 		return nil, err
 	}
 	w.recorders.clear()
 	w.kit.ClearCalls()
-	return okay, w.kit.restartLint()
+	return okReply, w.kit.restartLint()
 }

@@ -11,39 +11,39 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 )
 
-// What a client of the kit waits for, and what it is told of messages and calls.
-func (w *wire) waitRows() []commands.Command {
+// waitRows are the subcommands that wait, and those for messages and calls.
+func (w *testCommand) waitRows() []commands.Command {
 	return []commands.Command{
-		sub("wait", "<SUBSCRIBERS channel count | PATTERN-SUBSCRIBERS pattern count | SHARD-SUBSCRIBERS channel count | "+
+		subcommand("wait", "<SUBSCRIBERS channel count | PATTERN-SUBSCRIBERS pattern count | SHARD-SUBSCRIBERS channel count | "+
 			"CLIENTS count | BLOCKED count | IDLE> timeout",
 			"Waits until at least so many are subscribed, connected or blocked (for 0: until none is), or until nothing is under way.", -4, w.wait),
-		sub("record", "name [channel [channel ...]]", "Keeps under this name what is published to some channels from now on, or to all.", -3, w.record),
-		sub("precord", "name pattern [pattern ...]", "Keeps under this name what is published to channels of these patterns from now on.", -4, w.precord),
-		sub("next", "name timeout", "Takes out the oldest message kept under a name, and waits for it: its channel and payload.", 4, w.next),
-		sub("recorded", "name", "Lists the messages kept under a name that were not taken out, each as channel and payload.", 3, w.recorded),
-		sub("calls", "[CLIENT name] [LIKE line]", "Lists the calls received so far, each as its words (passwords redacted), of a client, or like a line in which a word * is any.", -2, w.calls),
-		sub("forget", "", "Forgets the calls received so far.", 2, w.forget),
+		subcommand("record", "name [channel [channel ...]]", "Keeps under this name what is published to some channels from now on, or to all.", -3, w.record),
+		subcommand("precord", "name pattern [pattern ...]", "Keeps under this name what is published to channels of these patterns from now on.", -4, w.precord),
+		subcommand("next", "name timeout", "Takes out the oldest message kept under a name, and waits for it: its channel and payload.", 4, w.next),
+		subcommand("recorded", "name", "Lists the messages kept under a name that were not taken out, each as channel and payload.", 3, w.recorded),
+		subcommand("calls", "[CLIENT name] [LIKE line]", "Lists the calls received so far, each as its words (passwords redacted), of a client, or like a line in which a word * is any.", -2, w.calls),
+		subcommand("forget", "", "Forgets the calls received so far.", 2, w.forget),
 	}
 }
 
-// A waitForm is one of the things to wait for.
+// A waitForm is a form of TEST WAIT.
 type waitForm struct {
-	words int // behind its name, without the timeout
+	words int // number of arguments after its name, without the timeout
 	wait  func(r *Kit, ctx context.Context, words []string) error
 }
 
 var waitForms = map[string]waitForm{
-	"SUBSCRIBERS":         {2, named((*Kit).WaitSubscribers)},
-	"PATTERN-SUBSCRIBERS": {2, named((*Kit).WaitPatternSubscribers)},
-	"SHARD-SUBSCRIBERS":   {2, named((*Kit).WaitShardSubscribers)},
-	"CLIENTS":             {1, counted1((*Kit).WaitClients)},
-	"BLOCKED":             {1, counted1((*Kit).WaitBlocked)},
+	"SUBSCRIBERS":         {2, nameAndCountArgs((*Kit).WaitSubscribers)},
+	"PATTERN-SUBSCRIBERS": {2, nameAndCountArgs((*Kit).WaitPatternSubscribers)},
+	"SHARD-SUBSCRIBERS":   {2, nameAndCountArgs((*Kit).WaitShardSubscribers)},
+	"CLIENTS":             {1, countArg((*Kit).WaitClients)},
+	"BLOCKED":             {1, countArg((*Kit).WaitBlocked)},
 	"IDLE":                {0, func(r *Kit, ctx context.Context, _ []string) error { return r.WaitIdle(ctx) }},
 }
 
-func named(wait func(*Kit, context.Context, string, int) error) func(*Kit, context.Context, []string) error {
+func nameAndCountArgs(wait func(*Kit, context.Context, string, int) error) func(*Kit, context.Context, []string) error {
 	return func(r *Kit, ctx context.Context, words []string) error {
-		n, err := natural(words[1])
+		n, err := parseCount(words[1])
 		if err != nil {
 			return err
 		}
@@ -51,9 +51,9 @@ func named(wait func(*Kit, context.Context, string, int) error) func(*Kit, conte
 	}
 }
 
-func counted1(wait func(*Kit, context.Context, int) error) func(*Kit, context.Context, []string) error {
+func countArg(wait func(*Kit, context.Context, int) error) func(*Kit, context.Context, []string) error {
 	return func(r *Kit, ctx context.Context, words []string) error {
-		n, err := natural(words[0])
+		n, err := parseCount(words[0])
 		if err != nil {
 			return err
 		}
@@ -61,12 +61,12 @@ func counted1(wait func(*Kit, context.Context, int) error) func(*Kit, context.Co
 	}
 }
 
-func (w *wire) wait(ctx context.Context, words []string) (answer, error) {
+func (w *testCommand) wait(ctx context.Context, words []string) (replyFunc, error) {
 	form, known := waitForms[strings.ToUpper(words[0])]
 	if words = words[1:]; !known || len(words) != form.words+1 {
 		return nil, commands.ErrSyntax
 	}
-	ctx, cancel, err := within(ctx, words[form.words])
+	ctx, cancel, err := withTimeout(ctx, words[form.words])
 	if err != nil {
 		return nil, err
 	}
@@ -74,32 +74,32 @@ func (w *wire) wait(ctx context.Context, words []string) (answer, error) {
 	if err := form.wait(w.kit, ctx, words[:form.words]); err != nil {
 		return nil, err
 	}
-	return okay, nil
+	return okReply, nil
 }
 
-// recorders are those that clients have started, by their names.
+// recorders are those that clients have started, by name.
 type recorders struct {
-	mu sync.Mutex // guards of
-	of map[string]*Recorder
+	mu     sync.Mutex // guards byName
+	byName map[string]*Recorder
 }
 
-// set puts one in the place of any of that name.
+// set adds a recorder, and closes one of the same name.
 func (s *recorders) set(name string, c *Recorder) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.of == nil {
-		s.of = make(map[string]*Recorder)
+	if s.byName == nil {
+		s.byName = make(map[string]*Recorder)
 	}
-	if old := s.of[name]; old != nil {
+	if old := s.byName[name]; old != nil {
 		old.Close()
 	}
-	s.of[name] = c
+	s.byName[name] = c
 }
 
 func (s *recorders) get(name string) (*Recorder, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := s.of[name]; c != nil {
+	if c := s.byName[name]; c != nil {
 		return c, nil
 	}
 	return nil, fmt.Errorf("nothing is recorded as %q", name)
@@ -108,28 +108,28 @@ func (s *recorders) get(name string) (*Recorder, error) {
 func (s *recorders) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, c := range s.of {
+	for _, c := range s.byName {
 		c.Close()
 	}
-	s.of = nil
+	s.byName = nil
 }
 
-func (w *wire) record(_ context.Context, words []string) (answer, error) {
+func (w *testCommand) record(_ context.Context, words []string) (replyFunc, error) {
 	w.recorders.set(words[0], w.kit.Recorder(words[1:]...))
-	return okay, nil
+	return okReply, nil
 }
 
-func (w *wire) precord(_ context.Context, words []string) (answer, error) {
+func (w *testCommand) precord(_ context.Context, words []string) (replyFunc, error) {
 	w.recorders.set(words[0], w.kit.PatternRecorder(words[1:]...))
-	return okay, nil
+	return okReply, nil
 }
 
-func (w *wire) next(ctx context.Context, words []string) (answer, error) {
+func (w *testCommand) next(ctx context.Context, words []string) (replyFunc, error) {
 	c, err := w.recorders.get(words[0])
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel, err := within(ctx, words[1])
+	ctx, cancel, err := withTimeout(ctx, words[1])
 	if err != nil {
 		return nil, err
 	}
@@ -138,36 +138,36 @@ func (w *wire) next(ctx context.Context, words []string) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(w *resp.Writer) { writeWords(w, []string{m.Channel, m.Payload}) }, nil
+	return func(w *resp.Writer) { writeStrings(w, []string{m.Channel, m.Payload}) }, nil
 }
 
-func (w *wire) recorded(_ context.Context, words []string) (answer, error) {
+func (w *testCommand) recorded(_ context.Context, words []string) (replyFunc, error) {
 	c, err := w.recorders.get(words[0])
 	if err != nil {
 		return nil, err
 	}
 	if err := c.Err(); err != nil {
-		return nil, err // a list that only looks whole would let a test pass
+		return nil, err // an incomplete list could let a test pass
 	}
 	all := c.All()
 	return func(w *resp.Writer) {
 		w.Array(len(all))
 		for _, m := range all {
-			writeWords(w, []string{m.Channel, m.Payload})
+			writeStrings(w, []string{m.Channel, m.Payload})
 		}
 	}, nil
 }
 
-func writeWords(w *resp.Writer, words []string) {
+func writeStrings(w *resp.Writer, words []string) {
 	w.Array(len(words))
 	for _, word := range words {
 		w.BulkString(word)
 	}
 }
 
-// calls lists words without passwords, which would end up in the logs of tests. LIKE
-// finds those as they were sent.
-func (w *wire) calls(_ context.Context, words []string) (answer, error) {
+// calls lists calls without passwords, which would end up in the logs of tests.
+// LIKE matches calls as they were sent.
+func (w *testCommand) calls(_ context.Context, words []string) (replyFunc, error) {
 	calls := w.kit.Calls()
 	for ; len(words) > 0; words = words[2:] {
 		if len(words) == 1 {
@@ -191,12 +191,12 @@ func (w *wire) calls(_ context.Context, words []string) (answer, error) {
 	return func(w *resp.Writer) {
 		w.Array(calls.Len())
 		for _, c := range calls.All() {
-			writeWords(w, c.Redacted())
+			writeStrings(w, c.Redacted())
 		}
 	}, nil
 }
 
-func (w *wire) forget(context.Context, []string) (answer, error) {
+func (w *testCommand) forget(context.Context, []string) (replyFunc, error) {
 	w.kit.ClearCalls()
-	return okay, nil
+	return okReply, nil
 }

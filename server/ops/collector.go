@@ -6,9 +6,9 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// Collector gives a server's metrics to a registry of Prometheus's client
-// library, beside what else a program registers there. More than one server
-// needs labels of their own: prometheus.WrapRegistererWith.
+// Collector returns a Prometheus collector of the server's metrics, to register
+// in a registry beside the program's own metrics. To register several servers,
+// label each with prometheus.WrapRegistererWith.
 func Collector(s *server.Server) prometheus.Collector {
 	c := &collector{server: s}
 	for i := range rows {
@@ -17,20 +17,21 @@ func Collector(s *server.Server) prometheus.Collector {
 	for i := range families {
 		c.families = append(c.families, prometheus.NewDesc(families[i].name, families[i].help, families[i].labels, nil))
 	}
-	for i := range spreads {
-		c.spreads = append(c.spreads, prometheus.NewDesc(spreads[i].name, spreads[i].help, spreads[i].labels, nil))
+	for i := range histogramFamilies {
+		c.histograms = append(c.histograms, prometheus.NewDesc(histogramFamilies[i].name, histogramFamilies[i].help, histogramFamilies[i].labels, nil))
 	}
 	return c
 }
 
-// A collector has the descriptions of rows, families and spreads, in their order.
+// A collector holds the descriptions of rows, families and histograms, in their
+// order.
 type collector struct {
-	server                  *server.Server
-	rows, families, spreads []*prometheus.Desc
+	server                     *server.Server
+	rows, families, histograms []*prometheus.Desc
 }
 
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
-	for _, list := range [][]*prometheus.Desc{c.rows, c.families, c.spreads} {
+	for _, list := range [][]*prometheus.Desc{c.rows, c.families, c.histograms} {
 		for _, d := range list {
 			out <- d
 		}
@@ -47,9 +48,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 			out <- prometheus.MustNewConstMetric(c.families[i], families[i].kind, s.value, s.labels...)
 		}
 	}
-	for i := range spreads {
-		for _, d := range spreads[i].read(&m) {
-			out <- prometheus.MustNewConstHistogram(c.spreads[i], d.count, d.total.Seconds(), d.upTo, d.labels...)
+	for i := range histogramFamilies {
+		for _, d := range histogramFamilies[i].read(&m) {
+			out <- prometheus.MustNewConstHistogram(c.histograms[i], d.count, d.total.Seconds(), d.buckets, d.labels...)
 		}
 	}
 }

@@ -8,19 +8,20 @@ import (
 	"sync"
 )
 
-// A limitListener bounds the connections that are open. When they are as many as there
-// may be and one more comes, the oldest is reset that nobody works for: one that is idle,
-// has not sent the head of its request yet, or does not read its reply. So whoever holds
-// connections open keeps nobody else out. Where all are being worked for, which takes some
-// seconds at most, the next one waits.
+// A limitListener limits the number of open connections. When the limit is
+// reached and another connection arrives, it resets the oldest connection
+// without a request in progress: one that is idle, has not sent its request
+// header yet, or does not read its response. So open connections alone cannot
+// block others. If all have a request in progress, which takes some seconds at
+// most, the next connection waits.
 type limitListener struct {
 	net.Listener
 	most int
 
 	mu       sync.Mutex // guards all below, and the state of the connections
-	open     list.List  // of *limitedConn, what has been in its state longest first
-	changed  sync.Cond  // a connection has ended, or may be reset by now; or closed is set
-	dropping bool       // one has been reset and has not ended
+	open     list.List  // of *limitedConn; the one whose state changed longest ago comes first
+	changed  sync.Cond  // a connection has ended or changed its state, or the listener is closed
+	dropping bool       // a connection has been reset and has not ended
 	closed   bool
 }
 
@@ -30,8 +31,8 @@ func newLimitListener(l net.Listener, most int) *limitListener {
 	return b
 }
 
-// Accept returns when there is room for the connection that it has accepted. There is
-// when the goroutine of the one that was reset has ended.
+// Accept returns once the number of open connections allows one more. If it has
+// reset a connection, it waits until that one's goroutine has ended.
 func (l *limitListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
@@ -47,12 +48,13 @@ func (l *limitListener) Accept() (net.Conn, error) {
 		conn.Close()
 		return nil, net.ErrClosed
 	}
-	c := &limitedConn{Conn: conn, of: l}
+	c := &limitedConn{Conn: conn, listener: l}
 	c.place = l.open.PushBack(c)
 	return c, nil
 }
 
-// dropOldest resets one connection, if there is one to be reset, and none on its way out.
+// dropOldest resets the oldest connection that may be reset, unless one is
+// already ending.
 func (l *limitListener) dropOldest() {
 	for e := l.open.Front(); e != nil && !l.dropping; e = e.Next() {
 		if c := e.Value.(*limitedConn); c.serving < 1 || c.writing > 0 {
@@ -73,16 +75,16 @@ func (l *limitListener) Close() error {
 // A limitedConn is a connection of a limitListener.
 type limitedConn struct {
 	net.Conn
-	of    *limitListener
-	place *list.Element // nil: it has ended
+	listener *limitListener
+	place    *list.Element // nil: it has ended
 
-	serving int // 1 while somebody works for its request
-	writing int // calls of Write
+	serving int // 1 while a request is being handled
+	writing int // running calls of Write
 	dropped bool
 }
 
-// reset ends the connection at once. What the system holds for the peer is dropped: it
-// may never read that.
+// reset closes the connection at once and drops unsent output, which the peer
+// may never read.
 func (c *limitedConn) reset() {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
@@ -90,61 +92,61 @@ func (c *limitedConn) reset() {
 	c.Conn.Close()
 }
 
-// become puts the connection into another state, in which it is the newest.
-func (c *limitedConn) become(change func()) {
-	c.of.mu.Lock()
-	defer c.of.mu.Unlock()
+// setState changes the connection's state, and moves it to the end of the list.
+func (c *limitedConn) setState(change func()) {
+	c.listener.mu.Lock()
+	defer c.listener.mu.Unlock()
 	change()
 	if c.place != nil {
-		c.of.open.MoveToBack(c.place)
+		c.listener.open.MoveToBack(c.place)
 	}
-	c.of.changed.Signal()
+	c.listener.changed.Signal()
 }
 
 func (c *limitedConn) Write(p []byte) (int, error) {
-	c.become(func() { c.writing++ })
-	defer c.become(func() { c.writing-- })
+	c.setState(func() { c.writing++ })
+	defer c.setState(func() { c.writing-- })
 	return c.Conn.Write(p)
 }
 
 func (c *limitedConn) Close() error {
-	c.of.mu.Lock()
+	c.listener.mu.Lock()
 	if c.place != nil {
-		c.of.open.Remove(c.place)
+		c.listener.open.Remove(c.place)
 		c.place = nil
 		if c.dropped {
-			c.of.dropping = false
+			c.listener.dropping = false
 		}
-		c.of.changed.Signal()
+		c.listener.changed.Signal()
 	}
-	c.of.mu.Unlock()
+	c.listener.mu.Unlock()
 	return c.Conn.Close()
 }
 
-// connKey is the key of a request's connection in its context.
+// connKey is the context key of a request's connection.
 type connKey struct{}
 
 func withConn(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, conn)
 }
 
-// pauseServing tells the listener that nobody works for a request until resume, which must
-// be called.
+// pauseServing marks the request's connection as not being served until resume
+// is called, which the caller must do.
 func pauseServing(r *http.Request) (resume func()) {
 	c, ok := r.Context().Value(connKey{}).(*limitedConn)
-	if !ok { // the listener is not ours
+	if !ok { // not a limitListener
 		return func() {}
 	}
-	c.become(func() { c.serving-- })
-	return func() { c.become(func() { c.serving++ }) }
+	c.setState(func() { c.serving-- })
+	return func() { c.setState(func() { c.serving++ }) }
 }
 
-// markServing lets the listener know which connections are being worked for.
+// markServing marks connections as being served while next runs.
 func markServing(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := r.Context().Value(connKey{}).(*limitedConn)
-		c.become(func() { c.serving++ })
-		defer c.become(func() { c.serving-- })
+		c.setState(func() { c.serving++ })
+		defer c.setState(func() { c.serving-- })
 		next.ServeHTTP(w, r)
 	})
 }

@@ -1,11 +1,12 @@
-// Package ops shows operators a server from outside: metrics for Prometheus,
-// whether it is healthy, and profiles of the process.
+// Package ops serves metrics for Prometheus, health checks, and profiles of the
+// process to operators.
 //
-// A program that has a web server of its own mounts Handler, or registers Collector
-// with the metrics it has. Start opens an address for nothing else. Nothing here asks
-// for a password: who reaches the address sees what commands are used and how much,
-// and can have profiles made. Package server does not import this package, so
-// that who embeds it without does not compile Prometheus's client library.
+// A program with its own web server mounts Handler, or registers Collector with
+// its own metrics. Start listens on a separate address. There is no
+// authentication: whoever can connect to the address can see which commands are
+// used and how much, and can make profiles. Package server does not import this
+// package, so that programs that embed a server without it do not compile
+// Prometheus's client library.
 package ops
 
 import (
@@ -24,19 +25,21 @@ import (
 )
 
 const (
-	healthPatience  = time.Second      // for an answer to PING
-	metricsPatience = 10 * time.Second // for a page of metrics: longer than Prometheus waits for it
-	maxScrapes      = 4                // at a time
+	healthTimeout  = time.Second      // for the reply to PING
+	metricsTimeout = 10 * time.Second // for a page of metrics: longer than Prometheus's own timeout
+	maxScrapes     = 4                // concurrent scrapes
 )
 
-// Handler serves /metrics, /healthz, and profiles of the process under /debug/pprof/.
+// Handler serves /metrics, /healthz, and profiles of the process under
+// /debug/pprof/.
 //
-// /metrics has those of Collector, and of the Go runtime and the process. It is
-// answered within ten seconds: with an error where the server does not let go of its lock.
-// Four are answered at a time.
+// /metrics has the metrics of Collector, of the Go runtime and of the process.
+// Four requests run at a time. A request gets an error if the data lock is not
+// free within ten seconds.
 //
-// /healthz is 200 when the server answers PING within a second, and else 503
-// with the reason: it is closed, or a call holds the lock on the data.
+// /healthz replies 200 if the server answers PING within a second, and
+// otherwise 503 with the reason: the server is closed, or a call holds the data
+// lock.
 func Handler(s *server.Server) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(Collector(s), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -49,9 +52,9 @@ func Handler(s *server.Server) http.Handler {
 	return mux
 }
 
-// metrics serves a registry. Some requests are answered at a time, and others wait: those
-// that are answered may have to wait for the lock on the data. What is answered is
-// gathered whole before it is sent, so that who does not read it is in nobody's way.
+// metrics serves a registry. Requests may have to wait for the data lock, so at
+// most maxScrapes run at a time; others wait. A page is complete before any of
+// it is sent, so that a client that does not read it blocks nothing.
 func metrics(registry *prometheus.Registry) http.Handler {
 	gather := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 	slots := make(chan struct{}, maxScrapes)
@@ -70,7 +73,7 @@ func metrics(registry *prometheus.Registry) http.Handler {
 		}
 		defer func() { <-slots }()
 		gather.ServeHTTP(w, r)
-	}), metricsPatience, fmt.Sprintf("no metrics within %v: a call or a client holds the lock on the data\n", metricsPatience))
+	}), metricsTimeout, fmt.Sprintf("no metrics within %v: a call or a client holds the lock on the data\n", metricsTimeout))
 }
 
 func index(w http.ResponseWriter, _ *http.Request) {
@@ -81,7 +84,7 @@ func index(w http.ResponseWriter, _ *http.Request) {
 }
 
 func health(w http.ResponseWriter, r *http.Request, s *server.Server) {
-	ctx, cancel := context.WithTimeout(r.Context(), healthPatience)
+	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
 	defer cancel()
 	err := s.Ping(ctx)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -92,6 +95,6 @@ func health(w http.ResponseWriter, r *http.Request, s *server.Server) {
 	case errors.Is(err, server.ErrClosed):
 		http.Error(w, "the server is closed", http.StatusServiceUnavailable)
 	default:
-		http.Error(w, fmt.Sprintf("no answer to PING within %v: a call or a client holds the lock on the data", healthPatience), http.StatusServiceUnavailable)
+		http.Error(w, fmt.Sprintf("no answer to PING within %v: a call or a client holds the lock on the data", healthTimeout), http.StatusServiceUnavailable)
 	}
 }

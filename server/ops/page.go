@@ -15,31 +15,31 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// Bounds of what a peer of the address may take.
+// Limits for clients of the page.
 const (
-	headerPatience = 5 * time.Second
-	readPatience   = 10 * time.Second
-	writePatience  = 90 * time.Second // a profile takes as long as it is asked for: a minute, at most
-	idlePatience   = time.Minute
+	headerTimeout  = 5 * time.Second
+	readTimeout    = 10 * time.Second
+	writeTimeout   = 90 * time.Second // a profile may take a minute
+	idleTimeout    = time.Minute
 	maxHeader      = 16 << 10
-	closePatience  = 2 * time.Second
-	maxConnections = 16 // so that whoever opens many leaves descriptors for clients
+	closeTimeout   = 2 * time.Second
+	maxConnections = 16 // leaves file descriptors for the server's clients
 )
 
 // A Page serves Handler on an address of its own, until Close.
 type Page struct {
 	listener net.Listener
 	http     *http.Server
-	ended    chan error // what Serve has returned
+	ended    chan error // the error that Serve returned
 
 	mu      sync.Mutex // guards closed
 	closed  bool
-	serving sync.WaitGroup // requests that are being answered; none comes when closed
+	serving sync.WaitGroup // requests in progress; none is added once closed is set
 }
 
-// Start serves Handler on a TCP address. Without a host, ":9121", that is one of this machine
-// only, 127.0.0.1; all are "0.0.0.0:9121". Port 0 picks a free one. logger takes what
-// goes wrong with the page itself; nil: nobody does.
+// Start serves Handler on a TCP address. Without a host (":9121") it listens on
+// 127.0.0.1 only; use "0.0.0.0:9121" for all addresses. Port 0 selects a free
+// port. logger receives errors of the page itself; nil: they are dropped.
 func Start(s *server.Server, addr string, logger *slog.Logger) (*Page, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -59,10 +59,10 @@ func Start(s *server.Server, addr string, logger *slog.Logger) (*Page, error) {
 	p.http = &http.Server{
 		Handler:           markServing(p.counted(p.guarded(Handler(s)))),
 		ConnContext:       withConn,
-		ReadHeaderTimeout: headerPatience,
-		ReadTimeout:       readPatience,
-		WriteTimeout:      writePatience,
-		IdleTimeout:       idlePatience,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
@@ -70,15 +70,15 @@ func Start(s *server.Server, addr string, logger *slog.Logger) (*Page, error) {
 	return p, nil
 }
 
-// Addr is where the page is: "127.0.0.1:9121".
+// Addr is the page's address: "127.0.0.1:9121".
 func (p *Page) Addr() string { return p.listener.Addr().String() }
 
-// Local reports whether only this machine reaches the page.
+// Local reports whether the page listens on a loopback address.
 func (p *Page) Local() bool { return p.listener.Addr().(*net.TCPAddr).IP.IsLoopback() }
 
-// Close ends the page. Who is being answered has two seconds for the rest.
+// Close shuts the page down. Requests in progress have two seconds to complete.
 func (p *Page) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	err := p.http.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -94,7 +94,8 @@ func (p *Page) Close() error {
 	return err
 }
 
-// counted lets Close wait for requests that it has cut off.
+// counted counts requests in progress, so that Close can wait for those that it
+// aborts.
 func (p *Page) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p.enter() {
@@ -113,8 +114,9 @@ func (p *Page) enter() bool {
 	return !p.closed
 }
 
-// guarded refuses, on a page for this machine, requests for other names: a page
-// in a browser may have had its own name point here, to read what it should not.
+// guarded rejects requests for other host names on a local page. It is the
+// protection against DNS rebinding, by which a web page in a browser could read
+// this page.
 func (p *Page) guarded(next http.Handler) http.Handler {
 	if !p.Local() {
 		return next

@@ -14,25 +14,24 @@ import (
 	"time"
 )
 
-// Profiles of the process, in the places where `go tool pprof` looks for them.
-// net/http/pprof has them too, but to import it puts them on
-// http.DefaultServeMux, which the program around may serve to everyone. It also has
-// /debug/pprof/cmdline, which is left out here: a command line may hold passwords, of the
-// program around, too, and go tool pprof does not need it.
+// Profiles of the process, at the paths that `go tool pprof` expects. Importing
+// net/http/pprof would register them on http.DefaultServeMux, which the
+// embedding program may serve to everyone. /debug/pprof/cmdline is left out: a
+// command line may contain passwords, and go tool pprof does not need it.
 
 const (
-	usualProfile = 30 * time.Second
-	maxProfile   = time.Minute
+	defaultProfile = 30 * time.Second
+	maxProfile     = time.Minute
 )
 
 func addProfiles(mux *http.ServeMux) {
 	mux.HandleFunc("GET /debug/pprof/{$}", profiles)
 	mux.HandleFunc("GET /debug/pprof/{name}", profile)
-	mux.HandleFunc("GET /debug/pprof/profile", whileRunning(usualProfile, pprof.StartCPUProfile, pprof.StopCPUProfile))
+	mux.HandleFunc("GET /debug/pprof/profile", whileRunning(defaultProfile, pprof.StartCPUProfile, pprof.StopCPUProfile))
 	mux.HandleFunc("GET /debug/pprof/trace", whileRunning(time.Second, trace.Start, trace.Stop))
 }
 
-// profiles lists what there is.
+// profiles serves the list of profiles.
 func profiles(w http.ResponseWriter, _ *http.Request) {
 	names := []string{"profile?seconds=30", "trace?seconds=1"}
 	for _, p := range pprof.Profiles() {
@@ -47,8 +46,8 @@ func profiles(w http.ResponseWriter, _ *http.Request) {
 	io.WriteString(w, "</ul>\n")
 }
 
-// profile gives a profile of what is now: heap, goroutine, and so on. debug=1 and
-// debug=2 give it as text; gc=1 collects garbage first.
+// profile serves a profile of the current state: heap, goroutine, and so on.
+// debug=1 and debug=2 return text; gc=1 collects garbage first.
 func profile(w http.ResponseWriter, r *http.Request) {
 	p := pprof.Lookup(r.PathValue("name"))
 	debug, err := number(r, "debug", 0, 2)
@@ -71,7 +70,7 @@ func profile(w http.ResponseWriter, r *http.Request) {
 	} else {
 		attach(w, p.Name())
 	}
-	p.WriteTo(w, debug) // an error is one of the connection
+	p.WriteTo(w, debug) // an error can only be one of the connection
 }
 
 func attach(w http.ResponseWriter, name string) {
@@ -79,8 +78,9 @@ func attach(w http.ResponseWriter, name string) {
 	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
 }
 
-// whileRunning gives what is gathered between start and stop, of which there is one
-// at a time in a process: seconds=n, or the usual time.
+// whileRunning serves what is recorded between start and stop, for the number
+// of seconds that the request asks for, or usual. A process can make one such
+// profile at a time.
 func whileRunning(usual time.Duration, start func(io.Writer) error, stop func()) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		seconds, err := number(r, "seconds", int(usual/time.Second), int(maxProfile/time.Second))

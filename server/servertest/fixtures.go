@@ -26,7 +26,7 @@ func (s *Server) Play(path string) {
 	s.t.Helper()
 	text, err := os.ReadFile(path)
 	s.must(err)
-	if !spoken.Match(text) {
+	if !callLine.Match(text) {
 		s.Load(string(text))
 		return
 	}
@@ -37,4 +37,4 @@ func (s *Server) Play(path string) {
 }
 
 // spoken finds the line of a call.
-var spoken = regexp.MustCompile(`(?m)^[a-z]?(~2|~|\?|@)?> `)
+var callLine = regexp.MustCompile(`(?m)^[a-z]?(~2|~|\?|@)?> `)

@@ -19,35 +19,35 @@ import (
 // endPatience is how long what a test has ended may take to be over: a client
 // library that closes its connections in a goroutine, or a kernel that has yet to
 // tell that a socket was closed.
-const endPatience = time.Second
+const leakTimeout = time.Second
 
 // awaitNone waits until list lists nothing, and returns what is left then. It has
 // nobody who would tell it, so it looks, less and less often.
-func awaitNone(list func() []string) (left []string) {
+func pollUntilEmpty(list func() []string) (left []string) {
 	pause := time.Millisecond
-	for waited := time.Duration(0); waited <= endPatience; waited += pause {
+	for waited := time.Duration(0); waited <= leakTimeout; waited += pause {
 		if left = list(); len(left) == 0 {
 			return nil
 		}
 		time.Sleep(pause)
-		pause = min(2*pause, endPatience/10)
+		pause = min(2*pause, leakTimeout/10)
 	}
 	return left
 }
 
 // leftOpen describes the connections there are, with what each holds, and the calls
 // of Do that wait.
-func (s *Server) leftOpen() (open []string) {
+func (s *Server) openConnections() (open []string) {
 	testkit.Inspect(s.Kit, func(state *commands.State) {
 		waiting := make(map[*commands.Client]string)
 		var direct []string
 		for _, c := range state.WaitingCalls() {
-			waiting[c.Client] = "blocked in " + nameOf(c)
+			waiting[c.Client] = "blocked in " + commandName(c)
 			if c.Postponed {
-				waiting[c.Client] = "held back in " + nameOf(c)
+				waiting[c.Client] = "held back in " + commandName(c)
 			}
 			if c.Client.Direct {
-				direct = append(direct, fmt.Sprintf("a call of Do waits: %s %q", nameOf(c), c.Command.Redact(c.Args)[1:]))
+				direct = append(direct, fmt.Sprintf("a call of Do waits: %s %q", commandName(c), c.Command.Redact(c.Args)[1:]))
 			}
 		}
 		for _, l := range state.Clients.All() {
@@ -60,7 +60,7 @@ func (s *Server) leftOpen() (open []string) {
 
 // nameOf names a call that waits. A fault holds back also those of whose name there
 // is no command.
-func nameOf(c commands.WaitingCall) string {
+func commandName(c commands.WaitingCall) string {
 	if c.Command == nil {
 		return fmt.Sprintf("%q", c.Args[0])
 	}
@@ -91,46 +91,46 @@ func describe(channels *commands.Channels, l *commands.Client, waits string) str
 
 // A mark is on all goroutines that a test starts, and that these start: a label of
 // package runtime/pprof, which goroutines inherit.
-type mark struct {
-	number   int64
-	before   int  // goroutines there were
-	together bool // other tests had servers meanwhile
+type goroutineLabel struct {
+	number int64
+	before int  // goroutines there were
+	shared bool // other tests had servers meanwhile
 }
 
-const markLabel = "servertest"
+const labelKey = "servertest"
 
 var (
-	marks atomic.Int64 // given out
-	alive atomic.Int64 // of tests that have not ended
+	lastLabel    atomic.Int64 // given out
+	runningTests atomic.Int64 // of tests that have not ended
 )
 
 // newMark marks the calling goroutine, which is that of a test.
-func newMark() *mark {
-	m := &mark{number: marks.Add(1), before: runtime.NumGoroutine()}
-	m.together = alive.Add(1) > 1
-	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels(markLabel, m.label())))
+func newGoroutineLabel() *goroutineLabel {
+	m := &goroutineLabel{number: lastLabel.Add(1), before: runtime.NumGoroutine()}
+	m.shared = runningTests.Add(1) > 1
+	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels(labelKey, m.label())))
 	return m
 }
 
 // end takes the mark off the calling goroutine, and lists those that still have it.
-func (m *mark) end() []string {
+func (m *goroutineLabel) end() []string {
 	pprof.SetGoroutineLabels(context.Background())
-	m.together = alive.Add(-1) > 0 || m.together || marks.Load() != m.number
-	return awaitNone(m.goroutines)
+	m.shared = runningTests.Add(-1) > 0 || m.shared || lastLabel.Load() != m.number
+	return pollUntilEmpty(m.goroutines)
 }
 
-func (m *mark) label() string { return strconv.FormatInt(m.number, 10) }
+func (m *goroutineLabel) label() string { return strconv.FormatInt(m.number, 10) }
 
 // goroutines lists the marked ones. To list takes longer than all else of a server
 // in a test, so a test that has been alone, with no more goroutines than before it,
 // is taken at its word.
-func (m *mark) goroutines() (stacks []string) {
-	if !m.together && runtime.NumGoroutine() <= m.before {
+func (m *goroutineLabel) goroutines() (stacks []string) {
+	if !m.shared && runtime.NumGoroutine() <= m.before {
 		return nil
 	}
 	var profile bytes.Buffer
 	pprof.Lookup("goroutine").WriteTo(&profile, 1)
-	label := fmt.Sprintf("# labels: {%q:%q}", markLabel, m.label())
+	label := fmt.Sprintf("# labels: {%q:%q}", labelKey, m.label())
 	for stack := range strings.SplitSeq(profile.String(), "\n\n") {
 		if strings.Contains(stack, label) {
 			stacks = append(stacks, "goroutines are left:\n"+functions(stack))

@@ -1,7 +1,7 @@
 package servertest
 
 // tellFindings logs what lint has found, or fails the test with it.
-func (s *Server) tellFindings() {
+func (s *Server) reportFindings() {
 	s.t.Helper()
 	for _, f := range s.Findings() {
 		if f.Fail {

@@ -39,7 +39,7 @@ func (s *Server) record(r *testkit.Recorder) *Recorder {
 // without a deadline gets one, ten seconds from now.
 func (r *Recorder) Next(ctx context.Context) (m Message) {
 	r.t.Helper()
-	err := bounded(ctx, func(ctx context.Context) (err error) {
+	err := withWaitLimit(ctx, func(ctx context.Context) (err error) {
 		m, err = r.Recorder.Next(ctx)
 		return err
 	})

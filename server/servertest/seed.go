@@ -26,7 +26,7 @@ func (s *Server) setSeed(o *Options) {
 }
 
 // tellSeed says how to repeat a test that has failed.
-func (s *Server) tellSeed() {
+func (s *Server) logSeed() {
 	s.t.Helper()
 	if s.t.Failed() {
 		s.t.Logf("servertest: the server picked at random from the seed %d: %s=%d sets it", s.seed, seedVariable, s.seed)

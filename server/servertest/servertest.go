@@ -15,11 +15,11 @@ import (
 // A Server belongs to one test. What can go wrong in its methods fails that test.
 type Server struct {
 	*Kit
-	t      testing.TB
-	bubble bool // New was called inside a synctest bubble,
-	sleeps bool // whose clock is the server's
-	seed   uint64
-	mark   *mark // on the test's goroutines; nil: nobody looks for those that are left
+	t           testing.TB
+	bubble      bool // New was called inside a synctest bubble,
+	bubbleClock bool // whose clock is the server's
+	seed        uint64
+	label       *goroutineLabel // on the test's goroutines; nil: nobody looks for those that are left
 }
 
 // Options are those of the server, and what New does with it.
@@ -80,7 +80,7 @@ func New(t testing.TB, change ...func(*Options)) *Server {
 		t.Fatalf("servertest: %v", err)
 	}
 	if !o.AllowLeaks {
-		s.mark = newMark()
+		s.label = newGoroutineLabel()
 	}
 	t.Cleanup(s.end)
 	return s
@@ -101,22 +101,22 @@ func (s *Server) For(t testing.TB) *Server {
 func (s *Server) end() {
 	s.t.Helper()
 	var left []string
-	if s.mark != nil {
-		left = awaitNone(s.leftOpen)
+	if s.label != nil {
+		left = pollUntilEmpty(s.openConnections)
 	}
 	for _, err := range []error{s.Check(), s.Close(), s.Check()} { // all must agree with all, also when everybody has gone
 		if err != nil {
 			left = append(left, err.Error())
 		}
 	}
-	if s.mark != nil {
-		left = append(left, s.mark.end()...)
+	if s.label != nil {
+		left = append(left, s.label.end()...)
 	}
 	for _, what := range left {
 		s.t.Errorf("servertest: %s", what)
 	}
-	s.tellFindings()
-	s.tellSeed()
+	s.reportFindings()
+	s.logSeed()
 }
 
 func newLogHandler(t testing.TB) slog.Handler {

@@ -39,7 +39,7 @@ func (s *Server) Diff(was, is *Snapshot) string {
 func (s *Server) RequireUnchanged(since *Snapshot) {
 	s.t.Helper()
 	if changes := s.Diff(since, nil); changes != "" {
-		s.t.Fatalf("servertest: the data is not what it was at the snapshot:\n%s", shortened(changes))
+		s.t.Fatalf("servertest: the data is not what it was at the snapshot:\n%s", truncated(changes))
 	}
 }
 
@@ -49,7 +49,7 @@ func (s *Server) RequireChanges(want string, since *Snapshot) {
 	s.t.Helper()
 	got := s.Diff(since, nil)
 	if trimmed(want) != trimmed(got) {
-		s.t.Fatalf("servertest: want these changes since the snapshot:\n%s\n\nnot these:\n%s", shortened(trimmed(want)), shortened(trimmed(got)))
+		s.t.Fatalf("servertest: want these changes since the snapshot:\n%s\n\nnot these:\n%s", truncated(trimmed(want)), truncated(trimmed(got)))
 	}
 }
 
@@ -60,7 +60,7 @@ func (s *Server) RequireDump(want string) {
 	difference, err := s.DiffText(want)
 	s.must(err)
 	if difference != "" {
-		s.t.Fatalf("servertest: the data is another (-: wanted, +: there):\n%s", shortened(difference))
+		s.t.Fatalf("servertest: the data is another (-: wanted, +: there):\n%s", truncated(difference))
 	}
 }
 
@@ -75,7 +75,7 @@ func trimmed(text string) string {
 }
 
 // shortened leaves out what nobody would read.
-func shortened(text string) string {
+func truncated(text string) string {
 	const most = 200
 	lines := strings.SplitAfter(text, "\n")
 	if len(lines) <= most {

@@ -14,7 +14,7 @@ func (s *Server) setClock(o *Options) {
 	if !o.Start.IsZero() && (s.bubble || o.Clock != nil) {
 		s.t.Fatalf("servertest: Start is where a manual clock of New's starts: there is none in a bubble or with Clock")
 	}
-	s.sleeps = s.bubble && o.Clock == nil
+	s.bubbleClock = s.bubble && o.Clock == nil
 	if s.bubble || o.Clock != nil {
 		return
 	}
@@ -35,7 +35,7 @@ func (s *Server) setClock(o *Options) {
 // A clock that cannot be moved fails the test at once.
 func (s *Server) Advance(d time.Duration) {
 	s.t.Helper()
-	if s.sleeps {
+	if s.bubbleClock {
 		time.Sleep(d)
 	} else if err := s.Kit.Advance(d); err != nil {
 		s.t.Fatalf("servertest: %v", err)

@@ -52,12 +52,12 @@ func (s *Server) WaitIdle(ctx context.Context) {
 // await fails the test when a wait does.
 func (s *Server) await(ctx context.Context, wait func(context.Context) error) {
 	s.t.Helper()
-	if err := bounded(ctx, wait); err != nil {
+	if err := withWaitLimit(ctx, wait); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-func bounded(ctx context.Context, wait func(context.Context) error) error {
+func withWaitLimit(ctx context.Context, wait func(context.Context) error) error {
 	if _, has := ctx.Deadline(); !has {
 		limited, cancel := context.WithTimeout(ctx, waitLimit)
 		defer cancel()

@@ -10,35 +10,35 @@ import (
 	"github.com/parley-chat/parley/datastructs"
 )
 
-// An aim is that of a fault, taken apart.
-type aim struct {
+// A matcher decides which calls and messages a fault applies to.
+type matcher struct {
 	rows       map[*commands.Command]bool
 	categories commands.Category
 	refuses    func(call) bool // nil: any call
 	fault      *Fault
 }
 
-// check takes a fault's aim apart, and tells what makes no sense.
-func (f *Fault) check(t *commands.Table) (a aim, err error) {
-	a = aim{fault: f}
+// compile returns the fault's matcher, or an error if the fault is invalid.
+func (f *Fault) compile(t *commands.Table) (a matcher, err error) {
+	a = matcher{fault: f}
 	if err := f.checkEffect(); err != nil {
 		return a, fmt.Errorf("servertest: fault %q: %w", f.String(), err)
 	}
 	if f.Command == "" && f.Error != "" {
-		a.refuses = refusalOf(f.Error)
+		a.refuses = refusedBy(f.Error)
 	}
 	for name := range strings.SplitSeq(f.Command, ",") {
 		if name = strings.TrimSpace(name); name == "" && f.Command == "" {
 			break
 		}
-		if !a.add(t, name) {
+		if !a.addCommand(t, name) {
 			return a, fmt.Errorf("servertest: fault %q: no command %q", f.String(), name)
 		}
 	}
 	return a, nil
 }
 
-// checkEffect tells what makes no sense about it.
+// checkEffect returns an error unless the fault has exactly one valid effect.
 func (f *Fault) checkEffect() error {
 	effects := 0
 	for _, set := range []bool{f.Error != "", f.Cut != 0, f.Hold, f.Partition, f.Drop, f.Double} {
@@ -51,7 +51,7 @@ func (f *Fault) checkEffect() error {
 		return errors.New("nothing goes wrong")
 	case effects > 1:
 		return errors.New("more than one thing goes wrong")
-	case f.Delay != 0 && (f.aboutMessages() || f.aboutLine()):
+	case f.Delay != 0 && (f.affectsMessages() || f.affectsLink()):
 		return errors.New("a delay is before a call, an error or a cut")
 	case f.Delay < 0, f.Nth < 0, f.From < 0, f.Times < 0:
 		return errors.New("a number is negative")
@@ -61,11 +61,11 @@ func (f *Fault) checkEffect() error {
 		return errors.New("chance is from 0 to 1")
 	case f.Cut < 0 || int(f.Cut) >= len(cutNames):
 		return errors.New("no such Cut")
-	case f.aboutMessages() && (f.Command != "" || f.Key != ""):
+	case f.affectsMessages() && (f.Command != "" || f.Key != ""):
 		return errors.New("messages have channels and clients only")
-	case f.aboutLine() && f.Client == "" && f.ID == 0:
+	case f.affectsLink() && f.Client == "" && f.ID == 0:
 		return errors.New(`whose connection? Client "*" is everybody's`)
-	case f.Error != "" && !strings.Contains(readyMade(f.Error), " "):
+	case f.Error != "" && !strings.Contains(fullErrorText(f.Error), " "):
 		return errors.New("no ready-made error; others are a code and a text")
 	case strings.ContainsAny(f.Error, "\r\n"):
 		return errors.New("an error is one line")
@@ -73,20 +73,20 @@ func (f *Fault) checkEffect() error {
 	return nil
 }
 
-func (f *Fault) aboutMessages() bool { return f.Drop || f.Double }
-func (f *Fault) aboutLine() bool     { return f.Hold || f.Partition }
+func (f *Fault) affectsMessages() bool { return f.Drop || f.Double }
+func (f *Fault) affectsLink() bool     { return f.Hold || f.Partition }
 
-// aboutCalls reports whether the aim says something of a call.
-func (f *Fault) aboutCalls() bool {
+// selectsCalls reports whether the fault applies only to some calls.
+func (f *Fault) selectsCalls() bool {
 	return f.Command != "" || f.Key != "" || f.Channel != "" || f.Nth+f.From+f.Times > 0 || f.Chance > 0
 }
 
-// reachesDo reports whether callers without a connection can be struck.
-func (f *Fault) reachesDo() bool {
-	return f.Cut == 0 && !f.aboutLine() && f.Client == "" && f.ID == 0
+// appliesToDo reports whether the fault applies to calls of Do.
+func (f *Fault) appliesToDo() bool {
+	return f.Cut == 0 && !f.affectsLink() && f.Client == "" && f.ID == 0
 }
 
-// copies is how often a message that was struck arrives.
+// copies is how often a message arrives that the fault applies to.
 func (f *Fault) copies() int {
 	if f.Double {
 		return 2
@@ -94,8 +94,8 @@ func (f *Fault) copies() int {
 	return 0
 }
 
-// add adds a name of commands to the aim; false: there are none of it.
-func (a *aim) add(t *commands.Table, name string) bool {
+// addCommand adds a name of commands, or a category; false: there is none.
+func (a *matcher) addCommand(t *commands.Table, name string) bool {
 	if category, ok := strings.CutPrefix(name, "@"); ok {
 		c := commands.CategoryNamed([]byte(category))
 		a.categories |= c
@@ -115,20 +115,20 @@ func (a *aim) add(t *commands.Table, name string) bool {
 	return true
 }
 
-// client reports whether the aim is at a client. As a pattern of channels "*" would
-// not match the name of those that have none.
-func (a *aim) client(l *commands.Client) bool {
+// matchesClient reports whether the fault applies to a client. "*" is not a
+// pattern here: it also matches clients without a name.
+func (a *matcher) matchesClient(l *commands.Client) bool {
 	f := a.fault
 	return (f.ID == 0 || f.ID == l.ID) && (f.Client == "" || f.Client == "*" || matches(f.Client, []byte(l.Name)))
 }
 
-func (a *aim) channel(name []byte) bool {
+func (a *matcher) matchesChannel(name []byte) bool {
 	return a.fault.Channel == "" || matches(a.fault.Channel, name)
 }
 
-// call reports whether the aim is at a call. Its row is nil if there is no such
-// command.
-func (a *aim) call(c call) bool {
+// matchesCall reports whether the fault applies to a call. m is nil if there is
+// no such command.
+func (a *matcher) matchesCall(c call) bool {
 	f, m, args := a.fault, c.m, c.args
 	switch {
 	case m == nil:
