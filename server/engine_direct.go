@@ -97,6 +97,16 @@ func (e *engine) runDirect(ctx context.Context, d *direct, words [][]byte) (fail
 	return nil
 }
 
+// ping runs PING as any call runs.
+func (e *engine) ping() error {
+	d := e.newDirect()
+	if e.batch(&d.caller, []request{e.newRequest([][]byte{[]byte("PING")})}) == 0 {
+		return ErrClosed
+	}
+	e.cancelBlocked(&d.caller) // CLIENT PAUSE may have blocked the call: the lock was free, which is enough
+	return nil
+}
+
 // cancelBlocked ends a blocked call without a reply. It is false if the call has ended
 // before: with a reply, or by close.
 func (e *engine) cancelBlocked(c *caller) bool {

@@ -129,13 +129,3 @@ func (s *Server) joinProbe() *probe {
 	}
 	return s.probe
 }
-
-// ping runs PING as any call runs.
-func (e *engine) ping() error {
-	d := e.newDirect()
-	if e.batch(&d.caller, []request{e.newRequest([][]byte{[]byte("PING")})}) == 0 {
-		return ErrClosed
-	}
-	e.cancelBlocked(&d.caller) // CLIENT PAUSE may have blocked the call: the lock was free, which is enough
-	return nil
-}
