@@ -8,7 +8,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/parley-chat/parley/datastructs"
 )
 
@@ -197,7 +198,7 @@ func (c *Context) BlockTimeout(i int) (ms int64, err error) {
 // which nobody writes to: whoever wants to keep the word keeps that.
 const LargeWord = datastructs.LargeText
 
-var _ = [1]int{}[LargeWord-resp.LargeString] // replies keep such words, too
+var _ = [1]int{}[LargeWord-wire.LargeString] // replies keep such words, too
 
 // CloneArgs copies a call out of the client's input, in two allocations. Large words
 // are kept as they are.

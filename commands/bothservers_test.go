@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
@@ -53,7 +55,7 @@ type line struct {
 
 func (l *line) send(words ...string) {
 	l.t.Helper()
-	var w resp.Writer
+	var w wire.Writer
 	w.Array(len(words))
 	for _, word := range words {
 		w.BulkString(word)

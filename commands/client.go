@@ -3,7 +3,7 @@ package commands
 import (
 	"container/list"
 
-	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/wire"
 )
 
 // A Client is what commands know of one caller: a connection, or code in the
@@ -121,12 +121,12 @@ func (l *Client) Subscriptions(kind SubscriptionKind) int { return l.subscriptio
 // A Message is a push in both encodings, each made when the first receiver
 // needs it and shared by all. It is made and handed out under the engine's lock.
 type Message struct {
-	compose func(*resp.Writer)
+	compose func(*wire.Writer)
 	encoded [2][]byte
 }
 
 // NewMessage returns a message that compose writes.
-func NewMessage(compose func(*resp.Writer)) *Message { return &Message{compose: compose} }
+func NewMessage(compose func(*wire.Writer)) *Message { return &Message{compose: compose} }
 
 // In returns the message in RESP 2 or 3. The result is shared: read only.
 func (m *Message) In(protocol int) []byte {
@@ -135,7 +135,7 @@ func (m *Message) In(protocol int) []byte {
 		i = 1
 	}
 	if m.encoded[i] == nil {
-		var w resp.Writer
+		var w wire.Writer
 		w.SetProtocol(protocol)
 		m.compose(&w)
 		m.encoded[i] = w.Bytes()

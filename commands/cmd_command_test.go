@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands"
@@ -171,7 +173,7 @@ func emptyServer(protocol int) *commands.Context {
 	state.Databases = []*datastructs.Keyspace{new(datastructs.Keyspace), new(datastructs.Keyspace)}
 	state.Users = commands.NewUsers()
 	state.Stats.Reset(state.Table)
-	c := &commands.Context{Writer: new(resp.Writer), State: state, Rand: rand.New(rand.NewPCG(1, 2))}
+	c := &commands.Context{Writer: new(wire.Writer), State: state, Rand: rand.New(rand.NewPCG(1, 2))}
 	c.SetProtocol(protocol)
 	c.Begin(&commands.Client{ID: 1, Protocol: protocol, Authed: true}, 1_700_000_000_123_456)
 	return c
@@ -198,7 +200,7 @@ func realRedis(t *testing.T) (call func(words ...string) resp.Value) {
 	t.Cleanup(func() { conn.Close() })
 	replies := resp.NewReader(conn)
 	call = func(words ...string) resp.Value {
-		var w resp.Writer
+		var w wire.Writer
 		w.Array(len(words))
 		for _, word := range words {
 			w.BulkString(word)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
 	"github.com/parley-chat/parley/datastructs/rdb"
@@ -95,7 +97,7 @@ func debugSleep(c *Context) error {
 	if end := c.Now + ms; c.Pause.End <= end {
 		c.Pause.prolong(PauseAll, end, c.Now)
 	}
-	return c.wait(&Wait{Timeout: ms, OnTimeout: (*resp.Writer).OK})
+	return c.wait(&Wait{Timeout: ms, OnTimeout: (*wire.Writer).OK})
 }
 
 // maxSleep is in seconds. Redis sleeps for no time at all where C has no number

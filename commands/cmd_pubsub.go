@@ -1,8 +1,8 @@
 package commands
 
 import (
-	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
+	"github.com/parley-chat/parley/internal/wire"
 )
 
 var pubsubRows = []Command{
@@ -174,7 +174,7 @@ func confirmSubscription(c *Context, kind SubscriptionKind, name []byte, named b
 	if kind != ToShard {
 		held = c.Client.Subscriptions(ToChannel) + c.Client.Subscriptions(ToPattern)
 	}
-	c.Send(c.Client, NewMessage(func(w *resp.Writer) {
+	c.Send(c.Client, NewMessage(func(w *wire.Writer) {
 		w.Push(3)
 		w.BulkString(c.Command.Name)
 		w.BulkOrNull(name, named)

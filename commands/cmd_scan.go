@@ -4,7 +4,8 @@ import (
 	"math"
 	"strconv"
 
-	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/parley-chat/parley/datastructs"
 )
 
@@ -120,7 +121,7 @@ func parseCursor(p []byte) (uint64, error) {
 // A page is one step of a scan: bulk strings, which are the same in RESP2 and
 // RESP3. They are composed aside, since the next cursor comes before them.
 type page struct {
-	resp.Writer
+	wire.Writer
 	n int
 }
 
@@ -248,5 +249,5 @@ func appendScore(dst []byte, score float64, packed bool) []byte {
 	if packed && score >= -most && score <= most && score == math.Trunc(score) {
 		return strconv.AppendInt(dst, int64(score), 10)
 	}
-	return resp.AppendDouble(dst, score)
+	return wire.AppendDouble(dst, score)
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands"
@@ -165,7 +167,7 @@ func TestSinterstoreTellsPlainCommands(t *testing.T) {
 		},
 	}
 	state.Stats.Reset(state.Table)
-	c := &commands.Context{Writer: new(resp.Writer), State: state, Rand: rand.New(rand.NewPCG(1, 2))}
+	c := &commands.Context{Writer: new(wire.Writer), State: state, Rand: rand.New(rand.NewPCG(1, 2))}
 	c.Begin(new(commands.Client), 1)
 	run := func(line string) []string {
 		effects = nil

@@ -4,7 +4,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/wire"
 )
 
 var waitRow = Command{
@@ -28,7 +28,7 @@ func waitForReplicas(c *Context) error {
 	if err != nil {
 		return err
 	}
-	none := func(w *resp.Writer) { w.Int(0) }
+	none := func(w *wire.Writer) { w.Int(0) }
 	if replicas <= 0 || int32(replicas) <= 0 {
 		none(c.Writer)
 		return nil

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"math/rand/v2"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
 )
@@ -19,7 +21,7 @@ import (
 // LargeWord bytes or more. The methods of State, Keyspace and the structures copy what
 // they store, on the same terms. Nobody writes to Args.
 type Context struct {
-	*resp.Writer
+	*wire.Writer
 	*State
 
 	Args   [][]byte // the whole call; Args[0] is the name

@@ -1,6 +1,9 @@
 package commands
 
-import "github.com/parley-chat/parley/commands/resp"
+import (
+	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/wire"
+)
 
 const errWrongReply = resp.Error("ERR internal error: the command did not write one whole reply")
 
@@ -14,7 +17,7 @@ func (c *Context) checkReply(err error) error {
 	if !m.added || c.call.wait != nil {
 		return err
 	}
-	n, whole := resp.Count(c.From(c.call.mark))
+	n, whole := wire.Count(c.From(c.call.mark))
 	if n -= len(c.call.messages); n == 1 && whole {
 		return err
 	}

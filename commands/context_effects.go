@@ -3,7 +3,7 @@ package commands
 import (
 	"strconv"
 
-	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/wire"
 )
 
 // An Effect is a plain deterministic command. Effects that are run in their
@@ -58,7 +58,7 @@ func word(w any) []byte {
 	case int64:
 		return strconv.AppendInt(nil, w, 10)
 	case float64:
-		return resp.AppendDouble(nil, w)
+		return wire.AppendDouble(nil, w)
 	}
 	panic("commands: an effect's words are strings, []byte or numbers")
 }

@@ -8,9 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/internal/test/harness"
 	"github.com/parley-chat/parley/internal/test/redistest"
 	"github.com/parley-chat/parley/server"
@@ -290,7 +291,7 @@ func TestEventsOfSPOP(t *testing.T) {
 }
 
 func push(words ...string) string {
-	var w resp.Writer
+	var w wire.Writer
 	w.SetProtocol(3)
 	w.Push(len(words))
 	for _, word := range words {
@@ -336,7 +337,7 @@ func listen(t *testing.T, dial func() (net.Conn, error)) listener {
 func ask(t *testing.T, conn net.Conn, calls string) string {
 	t.Helper()
 	const end = "$11\r\nthat-was-it\r\n"
-	var w resp.Writer
+	var w wire.Writer
 	for call := range strings.SplitSeq(calls+"; ECHO that-was-it", ";") {
 		words := strings.Fields(call)
 		if len(words) == 0 {

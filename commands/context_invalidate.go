@@ -4,7 +4,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/wire"
 )
 
 // What a client that tracks is told, and when: of a change by another client,
@@ -63,7 +63,7 @@ func (c *Context) invalidateAll() {
 
 // invalidation is the message that some keys have changed; nil: that all may have.
 func invalidation(keys []string) *Message {
-	return NewMessage(func(w *resp.Writer) {
+	return NewMessage(func(w *wire.Writer) {
 		if w.RESP3() {
 			w.Push(2)
 			w.BulkString("invalidate")
@@ -119,7 +119,7 @@ func (c *Context) notifyBrokenRedirect(l *Client, id int64) {
 	if l.Protocol == 2 {
 		return
 	}
-	c.Send(l, NewMessage(func(w *resp.Writer) {
+	c.Send(l, NewMessage(func(w *wire.Writer) {
 		w.Push(2)
 		w.BulkString("tracking-redir-broken")
 		w.Int64(id)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/parley-chat/parley/commands/resp"
 )
 
@@ -12,7 +14,7 @@ import (
 type Wait struct {
 	Keys      [][]byte           // in the call's order; none: nothing but time, or the errand, ends it
 	Timeout   int64              // ms; 0: for ever
-	OnTimeout func(*resp.Writer) // the reply when the time is up
+	OnTimeout func(*wire.Writer) // the reply when the time is up
 	Async     AsyncFunc          // nil: none
 }
 
@@ -24,7 +26,7 @@ type Wait struct {
 //
 // The reply that it returns is written under the lock, if the client is still there.
 // An error is the reply itself.
-type AsyncFunc func(context.Context) (reply func(*resp.Writer), err error)
+type AsyncFunc func(context.Context) (reply func(*wire.Writer), err error)
 
 // errWaits makes the engine park the call. It reaches no client.
 var errWaits = errors.New("commands: the call waits")
@@ -34,7 +36,7 @@ var errWaits = errors.New("commands: the call waits")
 // (0: never) the engine answers it with a null array, as Wait itself does in a
 // Final call.
 func (c *Context) Wait(timeout int64, keys ...[]byte) error {
-	return c.wait(&Wait{Keys: keys, Timeout: timeout, OnTimeout: (*resp.Writer).NullArray})
+	return c.wait(&Wait{Keys: keys, Timeout: timeout, OnTimeout: (*wire.Writer).NullArray})
 }
 
 // AsyncFunc ends a call that is to be answered by what f comes to. What the caller sends
@@ -44,7 +46,7 @@ func (c *Context) RunAsync(f AsyncFunc) error {
 	if c.Final {
 		return Errorf("ERR Command not allowed inside a transaction")
 	}
-	return c.wait(&Wait{OnTimeout: (*resp.Writer).NullArray, Async: f})
+	return c.wait(&Wait{OnTimeout: (*wire.Writer).NullArray, Async: f})
 }
 
 func (c *Context) wait(w *Wait) error {
@@ -57,7 +59,7 @@ func (c *Context) wait(w *Wait) error {
 }
 
 // FinishAsync replies what the errand of a call has come to.
-func (c *Context) FinishAsync(m *Command, reply func(*resp.Writer), err error) {
+func (c *Context) FinishAsync(m *Command, reply func(*wire.Writer), err error) {
 	c.call.mark = c.Len()
 	if err == nil {
 		reply(c.Writer)

@@ -5,7 +5,8 @@ import (
 	"container/list"
 	"slices"
 
-	"github.com/parley-chat/parley/commands/resp"
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/parley-chat/parley/datastructs"
 )
 
@@ -103,7 +104,7 @@ func (s *Channels) Subscribers(kind SubscriptionKind, name []byte) (n int) {
 func (c *Context) Publish(channel, payload []byte) (receivers int) {
 	kinds := &c.Channels.kinds
 	if to := kinds[ToChannel].find(channel); to != nil {
-		receivers += c.sendAll(to, NewMessage(func(w *resp.Writer) {
+		receivers += c.sendAll(to, NewMessage(func(w *wire.Writer) {
 			w.Push(3)
 			w.BulkString("message")
 			w.Bulk(channel)
@@ -114,7 +115,7 @@ func (c *Context) Publish(channel, payload []byte) (receivers int) {
 		if !datastructs.Match([]byte(pattern.name), channel, false) {
 			continue
 		}
-		receivers += c.sendAll(pattern, NewMessage(func(w *resp.Writer) {
+		receivers += c.sendAll(pattern, NewMessage(func(w *wire.Writer) {
 			w.Push(4)
 			w.BulkString("pmessage")
 			w.BulkString(pattern.name)
@@ -145,7 +146,7 @@ func (c *Context) published(p Publication) {
 // pattern ever matches.
 func (c *Context) PublishToShard(channel, payload []byte) (receivers int) {
 	if to := c.Channels.kinds[ToShard].find(channel); to != nil {
-		receivers = c.sendAll(to, NewMessage(func(w *resp.Writer) {
+		receivers = c.sendAll(to, NewMessage(func(w *wire.Writer) {
 			w.Push(3)
 			w.BulkString("smessage")
 			w.Bulk(channel)

@@ -4,6 +4,8 @@ import (
 	"container/list"
 	"fmt"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/parley-chat/parley/commands/resp"
 )
 
@@ -43,7 +45,7 @@ func (c *Context) FeedMonitors(m *Command, args [][]byte) {
 		return
 	}
 	line := c.monitorLine(m.Redact(args))
-	message := NewMessage(func(w *resp.Writer) { w.Status(line) })
+	message := NewMessage(func(w *wire.Writer) { w.Status(line) })
 	for at := c.Monitors.list.Front(); at != nil; at = at.Next() {
 		l := at.Value.(*Client)
 		if l.Muted() {

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
@@ -72,7 +74,7 @@ type engine struct {
 type caller struct {
 	client *commands.Client
 	conn   callerConn // nil for callers of the engine itself
-	w      resp.Writer
+	w      wire.Writer
 	ctx    commands.Context
 	ip     netip.Addr                   // of the peer; the zero Addr: it has no IP address
 	limits atomic.Pointer[callerLimits] // stored under the lock

@@ -3,8 +3,9 @@ package server
 import (
 	"context"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/parley-chat/parley/commands"
-	"github.com/parley-chat/parley/commands/resp"
 )
 
 // startAsync runs f without the lock, in a goroutine; its result is the reply to p. The
@@ -24,7 +25,7 @@ func (e *engine) startAsync(p *blockedCall, f commands.AsyncFunc) {
 
 // runAsync runs f. A panic costs the client its reply and nothing else.
 func (e *engine) runAsync(ctx context.Context, m *commands.Command, f commands.AsyncFunc) (
-	reply func(*resp.Writer), err error) {
+	reply func(*wire.Writer), err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			e.logPanic(m.FullName(), p)
@@ -35,7 +36,7 @@ func (e *engine) runAsync(ctx context.Context, m *commands.Command, f commands.A
 }
 
 // finishAsync replies to a call whose work is done, unless it is no longer blocked.
-func (e *engine) finishAsync(p *blockedCall, reply func(*resp.Writer), err error) {
+func (e *engine) finishAsync(p *blockedCall, reply func(*wire.Writer), err error) {
 	e.background("(async call)", func() {
 		c := p.caller
 		if c.blocked != p || c.finished.Load() { // as in retry
@@ -48,7 +49,7 @@ func (e *engine) finishAsync(p *blockedCall, reply func(*resp.Writer), err error
 }
 
 // replyAsync writes the reply. If reply panics, the client gets an error.
-func (e *engine) replyAsync(c *caller, m *commands.Command, reply func(*resp.Writer), err error) {
+func (e *engine) replyAsync(c *caller, m *commands.Command, reply func(*wire.Writer), err error) {
 	mark := c.w.Len()
 	defer func() {
 		if p := recover(); p != nil {

@@ -10,8 +10,9 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/parley-chat/parley/commands"
-	"github.com/parley-chat/parley/commands/resp"
 )
 
 // An authLimiter limits the rate of failed authentication. The engine's lock guards it.
@@ -267,7 +268,7 @@ func (e *engine) delayReply(c *caller, r request, mark int) {
 	reply := bytes.Clone(c.w.From(mark))
 	c.w.Truncate(mark)
 	p := e.block(c, r, blockedByAuthDelay)
-	p.onTimeout = func(w *resp.Writer) {
+	p.onTimeout = func(w *wire.Writer) {
 		w.Raw(reply)
 		c.finished.Store(c.finished.Load() || last)
 	}

@@ -9,8 +9,9 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/parley-chat/parley/commands"
-	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
 )
 
@@ -48,7 +49,7 @@ type blockedCall struct {
 	reason    blockReason
 	element   *list.Element      // in blockedCalls.all
 	places    []queuePlace       // in the queues of its keys
-	onTimeout func(*resp.Writer) // writes the reply on timeout; nil: the call runs again then
+	onTimeout func(*wire.Writer) // writes the reply on timeout; nil: the call runs again then
 	timeout   timer              // calls timeOut or endDelay
 	elapsed   time.Duration      // time that the call ran before it was blocked
 	bytes     int                // counted in State.ClientBytes for this call

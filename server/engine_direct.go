@@ -56,11 +56,24 @@ func (s *Server) Do(ctx context.Context, args ...any) (resp.Value, error) {
 	if err := s.engine.runDirect(ctx, d, words); err != nil {
 		return resp.Value{}, err
 	}
-	v, err := d.w.Parse()
+	v, err := d.value()
 	if err == nil {
 		err = v.Err()
 	}
 	return v, err
+}
+
+// value returns the reply.
+func (d *direct) value() (resp.Value, error) {
+	pieces, last := d.w.Take(nil)
+	if len(pieces) == 0 {
+		return resp.Parse(last)
+	}
+	all := make([][]byte, len(pieces), len(pieces)+1)
+	for i, p := range pieces {
+		all[i] = p.Bytes
+	}
+	return resp.Parse(append(all, last)...)
 }
 
 // runDirect runs a call and waits for its reply, which is then in d.w.

@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands"
@@ -25,12 +27,12 @@ import (
 // until the test lets it come back, "ERRAND panic" panics, "ERRAND error" fails.
 type outing struct {
 	left  chan string // names of those on their way
-	back  chan func(*resp.Writer)
+	back  chan func(*wire.Writer)
 	ended atomic.Int64 // errands whose context has ended
 }
 
 func newOuting() *outing {
-	return &outing{left: make(chan string, 100), back: make(chan func(*resp.Writer))}
+	return &outing{left: make(chan string, 100), back: make(chan func(*wire.Writer))}
 }
 
 func (o *outing) options() server.Options {
@@ -45,12 +47,12 @@ func (o *outing) options() server.Options {
 
 func (o *outing) run(c *commands.Context) error {
 	name := string(c.Args[1])
-	return c.RunAsync(func(ctx context.Context) (func(*resp.Writer), error) {
+	return c.RunAsync(func(ctx context.Context) (func(*wire.Writer), error) {
 		switch name {
 		case "panic":
 			panic("lost")
 		case "late":
-			return func(*resp.Writer) { panic("lost at the door") }, nil
+			return func(*wire.Writer) { panic("lost at the door") }, nil
 		case "error":
 			return nil, errors.New("nothing\r\nfound")
 		case "wrapped":
@@ -69,7 +71,7 @@ func (o *outing) run(c *commands.Context) error {
 	})
 }
 
-func (o *outing) comeBack(text string) { o.back <- func(w *resp.Writer) { w.BulkString(text) } }
+func (o *outing) comeBack(text string) { o.back <- func(w *wire.Writer) { w.BulkString(text) } }
 
 // overOutings runs a test over the transports, each with a server of its own.
 func overOutings(t *testing.T, test func(t *testing.T, o *outing, s *server.Server, dial func() *harness.Client)) {
@@ -173,7 +175,7 @@ func TestAsyncCallsOfClientsThatDisconnect(t *testing.T) {
 			go p.Close()
 			harness.Until(t, "the errand ends, one way or the other", func() bool {
 				select {
-				case o.back <- func(w *resp.Writer) { w.OK() }:
+				case o.back <- func(w *wire.Writer) { w.OK() }:
 					return true
 				default:
 					return o.ended.Load() > ended
@@ -239,9 +241,9 @@ func TestErrandsInABubble(t *testing.T) {
 		s, err := server.New(server.Options{}.WithCommands(commands.Command{
 			Name: "sleep", Syntax: "", Summary: "Sleeps.", Since: "7.0.15", Group: "server", Complexity: "O(1)", Arity: 1,
 			Run: func(c *commands.Context) error {
-				return c.RunAsync(func(ctx context.Context) (func(*resp.Writer), error) {
+				return c.RunAsync(func(ctx context.Context) (func(*wire.Writer), error) {
 					time.Sleep(time.Hour)
-					return (*resp.Writer).OK, nil
+					return (*wire.Writer).OK, nil
 				})
 			},
 		}))

@@ -14,7 +14,7 @@ import (
 const module = "github.com/parley-chat/parley"
 
 // TestImportsRunDownwards holds the layers: cmd -> server -> commands ->
-// datastructs, with commands/resp beneath server and commands; and it keeps
+// datastructs, with commands/resp and internal/wire beneath server and commands; and it keeps
 // third-party packages and the operating system where they belong.
 func TestImportsRunDownwards(t *testing.T) {
 	allowed := map[string][]string{ // our own packages, directly imported
@@ -22,10 +22,11 @@ func TestImportsRunDownwards(t *testing.T) {
 		"cmd/parley-bench":         nil,
 		"server/servertest":        {"commands", "commands/resp", "internal/test/transcript", "internal/testkit", "server"},
 		"server/ops":               {"commands", "server"},
-		"internal/testkit":         {"commands", "commands/resp", "datastructs", "internal/control", "server"},
-		"server":                   {"commands", "commands/resp", "datastructs", "internal/control"},
+		"internal/testkit":         {"commands", "commands/resp", "datastructs", "internal/control", "internal/wire", "server"},
+		"server":                   {"commands", "commands/resp", "datastructs", "internal/control", "internal/wire"},
 		"internal/control":         {"commands"},
-		"commands":                 {"commands/resp", "datastructs", "datastructs/rdb"},
+		"commands":                 {"commands/resp", "datastructs", "datastructs/rdb", "internal/wire"},
+		"internal/wire":            nil,
 		"commands/resp":            nil,
 		"datastructs/rdb":          {"datastructs"},
 		"datastructs":              nil,
@@ -33,7 +34,7 @@ func TestImportsRunDownwards(t *testing.T) {
 		"examples/room":            {"commands/resp", "server"},
 		"examples/testing":         {"commands/resp"},
 		"internal/test/harness":    nil,
-		"internal/test/transcript": {"commands/resp"},
+		"internal/test/transcript": {"commands/resp", "internal/wire"},
 		"internal/test/redistest":  {"commands/resp"},
 		"internal/test/schematest": nil,
 		"internal/test/tlstest":    nil,
@@ -41,10 +42,10 @@ func TestImportsRunDownwards(t *testing.T) {
 		"internal/test/oracle":     {"commands", "commands/resp", "internal/test/redistest"},
 	}
 	thirdParty := map[string][]string{ // packages of others, and who may import them
-		"github.com/tidwall/redcon": {"server", "commands/resp"},
+		"github.com/tidwall/redcon": {"server", "internal/wire"},
 		"github.com/tidwall/btree":  {"datastructs"},
 	}
-	belowServer := []string{"datastructs", "datastructs/rdb", "commands", "commands/resp"}
+	belowServer := []string{"datastructs", "datastructs/rdb", "commands", "commands/resp", "internal/wire"}
 
 	for _, p := range listPackages(t) {
 		name := strings.TrimPrefix(p.ImportPath, module+"/")

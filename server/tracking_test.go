@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
@@ -183,7 +185,7 @@ func TestManyPrefixes(t *testing.T) {
 	}
 	harness.RequireCPU(t, soon, "what would take minutes by comparing each with each", func() {
 		call := func(words []string) string {
-			var w resp.Writer
+			var w wire.Writer
 			w.Array(len(words))
 			for _, word := range words {
 				w.BulkString(word)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands"
@@ -56,11 +58,11 @@ func TestEachCallOfAnAddedCommandGetsOneReply(t *testing.T) {
 		"a push":                 func(c *commands.Context) error { c.Push(1); c.OK(); c.Push(1); c.OK(); return nil },
 		"a wait that it forgets": func(c *commands.Context) error { c.Wait(0, []byte("z")); c.OK(); c.OK(); return nil },
 		"none, asking others": func(c *commands.Context) error {
-			return c.RunAsync(func(context.Context) (func(*resp.Writer), error) { return func(*resp.Writer) {}, nil })
+			return c.RunAsync(func(context.Context) (func(*wire.Writer), error) { return func(*wire.Writer) {}, nil })
 		},
 		"two, asking others": func(c *commands.Context) error {
-			return c.RunAsync(func(context.Context) (func(*resp.Writer), error) {
-				return func(w *resp.Writer) { w.OK(); w.OK() }, nil
+			return c.RunAsync(func(context.Context) (func(*wire.Writer), error) {
+				return func(w *wire.Writer) { w.OK(); w.OK() }, nil
 			})
 		},
 		"two, when it is woken": func(c *commands.Context) error {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-chat/parley/commands/resp"
@@ -16,26 +18,26 @@ import (
 // shapes are the Writer's calls and what they put on the wire, RESP2 and RESP3.
 var shapes = []struct {
 	name         string
-	write        func(*resp.Writer)
+	write        func(*wire.Writer)
 	resp2, resp3 string
 }{
-	{"ok", func(w *resp.Writer) { w.OK() }, "+OK\r\n", "+OK\r\n"},
-	{"status", func(w *resp.Writer) { w.Status("QUEUED") }, "+QUEUED\r\n", "+QUEUED\r\n"},
-	{"error", func(w *resp.Writer) { w.Error(errors.New("ERR a\r\nb")) }, "-ERR a  b\r\n", "-ERR a  b\r\n"},
-	{"int", func(w *resp.Writer) { w.Int64(math.MinInt64) }, ":-9223372036854775808\r\n", ":-9223372036854775808\r\n"},
-	{"flag", func(w *resp.Writer) { w.Flag(true) }, ":1\r\n", ":1\r\n"},
-	{"bulk", func(w *resp.Writer) { w.Bulk([]byte("a\r\nb")) }, "$4\r\na\r\nb\r\n", "$4\r\na\r\nb\r\n"},
-	{"empty bulk", func(w *resp.Writer) { w.BulkString("") }, "$0\r\n\r\n", "$0\r\n\r\n"},
-	{"bulk int", func(w *resp.Writer) { w.BulkInt(-12) }, "$3\r\n-12\r\n", "$3\r\n-12\r\n"},
-	{"null", func(w *resp.Writer) { w.BulkOrNull(nil, false) }, "$-1\r\n", "_\r\n"},
-	{"null array", func(w *resp.Writer) { w.NullArray() }, "*-1\r\n", "_\r\n"},
-	{"double", func(w *resp.Writer) { w.Double(0.1) }, "$19\r\n0.10000000000000001\r\n", ",0.10000000000000001\r\n"},
-	{"infinity", func(w *resp.Writer) { w.Double(math.Inf(-1)) }, "$4\r\n-inf\r\n", ",-inf\r\n"},
-	{"verbatim", func(w *resp.Writer) { w.Verbatim("txt", "hi") }, "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"},
-	{"map", func(w *resp.Writer) { w.Map(1); w.Int(1); w.Int(2) }, "*2\r\n:1\r\n:2\r\n", "%1\r\n:1\r\n:2\r\n"},
-	{"set", func(w *resp.Writer) { w.Set(1); w.Int(1) }, "*1\r\n:1\r\n", "~1\r\n:1\r\n"},
-	{"push", func(w *resp.Writer) { w.Push(1); w.Int(1) }, "*1\r\n:1\r\n", ">1\r\n:1\r\n"},
-	{"length known at the end", func(w *resp.Writer) {
+	{"ok", func(w *wire.Writer) { w.OK() }, "+OK\r\n", "+OK\r\n"},
+	{"status", func(w *wire.Writer) { w.Status("QUEUED") }, "+QUEUED\r\n", "+QUEUED\r\n"},
+	{"error", func(w *wire.Writer) { w.Error(errors.New("ERR a\r\nb")) }, "-ERR a  b\r\n", "-ERR a  b\r\n"},
+	{"int", func(w *wire.Writer) { w.Int64(math.MinInt64) }, ":-9223372036854775808\r\n", ":-9223372036854775808\r\n"},
+	{"flag", func(w *wire.Writer) { w.Flag(true) }, ":1\r\n", ":1\r\n"},
+	{"bulk", func(w *wire.Writer) { w.Bulk([]byte("a\r\nb")) }, "$4\r\na\r\nb\r\n", "$4\r\na\r\nb\r\n"},
+	{"empty bulk", func(w *wire.Writer) { w.BulkString("") }, "$0\r\n\r\n", "$0\r\n\r\n"},
+	{"bulk int", func(w *wire.Writer) { w.BulkInt(-12) }, "$3\r\n-12\r\n", "$3\r\n-12\r\n"},
+	{"null", func(w *wire.Writer) { w.BulkOrNull(nil, false) }, "$-1\r\n", "_\r\n"},
+	{"null array", func(w *wire.Writer) { w.NullArray() }, "*-1\r\n", "_\r\n"},
+	{"double", func(w *wire.Writer) { w.Double(0.1) }, "$19\r\n0.10000000000000001\r\n", ",0.10000000000000001\r\n"},
+	{"infinity", func(w *wire.Writer) { w.Double(math.Inf(-1)) }, "$4\r\n-inf\r\n", ",-inf\r\n"},
+	{"verbatim", func(w *wire.Writer) { w.Verbatim("txt", "hi") }, "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"},
+	{"map", func(w *wire.Writer) { w.Map(1); w.Int(1); w.Int(2) }, "*2\r\n:1\r\n:2\r\n", "%1\r\n:1\r\n:2\r\n"},
+	{"set", func(w *wire.Writer) { w.Set(1); w.Int(1) }, "*1\r\n:1\r\n", "~1\r\n:1\r\n"},
+	{"push", func(w *wire.Writer) { w.Push(1); w.Int(1) }, "*1\r\n:1\r\n", ">1\r\n:1\r\n"},
+	{"length known at the end", func(w *wire.Writer) {
 		w.Int(0)
 		mark := w.Mark()
 		w.BulkString("x")
@@ -44,7 +46,7 @@ var shapes = []struct {
 		w.CloseSet(inner, 1)
 		w.CloseArray(mark, 2)
 	}, ":0\r\n*2\r\n$1\r\nx\r\n*1\r\n:1\r\n", ":0\r\n*2\r\n$1\r\nx\r\n~1\r\n:1\r\n"},
-	{"truncated", func(w *resp.Writer) {
+	{"truncated", func(w *wire.Writer) {
 		w.Int(1)
 		mark := w.Len()
 		w.Array(2)
@@ -55,7 +57,7 @@ var shapes = []struct {
 func TestWriterInBothProtocols(t *testing.T) {
 	for _, s := range shapes {
 		for protocol, want := range map[int]string{2: s.resp2, 3: s.resp3} {
-			var w resp.Writer
+			var w wire.Writer
 			w.SetProtocol(protocol)
 			s.write(&w)
 			require.Equal(t, want, string(w.Bytes()), "%s in RESP%d", s.name, protocol)
@@ -99,7 +101,7 @@ func TestDoublesAreThoseOfC(t *testing.T) {
 		1 / float64(3):              "0.33333333333333331",
 		math.SmallestNonzeroFloat64: "4.9406564584124654e-324",
 	} {
-		require.Equal(t, want, string(resp.AppendDouble(nil, f)), strconv.FormatFloat(f, 'x', -1, 64))
+		require.Equal(t, want, string(wire.AppendDouble(nil, f)), strconv.FormatFloat(f, 'x', -1, 64))
 	}
 }
 

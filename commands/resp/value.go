@@ -1,3 +1,9 @@
+// Package resp is what parley's replies are made of: a Value, and a Reader that reads Values
+// from a connection, in RESP2 and RESP3.
+//
+// The rules are those of the protocol specification
+// (https://redis.io/docs/latest/develop/reference/protocol-spec/) as
+// redis-server 7.0.15 applies them.
 package resp
 
 import (
@@ -7,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -180,6 +185,14 @@ func Quote[T string | []byte](s T) string {
 	return string(append(b, '"'))
 }
 
+// An Error is a reply of the error type: its code, a space, the message, as in
+// "WRONGTYPE Operation against ...". Two errors with one text are equal, so
+// errors.Is works with the constants of package commands.
+type Error string
+
+// Error is the reply as it is sent.
+func (e Error) Error() string { return string(e) }
+
 // ErrMalformed says that what came is not RESP. It is wrapped with the detail.
 var ErrMalformed = errors.New("resp: malformed reply")
 
@@ -203,44 +216,38 @@ func (r *Reader) Read() (Value, error) { return r.value(0) }
 // Buffered is the number of bytes received and not yet read.
 func (r *Reader) Buffered() int { return r.r.Buffered() }
 
-// Parse reads the one reply that p holds.
-func Parse(p []byte) (Value, error) { return parse(&inMemory{last: p}) }
-
-// Parse reads the one reply that the Writer holds, as Parse does of Bytes, which is
-// not copied for it.
-func (w *Writer) Parse() (Value, error) {
-	return parse(&inMemory{pieces: append(slices.Clip(w.done), Piece{w.buf, false})})
-}
-
-func parse(from *inMemory) (Value, error) {
+// Parse reads one reply, which may be in several pieces. It does not look at bytes behind
+// the reply.
+func Parse(pieces ...[]byte) (Value, error) {
+	from := &inMemory{pieces: pieces}
 	r := Reader{bufio.NewReaderSize(from, 16), from}
 	return r.Read()
 }
 
-// inMemory reads pieces, and then the last one.
+// inMemory reads pieces.
 type inMemory struct {
-	pieces []Piece
-	last   []byte
+	pieces [][]byte
+	first  []byte // the rest of the piece that is being read
 }
 
 // Read is that of an io.Reader.
 func (m *inMemory) Read(p []byte) (n int, err error) {
-	for len(m.last) == 0 && len(m.pieces) > 0 {
-		m.last, m.pieces = m.pieces[0].Bytes, m.pieces[1:]
+	for len(m.first) == 0 {
+		if len(m.pieces) == 0 {
+			return 0, io.EOF
+		}
+		m.first, m.pieces = m.pieces[0], m.pieces[1:]
 	}
-	if len(m.last) == 0 {
-		return 0, io.EOF
-	}
-	n = copy(p, m.last)
-	m.last = m.last[n:]
+	n = copy(p, m.first)
+	m.first = m.first[n:]
 	return n, nil
 }
 
-// left is how many bytes have not been read.
+// left returns the number of bytes that have not been read.
 func (m *inMemory) left() int {
-	n := len(m.last)
+	n := len(m.first)
 	for _, p := range m.pieces {
-		n += len(p.Bytes)
+		n += len(p)
 	}
 	return n
 }

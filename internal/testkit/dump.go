@@ -9,6 +9,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
@@ -160,7 +162,7 @@ func formatScore(score float64) []byte {
 	case score == 0:
 		return []byte("0")
 	case math.IsInf(score, 0):
-		return resp.AppendDouble(nil, score)
+		return wire.AppendDouble(nil, score)
 	}
 	return strconv.AppendFloat(nil, score, 'g', -1, 64)
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/server"
@@ -44,9 +46,9 @@ func StartForClients(o server.Options) (*Kit, error) {
 }
 
 // A replyFunc writes a subcommand's reply.
-type replyFunc = func(*resp.Writer)
+type replyFunc = func(*wire.Writer)
 
-var okReply replyFunc = (*resp.Writer).OK
+var okReply replyFunc = (*wire.Writer).OK
 
 // A subcommandFunc runs a subcommand, without the server's lock. Its context
 // ends when the client disconnects. words are the arguments after the

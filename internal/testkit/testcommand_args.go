@@ -7,8 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/parley-chat/parley/commands"
-	"github.com/parley-chat/parley/commands/resp"
 )
 
 // parseDuration parses "30s", "1h30m", or a number of milliseconds.
@@ -47,9 +48,9 @@ func parseCount(word string) (int, error) {
 	return n, nil
 }
 
-func textReply(s string) replyFunc { return func(w *resp.Writer) { w.BulkString(s) } }
+func textReply(s string) replyFunc { return func(w *wire.Writer) { w.BulkString(s) } }
 
-func intReply(n int) replyFunc { return func(w *resp.Writer) { w.Int(n) } }
+func intReply(n int) replyFunc { return func(w *wire.Writer) { w.Int(n) } }
 
 // handles are values that clients refer to by number.
 type handles[T any] struct {

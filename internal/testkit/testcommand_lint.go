@@ -4,8 +4,9 @@ import (
 	"context"
 	"strings"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/parley-chat/parley/commands"
-	"github.com/parley-chat/parley/commands/resp"
 )
 
 // lintRows are the subcommands for Lint.
@@ -40,7 +41,7 @@ func (w *testCommand) lint(_ context.Context, words []string) (replyFunc, error)
 
 func (w *testCommand) findings(context.Context, []string) (replyFunc, error) {
 	list := w.kit.Findings()
-	return func(out *resp.Writer) {
+	return func(out *wire.Writer) {
 		out.Array(len(list))
 		for _, f := range list {
 			out.BulkString(f.String())

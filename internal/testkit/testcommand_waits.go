@@ -7,8 +7,9 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/parley-chat/parley/commands"
-	"github.com/parley-chat/parley/commands/resp"
 )
 
 // waitRows are the subcommands that wait, and those for messages and calls.
@@ -138,7 +139,7 @@ func (w *testCommand) next(ctx context.Context, words []string) (replyFunc, erro
 	if err != nil {
 		return nil, err
 	}
-	return func(w *resp.Writer) { writeStrings(w, []string{m.Channel, m.Payload}) }, nil
+	return func(w *wire.Writer) { writeStrings(w, []string{m.Channel, m.Payload}) }, nil
 }
 
 func (w *testCommand) recorded(_ context.Context, words []string) (replyFunc, error) {
@@ -150,7 +151,7 @@ func (w *testCommand) recorded(_ context.Context, words []string) (replyFunc, er
 		return nil, err // an incomplete list could let a test pass
 	}
 	all := c.All()
-	return func(w *resp.Writer) {
+	return func(w *wire.Writer) {
 		w.Array(len(all))
 		for _, m := range all {
 			writeStrings(w, []string{m.Channel, m.Payload})
@@ -158,7 +159,7 @@ func (w *testCommand) recorded(_ context.Context, words []string) (replyFunc, er
 	}, nil
 }
 
-func writeStrings(w *resp.Writer, words []string) {
+func writeStrings(w *wire.Writer, words []string) {
 	w.Array(len(words))
 	for _, word := range words {
 		w.BulkString(word)
@@ -188,7 +189,7 @@ func (w *testCommand) calls(_ context.Context, words []string) (replyFunc, error
 	if n := calls.Dropped(); n > 0 {
 		return nil, errors.New("the first " + counted(n, "call") + " are not kept any more: see TEST FORGET")
 	}
-	return func(w *resp.Writer) {
+	return func(w *wire.Writer) {
 		w.Array(calls.Len())
 		for _, c := range calls.All() {
 			writeStrings(w, c.Redacted())

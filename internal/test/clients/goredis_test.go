@@ -43,13 +43,13 @@ func TestGoRedisSchema(t *testing.T) {
 				reply, err = nil, nil
 			}
 			require.NoError(t, err, s)
-			require.True(t, s.Equal(wire(protocol), reply), "%v: %q", s, reply)
+			require.True(t, s.Equal(spoken(protocol), reply), "%v: %q", s, reply)
 		}
 	})
 }
 
-// wire is the protocol that a client speaks when it is told the one given.
-func wire(protocol int) int {
+// spoken returns the protocol that a client speaks if it is configured with the given one.
+func spoken(protocol int) int {
 	if protocol == 0 {
 		return 3
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/redis/rueidis"
 	"github.com/stretchr/testify/require"
@@ -142,7 +144,7 @@ func (to target) say(t *testing.T, hello []string, calls ...string) {
 	conn, err := net.Dial("tcp", to.addr())
 	require.NoError(t, err)
 	defer conn.Close()
-	var w resp.Writer
+	var w wire.Writer
 	send := func(words ...string) {
 		w.Array(len(words))
 		for _, word := range words {

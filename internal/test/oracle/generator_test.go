@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/parley-chat/parley/commands"
 	"github.com/parley-chat/parley/commands/resp"
 	"github.com/parley-chat/parley/datastructs"
@@ -42,7 +44,7 @@ func FuzzHandlers(f *testing.F) {
 // handlers are commands without a server around them.
 type handlers struct {
 	state  commands.State
-	writer resp.Writer
+	writer wire.Writer
 	c      commands.Context
 	client commands.Client
 }

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/wire"
+
 	"github.com/parley-chat/parley/commands/resp"
 )
 
@@ -215,7 +217,7 @@ func dial(target Target) (*conn, error) {
 
 // send sends a call. That the connection is closed is noticed by reading.
 func (c *conn) send(words []string) {
-	var w resp.Writer
+	var w wire.Writer
 	w.Array(len(words))
 	for _, word := range words {
 		w.BulkString(word)

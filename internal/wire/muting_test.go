@@ -1,12 +1,12 @@
-package resp_test
+package wire_test
 
 import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/stretchr/testify/require"
+	"github.com/parley-chat/parley/internal/wire"
 
-	"github.com/parley-chat/parley/commands/resp"
+	"github.com/stretchr/testify/require"
 )
 
 // A Writer that is muted now and then gives what one gives to which that was not
@@ -14,7 +14,7 @@ import (
 func TestMutedWriterLeavesOutWhatItIsTo(t *testing.T) {
 	for seed := range uint64(2000) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		var w, want resp.Writer
+		var w, want wire.Writer
 		muted := false
 		for range 3 {
 			for range r.IntN(12) {

@@ -1,4 +1,4 @@
-package resp_test
+package wire_test
 
 import (
 	"bytes"
@@ -7,13 +7,13 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/stretchr/testify/require"
+	"github.com/parley-chat/parley/internal/wire"
 
-	"github.com/parley-chat/parley/commands/resp"
+	"github.com/stretchr/testify/require"
 )
 
 // taken is what a Writer has written, in one slice.
-func taken(w *resp.Writer) []byte {
+func taken(w *wire.Writer) []byte {
 	pieces, last := w.Take(nil)
 	var whole []byte
 	for _, p := range pieces {
@@ -25,16 +25,16 @@ func taken(w *resp.Writer) []byte {
 // A reply in pieces is what one in a single buffer would be: random elements, some of
 // them large, with headers put in later and elements cut off again.
 func TestPiecesAreTheReply(t *testing.T) {
-	large := bytes.Repeat([]byte("L"), resp.LargeString)
+	large := bytes.Repeat([]byte("L"), wire.LargeString)
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		var w resp.Writer
+		var w wire.Writer
 		var want []byte
 		add := func() {
 			var p []byte
 			switch r.IntN(8) {
 			case 0:
-				p = large[:resp.LargeString-r.IntN(2)] // by reference or not
+				p = large[:wire.LargeString-r.IntN(2)] // by reference or not
 			case 1:
 				p = bytes.Repeat([]byte{'m'}, r.IntN(20000))
 			case 2:
@@ -70,7 +70,7 @@ func TestPiecesAreTheReply(t *testing.T) {
 				w.Truncate(at)
 				want = want[:at]
 			case 3:
-				var part resp.Writer
+				var part wire.Writer
 				part.Bulk(large)
 				part.BulkString("behind")
 				w.Adopt(&part)
@@ -90,8 +90,8 @@ func TestPiecesAreTheReply(t *testing.T) {
 
 // What is left of a string that is kept by reference stays so: it is no buffer of the Writer's.
 func TestTruncateWithinALargeString(t *testing.T) {
-	large := bytes.Repeat([]byte("L"), resp.LargeString)
-	var w resp.Writer
+	large := bytes.Repeat([]byte("L"), wire.LargeString)
+	var w wire.Writer
 	w.Bulk(large)
 	head := len(fmt.Sprintf("$%d\r\n", len(large)))
 	w.Truncate(head + 10)
@@ -106,8 +106,8 @@ func TestTruncateWithinALargeString(t *testing.T) {
 // Large strings that were made for a reply are not copied, but there is an end to them: a
 // transaction may ask for any number of DUMPs.
 func TestStringsMadeForAReplyCount(t *testing.T) {
-	own := make([]byte, resp.MaxReply/4)
-	var w resp.Writer
+	own := make([]byte, wire.MaxReply/4)
+	var w wire.Writer
 	require.Less(t, allocated(func() {
 		for range 3 {
 			w.BulkOwned(own)
@@ -131,12 +131,12 @@ func TestStringsMadeForAReplyCount(t *testing.T) {
 func TestWhatIsKeptByReferenceHasAnEnd(t *testing.T) {
 	const size = 256 << 20
 	values := make([]byte, size+100)
-	var w resp.Writer
+	var w wire.Writer
 	for range 100 {
 		w.Bulk(values[:size])
 	}
 	require.False(t, w.Full())
-	for i := 1; i < resp.MaxKept/size; i++ {
+	for i := 1; i < wire.MaxKept/size; i++ {
 		w.Bulk(values[i : size+i])
 	}
 	require.False(t, w.Full())
@@ -161,7 +161,7 @@ func allocated(f func()) int {
 // A long reply is not copied to grow, and large strings are not copied at all.
 func TestLongRepliesAreNotCopied(t *testing.T) {
 	text, large := bytes.Repeat([]byte("x"), 1000), make([]byte, 32<<20)
-	var w resp.Writer
+	var w wire.Writer
 	require.Less(t, allocated(func() {
 		for range 32 << 10 {
 			w.Bulk(text)
@@ -180,9 +180,9 @@ func TestLongRepliesAreNotCopied(t *testing.T) {
 func TestMutedPieces(t *testing.T) {
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 2))
-		var w, want resp.Writer
+		var w, want wire.Writer
 		for range r.IntN(30) {
-			text := string(bytes.Repeat([]byte{byte('a' + r.IntN(26))}, r.IntN(2)*r.IntN(2*resp.LargeString)))
+			text := string(bytes.Repeat([]byte{byte('a' + r.IntN(26))}, r.IntN(2)*r.IntN(2*wire.LargeString)))
 			muted := r.IntN(3) == 0
 			w.Mute(muted)
 			w.BulkString(text)

@@ -1,10 +1,9 @@
-// Package resp is the Redis serialization protocol in both of its versions:
-// a Writer that composes replies, a Reader and a Value that read them back.
+// Package wire composes replies in RESP2 and RESP3. Package resp reads them.
 //
 // The rules are those of the protocol specification
 // (https://redis.io/docs/latest/develop/reference/protocol-spec/) as
 // redis-server 7.0.15 applies them.
-package resp
+package wire
 
 import (
 	"bytes"
@@ -15,14 +14,6 @@ import (
 
 	"github.com/tidwall/redcon"
 )
-
-// An Error is a reply of the error type: its code, a space, the message, as in
-// "WRONGTYPE Operation against ...". Two errors with one text are equal, so
-// errors.Is works with the constants of package commands.
-type Error string
-
-// Error is the reply as it is sent.
-func (e Error) Error() string { return string(e) }
 
 // A Writer composes replies in the protocol a client chose. Each method writes
 // one whole element, or the header of an aggregate whose elements follow; one

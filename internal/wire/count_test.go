@@ -1,10 +1,12 @@
-package resp_test
+package wire_test
 
 import (
 	"bytes"
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/parley-chat/parley/internal/wire"
 
 	"github.com/stretchr/testify/require"
 
@@ -13,7 +15,7 @@ import (
 
 func TestCountFindsTheEndOfReplies(t *testing.T) {
 	for _, version := range []int{2, 3} {
-		var w resp.Writer
+		var w wire.Writer
 		w.SetProtocol(version)
 		for n, write := range []func(){
 			w.OK,
@@ -38,11 +40,11 @@ func TestCountFindsTheEndOfReplies(t *testing.T) {
 		} {
 			before := w.Len()
 			write()
-			got, whole := resp.Count(w.Bytes())
+			got, whole := wire.Count(w.Bytes())
 			require.True(t, whole, "%q", w.Bytes()[before:])
 			require.Equal(t, n+1, got)
 			for cut := before + 1; cut < w.Len(); cut++ {
-				got, whole = resp.Count(w.Bytes()[:cut])
+				got, whole = wire.Count(w.Bytes()[:cut])
 				require.False(t, whole, "%q", w.Bytes()[before:cut])
 				require.Equal(t, n, got)
 			}
@@ -53,7 +55,7 @@ func TestCountFindsTheEndOfReplies(t *testing.T) {
 func TestCountRefusesWhatIsNoReply(t *testing.T) {
 	for _, p := range []string{"x\r\n", "\r\n", ":\r\n", ":1x\r\n", "+a\nb\r\n", "$2\r\nabc\r\n", "$-2\r\n", "*-2\r\n", "$-1\n\n", "#x\r\n", "_1\r\n",
 		"*9223372036854775807\r\n+a\r\n", "%4611686018427387905\r\n+a\r\n", "~-1\r\n", "$9223372036854775807\r\nabc\r\n", "+OK\r+OK\r\n"} {
-		_, whole := resp.Count([]byte(p))
+		_, whole := wire.Count([]byte(p))
 		require.False(t, whole, "%q", p)
 	}
 }
@@ -62,7 +64,7 @@ func FuzzCount(f *testing.F) {
 	f.Add([]byte("*2\r\n+OK\r\n$1\r\na\r\n"))
 	f.Add([]byte(strings.Repeat("*1\r\n", 20) + ":1\r\n"))
 	f.Fuzz(func(t *testing.T, p []byte) {
-		n, whole := resp.Count(p)
+		n, whole := wire.Count(p)
 		if !whole {
 			return
 		}
