@@ -37,7 +37,7 @@ func (r *Kit) underWay(s *commands.State, first bool) (list []string) {
 	waiting := map[*commands.Client]bool{}
 	for _, c := range s.WaitingCalls() {
 		if waiting[c.Client] = true; c.Held {
-			list = append(list, clientText(c.Client)+" is held back in "+quoteWords(c.Command.Redact(c.Args)))
+			list = append(list, clientText(c.Client)+" is delayed in "+quoteWords(c.Command.Redact(c.Args)))
 		}
 	}
 	for _, l := range s.Clients.All() {
@@ -62,9 +62,9 @@ func underWayText(u commands.UnderWay, waiting bool) string {
 	case u.Closing:
 		return "is being closed"
 	case u.Running:
-		return "has calls that run"
+		return "has running calls"
 	case u.Unrun > 0 && !waiting:
-		return fmt.Sprintf("has sent %d bytes of a call and not its end", u.Unrun)
+		return fmt.Sprintf("has sent %d bytes of an incomplete call", u.Unrun)
 	}
 	return ""
 }

@@ -14,7 +14,7 @@ import (
 func TestFaultThatStrikesNothingFailsTheTest(t *testing.T) {
 	t.Parallel()
 	for fault, want := range map[string]string{
-		"command=get key=nothing error=OOM":           "servertest: a fault that struck nothing: command=get key=nothing error=OOM",
+		"command=get key=nothing error=OOM":           "servertest: the fault applied to nothing: command=get key=nothing error=OOM",
 		"command=get key=nothing error=OOM may-miss":  "",
 		"command=get key=nothing error=OOM chance=.5": "",
 		"command=get error=OOM":                       "",

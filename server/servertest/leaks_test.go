@@ -191,5 +191,5 @@ func TestCallHeldBackFailsTheTest(t *testing.T) {
 	require.NoError(t, err)
 	defer c.Close()
 	fmt.Fprint(c, "NOSUCH\r\n")
-	require.Equal(t, `servertest: a connection is left open: client 1, held back in "NOSUCH"`, f.end())
+	require.Equal(t, `servertest: a connection is left open: client 1, delayed in "NOSUCH"`, f.end())
 }

@@ -18,7 +18,7 @@ func TestSharedServerFailsTheSubtestThatUsesIt(t *testing.T) {
 	one := &fakeTest{TB: t}
 	s.For(one).Inject(servertest.Fault{Command: "get", Error: "OOM"})
 	heard := s.For(one).Recorder("room:1")
-	require.Contains(t, one.end(), "a fault that struck nothing")
+	require.Contains(t, one.end(), "the fault applied to nothing")
 	_, err := s.Do(t.Context(), "GET", "k")
 	require.NoError(t, err)
 	do(t, s, "PUBLISH", "room:1", "later")
