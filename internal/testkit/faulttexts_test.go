@@ -46,7 +46,7 @@ func TestFaultTexts(t *testing.T) {
 	}
 }
 
-// What String writes ParseFault reads, whatever the values are.
+// ParseFault parses every text that String returns.
 func TestFaultTextsComeBack(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))

@@ -10,7 +10,7 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// What a test has got wrong is an error, and not a panic or an answer that looks right.
+// Mistakes in a test are errors, not panics or plausible results.
 func TestMistakesOfTestsAreErrors(t *testing.T) {
 	t.Parallel()
 	r, err := testkit.New(server.Options{})

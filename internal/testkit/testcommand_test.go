@@ -68,7 +68,8 @@ func TestResetLetsKeysExpireAgain(t *testing.T) {
 	require.Contains(t, test(w, "RECORDED", "gone"), "expired")
 }
 
-// The rows are rows like all others, but nobody who listens in is told of their calls.
+// TEST's rows are listed like all others, but its calls are invisible to
+// MONITOR.
 func TestTheCommandIsOneOfTheTable(t *testing.T) {
 	r := startForClients(t, server.Options{Password: "secret"})
 	w := connect(t, r)

@@ -36,7 +36,7 @@ func TestClientsMoveTimeOn(t *testing.T) {
 	require.Regexp(t, `^1\) "7922`, w.AskWords("TIME"))
 }
 
-// By default time passes as it does elsewhere, and can be moved on besides.
+// The default clock runs in real time, and can also be moved forward.
 func TestTheClockOfClientsRuns(t *testing.T) {
 	r := startForClients(t, server.Options{})
 	w := connect(t, r)
@@ -81,7 +81,7 @@ func TestClientsWaitWithoutSleeping(t *testing.T) {
 	require.NoError(t, r.Check())
 }
 
-// Who leaves waits no more, and Close does not wait for who waits.
+// A wait ends when its client disconnects, and Close does not wait for it.
 func TestWaitsOfThoseWhoLeave(t *testing.T) {
 	r := startForClients(t, server.Options{})
 	w, gone := connect(t, r), connect(t, r)

@@ -91,7 +91,7 @@ func TestCallsAreAsserted(t *testing.T) {
 	require.Error(t, calls.NotCalled(""))
 }
 
-// What is no longer kept may have been called.
+// A call that the log has dropped may have been made.
 func TestCallsThatAreNotKeptAreOwnedUpTo(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

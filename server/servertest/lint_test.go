@@ -20,7 +20,7 @@ func found(s *servertest.Server) (list []string) {
 	return list
 }
 
-// A test of code that will meet a Redis 6.2 in a cluster.
+// A test of code that will run on Redis 6.2 in a cluster.
 func TestExampleLint(t *testing.T) {
 	s := servertest.New(t, func(o *servertest.Options) {
 		o.Lint = servertest.LintAll()

@@ -8,8 +8,8 @@ import (
 	"github.com/parley-chat/parley/server/servertest"
 )
 
-// Subtests that share a server fail each by itself, and what one of them has injected
-// is over with it.
+// Subtests that share a server fail separately, and a subtest's faults end with
+// it.
 func TestSharedServerFailsTheSubtestThatUsesIt(t *testing.T) {
 	t.Parallel()
 	all := &fakeTest{TB: t}

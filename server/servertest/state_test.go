@@ -167,7 +167,7 @@ func TestLoadIsAllOrNothing(t *testing.T) {
 	}
 }
 
-// A text of Dump makes the same data, and so the same text, wherever it is loaded.
+// Loading a dump creates the same data, and so the same dump, on any server.
 func TestDumpIsLossless(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -221,7 +221,7 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// A snapshot that nobody has any more costs nothing.
+// A snapshot that is garbage costs nothing.
 func TestSnapshotThatIsGarbageIsReleased(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

@@ -230,7 +230,8 @@ func TestWaitWithoutADeadlineIsGivenOne(t *testing.T) {
 	})
 }
 
-// In a bubble a wait lets time pass, and so tells what never comes about.
+// In a bubble a wait lets time pass, so a wait for a state that never comes
+// times out.
 func TestWaitsAreDurablyBlocking(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
