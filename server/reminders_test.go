@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A lookout is reminded, and asks for the times that a test gives it.
+// A lookout is called by the timer queue, and asks for the times that the test
+// gives it.
 type lookout struct {
 	reminder queuedTimer
 	seen     []time.Time
@@ -74,7 +75,7 @@ func TestReminderThatAsksAgain(t *testing.T) {
 	var l *lookout
 	l = newLookout(func(now time.Time) time.Time {
 		if len(l.seen) == 2 {
-			r.callBy(&l.reminder, now.Add(time.Second)) // sooner than what look will say
+			r.callBy(&l.reminder, now.Add(time.Second)) // before the time that look will return
 		}
 		return now.Add(10 * time.Second)
 	})
@@ -89,7 +90,7 @@ func TestReminderThatAsksAgain(t *testing.T) {
 	tasks.Wait()
 }
 
-// Who has been forgotten is not looked at any more.
+// A removed entry is not called any more.
 func TestForgettingWaitsForALook(t *testing.T) {
 	var tasks sync.WaitGroup
 	var r timerQueue
@@ -110,8 +111,8 @@ func TestForgettingWaitsForALook(t *testing.T) {
 	tasks.Wait()
 }
 
-// Whoever is to be called shortly is so in real time, and whoever moves the clock
-// waits for that, whatever else is due.
+// An entry with a short delay is called in real time, and Advance waits for it
+// whatever else is due.
 func TestReminderThatAsksAgainInRealTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		clock := NewManualClock(time.UnixMilli(1615480369000))
@@ -148,7 +149,7 @@ func TestReminderThatAsksAgainInRealTime(t *testing.T) {
 	})
 }
 
-// A firingClock calls nothing by itself.
+// A firingClock fires no timer itself.
 type firingClock struct {
 	Clock
 	fire []func()
@@ -159,7 +160,7 @@ func (c *firingClock) AfterFunc(_ time.Duration, f func()) func() bool {
 	return func() bool { return true }
 }
 
-// An alarm that is replaced just as it goes off leaves the one in its place alone.
+// A timer that is replaced while it fires does not affect its replacement.
 func TestAlarmReplacedAsItGoesOff(t *testing.T) {
 	clock := &firingClock{Clock: NewManualClock(time.UnixMilli(1615480369000))}
 	begun := clock.Now()
@@ -169,14 +170,14 @@ func TestAlarmReplacedAsItGoesOff(t *testing.T) {
 	first, second := newLookout(never), newLookout(never)
 	r.callBy(&first.reminder, begun.Add(2*time.Second))
 	late := clock.fire[0]
-	r.timer.stop = func() bool { return false } // it is going off, and waits for the lock
+	r.timer.stop = func() bool { return false } // it is firing, and waits for the lock
 	r.callBy(&second.reminder, begun.Add(time.Second))
 	late()
 	r.close()
 	tasks.Wait()
 }
 
-// So it is with the alarm for what expires.
+// The same holds for the timer of expiry.
 func TestExpiryAlarmReplacedAsItGoesOff(t *testing.T) {
 	clock := &firingClock{Clock: NewManualClock(time.UnixMilli(1615480369000))}
 	s, err := New(Options{Clock: clock})
@@ -184,7 +185,7 @@ func TestExpiryAlarmReplacedAsItGoesOff(t *testing.T) {
 	_, err = s.Do(t.Context(), "SET", "a", "v", "PX", 2000)
 	require.NoError(t, err)
 	late := clock.fire[len(clock.fire)-1]
-	s.engine.expiry.stop = func() bool { return false } // it is going off, and waits for the lock
+	s.engine.expiry.stop = func() bool { return false } // it is firing, and waits for the lock
 	_, err = s.Do(t.Context(), "SET", "b", "v", "PX", 1000)
 	require.NoError(t, err)
 	late()
