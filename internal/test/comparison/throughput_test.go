@@ -20,8 +20,8 @@ var (
 )
 
 // BenchmarkCall times a call of each command, in each form, on each rival.
-// What else the machine does falls on one of them only: to compare them, let them
-// take turns, as TestThroughput does.
+// Other load on the machine affects one of them only; TestThroughput
+// alternates, and so compares them.
 func BenchmarkCall(b *testing.B) {
 	for _, f := range forms {
 		for _, w := range workloads {
@@ -73,8 +73,8 @@ func TestThroughput(t *testing.T) {
 	t.Logf("%d rounds of %v\n%s", *rounds, *slice, table.String())
 }
 
-// compare lets all have their turns. It returns the calls a second of the first,
-// and for each how many times as many those are as its own, round by round.
+// compare alternates between all clients. It returns the first one's calls per
+// second in each round, and for each client the ratio of that to its own.
 func compare(t *testing.T, all []*redis.Client, f form, w workload) (own []float64, ratios [][]float64) {
 	n := make([]int, len(all)) // calls in a turn
 	for i, c := range all {
@@ -96,7 +96,7 @@ func compare(t *testing.T, all []*redis.Client, f form, w workload) (own []float
 	return own, ratios
 }
 
-// calls is how many calls fill a turn.
+// calls returns how many calls fill a turn.
 func calls(t *testing.T, c *redis.Client, f form, w workload) int {
 	for n := 2 * clients * depth; ; n *= 2 {
 		begun := time.Now()
