@@ -38,9 +38,10 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
-// Go-redis in memory is ahead of all other ways to use it in a test. Rivals take turns, so that what else the machine does falls on all alike.
-// What is compared is their throughput within a round: of these ratios the table
-// holds the median, the lowest and the highest.
+// Go-redis in memory is faster than all other ways to use it in a test. Rivals
+// alternate, so that other load on the machine affects all equally. The table
+// contains the median, minimum and maximum of the ratios of throughput, each
+// taken within one round.
 func TestThroughput(t *testing.T) {
 	var all []*redis.Client
 	together := func(o *servertest.Options) { o.AllowLeaks = true } // goroutines of the others are none of a server's
