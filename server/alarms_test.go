@@ -17,8 +17,8 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// A brittleClock is a ManualClock that panics when it is asked for the time, once
-// each time that it is told to.
+// A brittleClock is a ManualClock whose Now panics once after each request of
+// the test.
 type brittleClock struct {
 	*ManualClock
 	armed atomic.Bool
@@ -31,12 +31,12 @@ func (c *brittleClock) Now() time.Time {
 	return c.ManualClock.Now()
 }
 
-// Whatever alarm panics: the process goes on, the lock is free, the next alarm is
-// set, and Close has nothing to wait for.
+// Whichever timer panics: the process continues, the lock is free, the next
+// timer is set, and Close has nothing to wait for.
 func TestAlarmsThatPanicHurtNothing(t *testing.T) {
 	for name, test := range map[string]struct {
 		options Options
-		set     func(p *alarmTest) // sets an alarm that goes off within a second
+		set     func(p *alarmTest) // sets a timer that fires within a second
 		check   func(p *alarmTest)
 	}{
 		"keys expire": {
@@ -82,7 +82,7 @@ func TestAlarmsThatPanicHurtNothing(t *testing.T) {
 				defer p.engine.mu.Unlock()
 				c := p.engine.callerOf(p.engine.state.Clients.All()[0])
 				c.inProcess = false
-				p.engine.unauthenticated.Add(1) // as which it counts then
+				p.engine.unauthenticated.Add(1) // counts as unauthenticated from then on
 				p.bucket = p.engine.ensureBucket(c)
 				p.bucket.tokens = 0
 				p.engine.queueAuth(c, p.engine.newRequest([][]byte{[]byte("AUTH"), []byte("secret")}))
@@ -127,7 +127,7 @@ type alarmTest struct {
 	bucket *bucket
 }
 
-// send sends calls, and reads the replies to so many.
+// send sends calls, and reads as many replies.
 func (p *alarmTest) send(calls string, replies int) {
 	_, err := io.WriteString(p.conn, calls)
 	require.NoError(p, err)
@@ -157,7 +157,7 @@ func TestPanickingTimeoutCheckEndsNoOther(t *testing.T) {
 	tasks.Wait()
 }
 
-// A brittleHandler is a logger's that panics.
+// A brittleHandler is a log handler that panics.
 type brittleHandler struct{ slog.Handler }
 
 func (brittleHandler) Enabled(context.Context, slog.Level) bool  { return true }
@@ -174,8 +174,7 @@ func TestLoggerThatPanicsHurtsNothing(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
-// A brittleConn is a connection of the program's own that panics when it is read
-// from, written to, or closed.
+// A brittleConn is a connection that panics when it is read, written or closed.
 type brittleConn struct {
 	net.Conn
 	read, write, close bool
@@ -203,7 +202,7 @@ func (c *brittleConn) Close() error {
 	return nil
 }
 
-// A handOver is a listener that hands over one connection.
+// A handOver is a listener that returns one connection.
 type handOver struct {
 	conn   chan net.Conn
 	closed chan struct{}
@@ -222,7 +221,7 @@ func (l *handOver) Accept() (net.Conn, error) {
 func (l *handOver) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
 func (l *handOver) Addr() net.Addr { return memoryAddr{} }
 
-// What a program gives the server to speak over may panic as handlers may.
+// Connections of the embedding program may panic, as handlers may.
 func TestConnectionThatPanicsEndsAlone(t *testing.T) {
 	for name, wrap := range map[string]func(c net.Conn) net.Conn{
 		"reading": func(c net.Conn) net.Conn { return &brittleConn{Conn: c, read: true} },

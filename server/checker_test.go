@@ -41,8 +41,8 @@ type effect struct {
 // String is the effect behind its database.
 func (e effect) String() string { return fmt.Sprintf("%d> %q", e.db, e.words) }
 
-// A follower is a server that is told nothing but effects, of those the ones that
-// its version of Redis knows. "": it knows all.
+// A follower is a server that only replays effects, those that its version of
+// Redis has; "": all of them.
 type follower struct {
 	name    string
 	ask     asker
@@ -298,7 +298,7 @@ var unlogged = []string{
 	"INCRBYFLOAT", "PEXPIRE", "PSETEX", "SETEX", "SPOP",
 }
 
-// tell runs the effects on a follower.
+// tell replays the effects on a follower.
 func (w *checker) tell(f *follower) {
 	w.t.Helper()
 	for _, e := range w.effects {

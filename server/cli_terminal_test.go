@@ -68,8 +68,8 @@ func TestCLIOnATerminal(t *testing.T) {
 	}
 }
 
-// The prompt tells of the state that the connection is in. Ctrl-C leaves what
-// only reads, on a new connection in the same state.
+// The prompt shows the state of the connection. Ctrl-C ends a mode that only
+// reads, with a new connection in the same state.
 func TestCLIPrompts(t *testing.T) {
 	script := terminal(t)
 	const interrupt = "\x03"

@@ -26,7 +26,7 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// patience bounds what a program may take, on a machine that is busy too.
+// patience is the timeout of a program, on a busy machine.
 const patience = 60 * time.Second
 
 // startOnSocket runs a server with a port and a socket until the test ends.
@@ -356,8 +356,8 @@ func TestCLISubscribes(t *testing.T) {
 	}
 }
 
-// What redis-cli tells of a command, which it takes from COMMAND DOCS, is what
-// it tells of Redis's, but for the sentence on what it does.
+// What redis-cli shows of a command, from COMMAND DOCS, is the same as with
+// Redis, except the summary.
 func TestCLIHelpIsThatOfRedis(t *testing.T) {
 	redis := redistest.Start(t)
 	s, _ := startOnSocket(t, server.Options{})
@@ -373,8 +373,8 @@ func TestCLIHelpIsThatOfRedis(t *testing.T) {
 	require.Greater(t, compared, 250)
 }
 
-// help is what redis-cli tells of commands and of each of their subcommands,
-// without the summary, by the names.
+// help returns what redis-cli shows of commands and their subcommands, without
+// the summary, by name.
 func help(t *testing.T, addr string, names []string) map[string]string {
 	entries := map[string]string{}
 	var lines strings.Builder

@@ -220,7 +220,7 @@ func TestAdvanceRunsWhatWasSentBehindABlockedCall(t *testing.T) {
 	})
 }
 
-// A client that has been quiet for too long has left when Advance returns.
+// When Advance returns, clients past their idle timeout are disconnected.
 func TestAdvanceEndsIdleClients(t *testing.T) {
 	t.Parallel()
 	eachClock(t, func(t *testing.T, clock movable) {

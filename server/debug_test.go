@@ -47,7 +47,7 @@ func TestDebugObject(t *testing.T) {
 	require.Regexp(t, `Value at:0x[0-9a-f]+ refcount:2147483647 encoding:int serializedlength:2 lru:\d+ lru_seconds_idle:3$`, p.Ask("DEBUG OBJECT n"))
 }
 
-// What others send meanwhile runs when the sleep is over: they are told that time.
+// Calls of other clients run after the sleep, and see the time after it.
 func TestDebugSleepHoldsBackAll(t *testing.T) {
 	s, clock := debugged(t)
 	sleeper, other := dial(t, s), dial(t, s)

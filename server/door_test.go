@@ -19,14 +19,14 @@ import (
 	"github.com/parley-chat/parley/internal/test/tlstest"
 )
 
-// What somebody costs who has not been let in, measured at a process of its own.
+// What an unauthenticated client costs, measured with a process of its own.
 
-// pipeline is how many guesses are sent at a time. Of more, redis-server closes the
-// connection before it has answered.
+// pipeline is how many passwords are sent at a time. With more, redis-server
+// closes the connection before it has replied.
 const pipeline = 100
 
-// guess tries passwords, a pipeline at a time over each connection, and returns how
-// many it has seen refused.
+// guess tries passwords, a pipeline at a time on each connection, and returns
+// how many were rejected.
 func guess(t *testing.T, addr string, conns int, span time.Duration) (refused int) {
 	end := time.Now().Add(span)
 	var n, tried atomic.Int64
@@ -66,7 +66,7 @@ func guess(t *testing.T, addr string, conns int, span time.Duration) (refused in
 	return int(n.Load())
 }
 
-// More connections and longer pipelines do not help who guesses.
+// More connections and longer pipelines do not try passwords faster.
 func TestGuessesReached(t *testing.T) {
 	t.Parallel()
 	span := time.Second
@@ -75,12 +75,12 @@ func TestGuessesReached(t *testing.T) {
 	}
 	for _, c := range subprocesses(t) {
 		require.Equal(t, "OK", c.Ask("CONFIG SET requirepass secret"))
-		if c.name == "parley" { // the guesses come from this machine
+		if c.name == "parley" { // the attempts come from this machine
 			require.Equal(t, "OK", c.Ask("CONFIG SET auth-failure-loopback yes"))
 		}
 		for _, conns := range []int{1, 50} {
 			n, begun := 0, time.Now()
-			for n == 0 && time.Since(begun) < harness.GiveUp { // on a busy machine none may come to its end within a span
+			for n == 0 && time.Since(begun) < harness.GiveUp { // on a busy machine no attempt may end within a span
 				n = guess(t, c.addr, conns, span)
 			}
 			elapsed := time.Since(begun).Seconds()
@@ -93,7 +93,8 @@ func TestGuessesReached(t *testing.T) {
 	}
 }
 
-// An unauthenticated client that sends 3 MB makes the process grow by little, whatever they are.
+// An unauthenticated client that sends 3 MB makes the process grow only a
+// little, whatever it sends.
 func TestUnauthenticatedFlood(t *testing.T) {
 	const size = 3 << 20
 	for _, c := range subprocesses(t) {
@@ -105,7 +106,7 @@ func TestUnauthenticatedFlood(t *testing.T) {
 			"one line":      strings.Repeat("x", size),
 		} {
 			before, most := 0.0, 0.0
-			for range 500 { // what the questions take is no part of it
+			for range 500 { // exclude the memory of the measurement
 				before = max(before, c.resident())
 			}
 			p := c.dial(t)
@@ -139,7 +140,7 @@ func TestUnauthenticatedFlood(t *testing.T) {
 	}
 }
 
-// shakingHands times how long some new clients need to be served.
+// shakingHands measures how long some new clients need until they are served.
 func shakingHands(t *testing.T, addr string, config *tls.Config, n int) (times []time.Duration) {
 	for range n {
 		begun := time.Now()
@@ -153,7 +154,8 @@ func shakingHands(t *testing.T, addr string, config *tls.Config, n int) (times [
 	return times
 }
 
-// A thousand who never shake hands cost others nothing, new ones neither.
+// A thousand clients that never complete the TLS handshake do not slow down
+// others, new ones included.
 func TestSilentHandshakes(t *testing.T) {
 	silent, handshakes, calls, rounds := 300, 100, 1000, 1
 	if *reliability {
@@ -181,7 +183,7 @@ func TestSilentHandshakes(t *testing.T) {
 			for i := range silent {
 				conn, err := net.Dial("tcp", c.addr)
 				require.NoError(t, err)
-				if i%2 == 1 { // the beginning of a handshake
+				if i%2 == 1 { // the start of a handshake
 					_, err := conn.Write([]byte{22, 3, 1, 1, 0, 1})
 					require.NoError(t, err)
 				}

@@ -20,9 +20,9 @@ import (
 // An asker makes calls on a server, parley or Redis, and returns the replies.
 type asker func(calls ...[]string) []resp.Value
 
-// dump tells all that a server holds, in one form whatever the server: a line a
-// key, with its type, its deadline and what is in it, and a line for each
-// deadline of a field.
+// dump returns all data of a server in a form that is the same for any server:
+// a line per key with its type, deadline and value, and a line per field
+// deadline.
 func dump(ask asker) []string { return dumpEach(ask, dumpDatabase, dumpFieldDeadlines) }
 
 // dumpKeys is dump without the deadlines of fields, for servers that have none.
@@ -81,7 +81,7 @@ func dumpDatabase(ask asker, db string) (lines []string) {
 	return lines
 }
 
-// contents is the call that tells what a key of some type holds.
+// contents returns the call that reads a key of that type.
 func contents(kind, key string) []string {
 	switch kind {
 	case "string":

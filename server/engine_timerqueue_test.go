@@ -147,7 +147,7 @@ func TestRetriesRunInRealTime(t *testing.T) {
 	})
 }
 
-// A firingClock calls nothing by itself.
+// A firingClock fires no timer itself.
 type firingClock struct {
 	Clock
 	fire []func()

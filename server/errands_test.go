@@ -23,12 +23,12 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// An outing is a server with a command whose calls run errands: "ERRAND name" waits
-// until the test lets it come back, "ERRAND panic" panics, "ERRAND error" fails.
+// An outing is a server with a command whose calls are async: "ERRAND name"
+// runs until the test lets it end, "ERRAND panic" panics, "ERRAND error" fails.
 type outing struct {
-	left  chan string // names of those on their way
+	left  chan string // names of running calls
 	back  chan func(*wire.Writer)
-	ended atomic.Int64 // errands whose context has ended
+	ended atomic.Int64 // calls whose context has ended
 }
 
 func newOuting() *outing {
@@ -82,8 +82,8 @@ func overOutings(t *testing.T, test func(t *testing.T, o *outing, s *server.Serv
 	}, func(t *testing.T, s *server.Server, dial func() *harness.Client) { test(t, o, s, dial) })
 }
 
-// What is sent behind a call whose errand runs waits for it; others do not, and
-// nobody counts its client as blocked.
+// Later input of an async call's client waits for the call. Other clients do
+// not wait, and the client does not count as blocked.
 func TestAnErrandHoldsUpItsCallerOnly(t *testing.T) {
 	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *harness.Client) {
 		away, other := dial(), dial()
@@ -120,8 +120,8 @@ func TestErrandsThatFail(t *testing.T) {
 	})
 }
 
-// There is no waiting within EXEC: a row may refuse to be queued, and one that
-// does not is refused when it runs.
+// Within EXEC no call blocks: an async command may refuse to be queued, and one
+// that does not is rejected when it runs.
 func TestNoErrandsInTransactions(t *testing.T) {
 	s := newServer(t, newOuting().options())
 	p := dial(t, s)
@@ -134,7 +134,8 @@ func TestNoErrandsInTransactions(t *testing.T) {
 	require.Equal(t, "1) (error) ERR Command not allowed inside a transaction\n2) OK", p.Ask("EXEC"))
 }
 
-// Whoever waits for an errand no more ends it: by leaving, killed, unblocked.
+// An async call is cancelled when its client disconnects, is killed, or is
+// unblocked.
 func TestAnErrandEndsWithWhoWaitsForIt(t *testing.T) {
 	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *harness.Client) {
 		other := dial()
@@ -163,7 +164,7 @@ func TestAnErrandEndsWithWhoWaitsForIt(t *testing.T) {
 	})
 }
 
-// Clients that disconnect while their errands come back: nothing is left of either.
+// Clients that disconnect while their async calls end leave nothing behind.
 func TestAsyncCallsOfClientsThatDisconnect(t *testing.T) {
 	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *harness.Client) {
 		const clients = 200
@@ -189,7 +190,7 @@ func TestAsyncCallsOfClientsThatDisconnect(t *testing.T) {
 	})
 }
 
-// Close ends errands, waits for them, and answers nobody.
+// Close cancels async calls, waits for them, and sends no replies.
 func TestCloseWaitsForErrands(t *testing.T) {
 	o := newOuting()
 	s, err := server.New(o.options())
@@ -235,7 +236,7 @@ func TestDoWaitsForItsErrand(t *testing.T) {
 	require.Equal(t, `"hello"`, do(t, s, "ERRAND", "x"))
 }
 
-// In a bubble an errand that waits is durably blocked.
+// In a bubble a running async call may block durably.
 func TestErrandsInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := server.New(server.Options{}.WithCommands(commands.Command{
@@ -255,7 +256,7 @@ func TestErrandsInABubble(t *testing.T) {
 	})
 }
 
-// More rows make a table of this server's own.
+// With more rows a server has a table of its own.
 func TestCommandsBesideTheStandardOnes(t *testing.T) {
 	s, plain := newServer(t, newOuting().options()), newServer(t, server.Options{})
 	require.Contains(t, do(t, s, "COMMAND", "LIST"), `"errand"`)
@@ -273,7 +274,7 @@ func TestCommandsBesideTheStandardOnes(t *testing.T) {
 	})
 }
 
-// Who listens in is not told of calls that are the test's own.
+// MONITOR does not show the calls of TEST.
 func TestTapsAreNotToldOfCallsAside(t *testing.T) {
 	o := newOuting()
 	options := o.options()

@@ -21,7 +21,7 @@ import (
 
 const wrongPassword = "(error) WRONGPASS invalid username-password pair or user is disabled."
 
-// guarded is a server with a password and a clock that stands still.
+// guarded returns a server with a password and a clock that stands still.
 func guarded(t *testing.T, parameters ...string) (*server.Server, *server.ManualClock) {
 	clock := server.NewManualClock(time.UnixMilli(1615480369000))
 	config := make(map[string]string)
@@ -31,7 +31,7 @@ func guarded(t *testing.T, parameters ...string) (*server.Server, *server.Manual
 	return newServer(t, server.Options{Clock: clock, Password: "secret", Config: config}), clock
 }
 
-// waits waits until that many calls are held back.
+// waits waits until that many calls are delayed.
 func waits(t *testing.T, s *server.Server, n int) {
 	t.Helper()
 	harness.Until(t, fmt.Sprint(n, " calls are held back"), func() bool {
@@ -54,7 +54,7 @@ func TestReplyToAWrongPasswordIsHeldBack(t *testing.T) {
 	}
 }
 
-// Nobody waits with it, and nothing of it can be hurried.
+// The delay of one client delays no other, and nothing shortens it.
 func TestHeldBackReplyHoldsUpNobody(t *testing.T) {
 	s, clock := guarded(t)
 	p := dialFrom(t, s, "192.0.2.7:4711")
@@ -92,8 +92,8 @@ func TestConnectionEndsAfterFiveWrongPasswords(t *testing.T) {
 	}
 	s, clock := guarded(t)
 	p := dialFrom(t, s, "192.0.2.7:4711")
-	for range 3 { // the right one in between begins a new count
-		clock.Advance(time.Second) // its address may guess again
+	for range 3 { // the correct password in between resets the count
+		clock.Advance(time.Second) // its address may fail again
 		p.Send("AUTH wrong\r\nAUTH wrong\r\nAUTH wrong\r\nAUTH secret")
 		for range 3 {
 			waits(t, s, 1)
@@ -104,7 +104,7 @@ func TestConnectionEndsAfterFiveWrongPasswords(t *testing.T) {
 	}
 }
 
-// guesses100 are 100 different wrong passwords, others for each n.
+// guesses100 returns 100 different wrong passwords, others for each n.
 func guesses100(n int) string {
 	var b strings.Builder
 	for i := range 100 {
@@ -113,8 +113,8 @@ func guesses100(n int) string {
 	return b.String()
 }
 
-// What one address may guess does not depend on how many connections it has and
-// what it sends ahead.
+// The rate limit of an address does not depend on its number of connections or
+// on pipelining.
 func TestGuessesFromOneAddress(t *testing.T) {
 	for _, site := range [][]string{
 		{"192.0.2.7:4711", "192.0.2.7:4712", "[::ffff:192.0.2.7]:4713"},
@@ -146,10 +146,11 @@ func TestGuessesFromOneAddress(t *testing.T) {
 			}
 			require.Equal(t, 5+5*(second+1), guesses())
 		}
-		// Another one is not held back, and neither is the process itself.
+		// Other addresses are not delayed, and neither is the process itself.
 		require.Equal(t, "OK", dialFrom(t, s, "198.51.100.7:1").Ask("AUTH secret"))
 		require.Equal(t, "OK", dial(t, s).Ask("AUTH secret"))
-		// Who knows the password has his turn, behind those that wait already.
+		// A client with the correct password has its turn after those that wait
+		// already.
 		honest := dialFrom(t, s, site[0])
 		honest.Send("AUTH secret")
 		waits(t, s, len(peers)+1)
@@ -160,7 +161,7 @@ func TestGuessesFromOneAddress(t *testing.T) {
 	}
 }
 
-// A right password costs nothing, however often.
+// The correct password is never delayed.
 func TestRightPasswordsAreNotCounted(t *testing.T) {
 	s, _ := guarded(t)
 	p := dialFrom(t, s, "192.0.2.7:4711")
@@ -169,7 +170,7 @@ func TestRightPasswordsAreNotCounted(t *testing.T) {
 	}
 }
 
-// Within EXEC nothing can wait: what is too much is not looked at.
+// Nothing blocks within EXEC: attempts beyond the limit are not checked.
 func TestGuessesWithinATransaction(t *testing.T) {
 	s, clock := guarded(t, "auth-max-failures", "0")
 	p := dialFrom(t, s, "192.0.2.7:4711")
@@ -189,7 +190,7 @@ func TestGuessesWithinATransaction(t *testing.T) {
 	require.Equal(t, `"v"`, p.Ask("GET k"))
 }
 
-// A call that waits for its turn goes with its client.
+// A delayed call ends when its client disconnects.
 func TestLeavingWhileWaitingForATurn(t *testing.T) {
 	s, clock := guarded(t, "auth-max-failures", "0", "auth-failure-delay", "0")
 	first, second := dialFrom(t, s, "192.0.2.7:4711"), dialFrom(t, s, "192.0.2.7:4712")
@@ -203,10 +204,11 @@ func TestLeavingWhileWaitingForATurn(t *testing.T) {
 	require.Equal(t, "OK", second.Read())
 	third := dialFrom(t, s, "192.0.2.7:4713")
 	third.Send(guesses100(3))
-	waits(t, s, 1) // and Close waits for nobody
+	waits(t, s, 1) // Close does not wait for it
 }
 
-// In a bubble the delays are the bubble's, and in memory there are none.
+// In a bubble the delays pass in the bubble's time, and in-memory connections
+// have none.
 func TestWrongPasswordsInMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := server.New(server.Options{Password: "secret"})
@@ -226,7 +228,7 @@ func TestWrongPasswordsInMemory(t *testing.T) {
 	})
 }
 
-// Unix sockets are one address, if they are limited at all.
+// All unix sockets count as one address, if they are limited at all.
 func TestGuessesThroughTheUnixSocket(t *testing.T) {
 	clock := server.NewManualClock(time.UnixMilli(1615480369000))
 	s, socket := startOnSocket(t, server.Options{Clock: clock, Password: "secret", Config: map[string]string{
@@ -266,14 +268,14 @@ func TestClientThatNeverAuthenticates(t *testing.T) {
 	clock.Advance(time.Hour)
 	require.Equal(t, "PONG", honest.Ask("PING"))
 	require.Equal(t, "OK", inside.Ask("AUTH secret"))
-	require.Equal(t, "RESET", honest.Ask("RESET")) // and the time begins anew
+	require.Equal(t, "RESET", honest.Ask("RESET")) // resets the timer
 	clock.Advance(29 * time.Second)
 	require.Contains(t, honest.Ask("PING"), "NOAUTH")
 	clock.Advance(time.Second)
 	honest.RequireClosed()
 }
 
-// dialMany connects so many clients, as if all came from one address.
+// dialMany connects that many clients, all from one address.
 func dialMany(t *testing.T, s *server.Server, addr net.Addr, n int) []*harness.Client {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -295,7 +297,7 @@ func dialMany(t *testing.T, s *server.Server, addr net.Addr, n int) []*harness.C
 	return peers
 }
 
-// fromAddr is from with an address of any kind.
+// fromAddr is from with an address of any type.
 type fromAddr struct {
 	net.Listener
 	addr net.Addr
@@ -306,7 +308,7 @@ func (f fromAddr) Accept() (net.Conn, error) {
 	return fromConn{conn, f.addr}, err
 }
 
-// noAddr is the address of a connection that has none, as that of net.Pipe.
+// noAddr is the address of a connection without one, as that of net.Pipe.
 type noAddr struct{}
 
 func (noAddr) Network() string { return "pipe" }
@@ -314,9 +316,8 @@ func (noAddr) String() string  { return "pipe" }
 
 func tcpAddr(addr string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr)) }
 
-// As with redis-server, on the machine itself the answer to a wrong password comes at
-// once, however many came before it. The clock stands still: who had to wait would wait
-// for ever.
+// As with redis-server, on loopback the reply to a wrong password is never
+// delayed. The clock stands still, so a delayed call would never end.
 func TestLoopbackIsExempt(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1:4711", "127.1.2.3:4711", "[::1]:4711", "[::1%lo]:4711", "[::ffff:127.0.0.1]:4711"} {
 		s, _ := guarded(t, "auth-max-failures", "0")
@@ -327,7 +328,7 @@ func TestLoopbackIsExempt(t *testing.T) {
 		}
 		require.Equal(t, "OK", p.Read(), addr)
 
-		do(t, s, "CONFIG", "SET", "auth-failure-loopback", "yes") // holds for those who are there
+		do(t, s, "CONFIG", "SET", "auth-failure-loopback", "yes") // applies to connected clients
 		p.Send("AUTH wrong")
 		waits(t, s, 1)
 	}
@@ -345,8 +346,8 @@ func TestLoopbackIsExempt(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
-// Everybody else is limited, also those of whom nobody knows where they come from, who
-// are one.
+// All other clients are limited. Those of unknown addresses count as one
+// address.
 func TestWhoIsNotExempt(t *testing.T) {
 	for _, addr := range []net.Addr{
 		tcpAddr("192.0.2.7:1"), tcpAddr("10.0.0.1:1"), tcpAddr("0.0.0.0:1"), tcpAddr("[::]:1"), tcpAddr("[fe80::1%eth0]:1"), tcpAddr("[::ffff:10.0.0.1]:1"), noAddr{},
@@ -363,14 +364,14 @@ func TestWhoIsNotExempt(t *testing.T) {
 		first.Send("AUTH wrong5")
 		second.Send("AUTH wrong6")
 		waits(t, s, 2)
-		// Those on the machine are not among them.
+		// Loopback clients are not among them.
 		require.Equal(t, "OK", dialMany(t, s, tcpAddr("127.0.0.1:1"), 1)[0].Ask("AUTH secret"))
 	}
 }
 
-// Clients with an old password, however many, do not hold up who has the right one:
-// neither on the machine itself nor behind one address of a network. The clock stands
-// still, so that who has to wait waits for ever.
+// Clients with an old password do not delay one with the correct password:
+// neither on loopback nor behind one address of a network. The clock stands
+// still, so a delayed call never ends.
 func TestMisconfiguredClientsHoldUpNobody(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1:4711", "192.0.2.7:4711"} {
 		for _, n := range []int{50, 900} {
@@ -383,7 +384,7 @@ func TestMisconfiguredClientsHoldUpNobody(t *testing.T) {
 				}
 				harness.Until(t, "each has failed: none waits for its turn", func() bool { return s.Metrics().Events["auth_failed"] == int64(n*(round+1)) })
 				if addr != "127.0.0.1:4711" {
-					waits(t, s, n) // their replies are held back
+					waits(t, s, n) // their replies are delayed
 				}
 				honest := dialMany(t, s, tcpAddr(addr), 2)
 				require.Equal(t, "OK", honest[0].Ask("AUTH secret"))
@@ -399,8 +400,8 @@ func TestMisconfiguredClientsHoldUpNobody(t *testing.T) {
 	}
 }
 
-// A wrong password that is given again is no guess. All others are, and the right one
-// waits for its turn among them: also one that was wrong before.
+// Repeating a wrong password does not count. All others count, and the correct
+// one waits among them, even if it was wrong before.
 func TestWrongPasswordGivenAgain(t *testing.T) {
 	s, clock := guarded(t, "auth-failure-delay", "0", "auth-max-failures", "0")
 	p, other := dialFrom(t, s, "192.0.2.7:1"), dialFrom(t, s, "192.0.2.7:2")
@@ -430,7 +431,7 @@ func TestWrongPasswordGivenAgain(t *testing.T) {
 		clock.Advance(200 * time.Millisecond)
 		require.Equal(t, wrongPassword, p.Ask(fmt.Sprint("AUTH next", i)))
 	}
-	require.Equal(t, wrongPassword, p.Ask("AUTH last")) // what the right password did not use up
+	require.Equal(t, wrongPassword, p.Ask("AUTH last")) // the correct password did not use it up
 	p.Send("AUTH wrong0")
 	waits(t, s, 1)
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// What follows took seconds to hours, or did not end, because it went by the
-// square of what a client had sent.
+// These calls once took seconds to hours, or did not end, because they took
+// quadratic time in what a client had sent.
 const soon = 10 * time.Second
 
 func numbered(name, format string, n int) string {
@@ -157,8 +157,8 @@ func TestTransactionThatDescribesItself(t *testing.T) {
 	})
 }
 
-// Whoever has asked for more than anybody may be told is cut off; the rest of
-// the transaction runs, but not to the same length again.
+// A client is disconnected at its output limit. The rest of its transaction
+// runs, but does not produce as much output again.
 func TestTransactionOfRepliesWithoutEnd(t *testing.T) {
 	s := newServer(t, server.Options{})
 	client := dial(t, s)
@@ -176,7 +176,8 @@ func TestTransactionOfRepliesWithoutEnd(t *testing.T) {
 	require.Equal(t, `"1"`, do(t, s, "GET", "n"))
 }
 
-// A call that can be seen to ask for too much is not begun: it holds up nobody.
+// A call whose reply is known to be too large does not run, and blocks no other
+// client.
 func TestReplyWithoutEndIsNotBegun(t *testing.T) {
 	s := newServer(t, server.Options{})
 	do(t, s, "SADD", "s", "", "b")
@@ -221,7 +222,7 @@ func TestNoConfigurationLetsAStringTakeAllMemory(t *testing.T) {
 	}
 }
 
-// A set that is named again and again is asked once.
+// A set that is named many times is read once.
 func TestAlgebraOfOneSetManyTimes(t *testing.T) {
 	const members, times = 20_000, 20_000
 	s := newServer(t, server.Options{})

@@ -20,8 +20,8 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// bareLog writes lines as they are given to it. The handlers of log/slog escape
-// what they are given; others may not.
+// bareLog writes lines without escaping. The handlers of log/slog escape text;
+// others may not.
 type bareLog struct {
 	mu    *sync.Mutex
 	lines *[]string
@@ -56,7 +56,7 @@ func plain(a slog.Attr) (text string) {
 	return text
 }
 
-// call is what clients send for some words, whatever is in them.
+// call encodes words as clients send them, whatever their bytes.
 func call(words ...string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "*%d\r\n", len(words))
@@ -66,8 +66,8 @@ func call(words ...string) string {
 	return b.String()
 }
 
-// What clients send may end up in the log, but not so that it moves the
-// operator's cursor, forges lines, fills his disk, or tells a password.
+// Text from clients in the log cannot move the operator's cursor, forge lines,
+// fill the disk, or show a password.
 func TestHostileTextInTheLog(t *testing.T) {
 	const secret, guess = "s3cret\x1b[5m\r\n", "hunter2\x07\"\n"
 	words := []string{
@@ -88,14 +88,15 @@ func TestHostileTextInTheLog(t *testing.T) {
 	defer s.Close()
 	do(t, s, "ACL", "SETUSER", oddName, "on", ">"+secret, "+@all", "~*", "&*")
 
-	// Each stream is a connection of its own; each time allows some lines of each kind.
+	// Each stream has a connection of its own; each advance of the clock allows
+	// some lines of each event.
 	send := func(stream string) {
 		conn, err := net.Dial("tcp", s.Addr())
 		require.NoError(t, err)
 		require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
 		var all sync.WaitGroup
 		all.Go(func() {
-			io.WriteString(conn, stream) // it may be cut off
+			io.WriteString(conn, stream) // the server may close the connection
 			conn.(*net.TCPConn).CloseWrite()
 		})
 		_, err = io.Copy(io.Discard, conn)
@@ -132,7 +133,8 @@ func TestHostileTextInTheLog(t *testing.T) {
 		send(stream)
 		send(call("AUTH", secret) + stream)
 	}
-	// What is told of values that are taken: this is the only one that takes any text.
+	// The log shows values that were set: this parameter is the only one that
+	// accepts any text.
 	for _, name := range []string{"default", oddName} {
 		send(call("AUTH", name, secret) + call("CONFIG", "SET", "requirepass", guess) + call("CONFIG", "SET", "requirepass", secret))
 	}
@@ -163,7 +165,7 @@ func TestHostileTextInTheLog(t *testing.T) {
 	require.Zero(t, kinds["ERROR"])
 }
 
-// A server that is part of a program ends with that, not when a client says so.
+// Clients cannot shut down a server that is part of a program.
 func TestClientsMayNotShutAnEmbeddedServerDown(t *testing.T) {
 	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		p := dial()
@@ -178,7 +180,8 @@ func TestClientsMayNotShutAnEmbeddedServerDown(t *testing.T) {
 	})
 }
 
-// The stack of a handler that panics shows where its words are, and not what they say.
+// The stack of a panicking handler shows addresses of arguments, not their
+// text.
 func TestPanicShowsNoPassword(t *testing.T) {
 	log := newBareLog()
 	login := commands.Command{

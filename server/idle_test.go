@@ -15,16 +15,16 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// What a connection takes that does nothing, in all: its goroutine, the socket's
-// part of the runtime, the session.
+// The memory of an idle connection: its goroutine, the socket's part of the
+// runtime, the session.
 func TestIdleConnections(t *testing.T) {
-	n, most := 1000, 10<<10 // of few, each bears more of what the heap has to spare
+	n, most := 1000, 10<<10 // with few connections, each has a larger share of the heap's overhead
 	if *reliability {
 		n, most = 10_000, 6500
 	}
 	for _, c := range subprocesses(t) {
 		require.Equal(t, "OK", c.Ask(fmt.Sprint("CONFIG SET maxclients ", n+10)))
-		share := func() float64 { // of a processor, that the server takes
+		share := func() float64 { // CPU time of the server, as a share of one processor
 			spent := func() float64 { return c.info("used_cpu_sys") + c.info("used_cpu_user") }
 			begun, before := time.Now(), spent()
 			time.Sleep(3 * time.Second) // a span to measure, not something to wait for
@@ -39,7 +39,7 @@ func TestIdleConnections(t *testing.T) {
 		for i := range all {
 			all[i] = c.dial(t).Conn
 		}
-		leave := func() { // this program may not open enough files for both servers
+		leave := func() { // this program may not be able to open enough files for both servers
 			for _, conn := range all {
 				conn.Close()
 			}
@@ -75,7 +75,7 @@ func TestIdleConnections(t *testing.T) {
 	}
 }
 
-// A connection that has been quiet lets go of its buffers, and serves on.
+// An idle connection releases its buffers, and still works.
 func TestQuietConnectionServesOn(t *testing.T) {
 	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *harness.Client) {
 		p := dial()
@@ -103,8 +103,8 @@ func TestQuietConnectionServesOn(t *testing.T) {
 	}, "tcp", "unix")
 }
 
-// Little input asks for much output: who does not read it does not make the server
-// hold it.
+// A short pipeline asks for much output: the server does not buffer it for a
+// client that does not read.
 func TestRepliesThatNobodyReads(t *testing.T) {
 	const clients, calls = 6, 150
 	for _, c := range subprocesses(t) {
@@ -132,7 +132,7 @@ func TestRepliesThatNobodyReads(t *testing.T) {
 		if c.name == "parley" && !harness.Race {
 			require.Less(t, most, 50e6)
 		}
-		for range calls { // and it is all there
+		for range calls { // and all replies arrive
 			readLength(all[0], len(value))
 		}
 	}

@@ -17,7 +17,8 @@ import (
 	"github.com/parley-chat/parley/commands"
 )
 
-// newLogbook returns one that writes lines without times into the buffer.
+// newLogbook returns an event log that writes lines without times into the
+// buffer.
 func newLogbook(clock Clock, out *bytes.Buffer, level slog.Level) *eventLog {
 	return &eventLog{clock: clock, logger: slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{
 		Level: level,
@@ -73,7 +74,7 @@ func TestLinesOfAKindAreLimited(t *testing.T) {
 	require.Equal(t, row.limit+1, count(row.text), "nothing has been held back since")
 
 	for range row.limit {
-		clock.Advance(row.within / 5) // some each time, but never too many at once
+		clock.Advance(row.within / 5) // some in each window, but never more than its limit
 		b.log(eventOutputBufferLimit)
 	}
 	require.Equal(t, 2*row.limit+1, count(row.text))
@@ -159,8 +160,9 @@ func TestWhatClientsSendIsQuotedAndCut(t *testing.T) {
 	require.Equal(t, int64(7), line.Client.ID)
 }
 
-// A ticket to the log is what operators look for after the fact: who came, what
-// they did to the configuration, who was cut off, and how it ended.
+// The log contains what operators look for afterwards: which clients connected,
+// what they did to the configuration, which were disconnected, and how the
+// server ended.
 func TestLifeOfAServerInItsLog(t *testing.T) {
 	var out bytes.Buffer
 	level := new(slog.LevelVar)

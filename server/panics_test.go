@@ -22,17 +22,17 @@ import (
 	"github.com/parley-chat/parley/internal/test/transcript"
 )
 
-// A bomb makes handlers panic: before they have begun, in their middle, or when
-// they have done everything. The rows of its server's table are wrapped for the
-// first and the last. In the middle it is a subscriber who panics: keyspace events
-// reach it while the handler is under way, between one change and the next.
+// A bomb makes handlers panic: before they begin, in the middle, or at the end.
+// For the first and the last the rows of the server's table are wrapped. In the
+// middle a subscriber panics: it receives keyspace events while the handler
+// runs, between two changes.
 type bomb struct {
 	point  point
-	skip   int // so many handlers run before it, as in EXEC
-	pushes int // and so many events before it, in the middle
+	skip   int // number of handlers that run before the panic, as in EXEC
+	pushes int // number of events before it, in the middle
 	caller caller
 
-	inside *commands.Command // the handler under way
+	inside *commands.Command // the running handler
 	went   bool
 	hit    map[string]map[point]bool // rows that have panicked, and where
 }
@@ -47,12 +47,12 @@ const (
 	points
 )
 
-// panics counts those of all bombs.
+// panics counts the panics of all bombs.
 var panics atomic.Int64
 
 const explosion = "a bomb in a test"
 
-// rig makes the handlers of a server, and its events, hit the bomb.
+// rig makes the handlers of a server, and its events, trigger the bomb.
 func (b *bomb) rig(t *testing.T, e *engine) {
 	b.hit = make(map[string]map[point]bool)
 	s := &e.state
@@ -63,7 +63,7 @@ func (b *bomb) rig(t *testing.T, e *engine) {
 	t.Cleanup(func() { e.removeClient(&b.caller) })
 }
 
-// listen makes the bomb a subscriber, unless it is one: clients kill others.
+// listen subscribes the bomb again, since clients kill others.
 func (b *bomb) listen(s *commands.State) {
 	if l := b.caller.client; l == nil || s.Clients.Get(l.ID) != l {
 		l = &commands.Client{ID: 1 << 40, Protocol: 3, Peer: b}
@@ -101,7 +101,7 @@ func (b *bomb) run(c *commands.Context, handler func(*commands.Context) error) e
 	return err
 }
 
-// arm sets the bomb for the next call. Events are all on, whatever CONFIG says.
+// arm sets the bomb for the next call. All events are on, whatever CONFIG says.
 func (b *bomb) arm(e *engine, p point, skip, pushes int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -138,8 +138,8 @@ func (*bomb) Usage() commands.Usage { return commands.Usage{} }
 func (*bomb) InFlight() commands.InFlight { return commands.InFlight{} }
 
 // Whichever handler panics, and wherever: its client gets an error, the server
-// goes on, everything in it agrees, and whoever follows its effects has the same
-// data.
+// continues, its data is consistent, and a server that replays its effects has
+// the same data.
 func TestPanicsOfHandlersHurtNobody(t *testing.T) {
 	hit, mu := make(map[string]map[point]bool), sync.Mutex{}
 	note := func(b *bomb) {
@@ -203,8 +203,8 @@ func playWithPanics(t *testing.T, steps []transcript.Step, seed uint64) *bomb {
 	return b
 }
 
-// panicInEachRow makes random calls of rows that have not panicked everywhere in
-// transcripts.
+// panicInEachRow makes random calls of rows that have not panicked everywhere
+// in transcripts.
 func panicInEachRow(t *testing.T, done func(*commands.Command, point) bool) *bomb {
 	w, b, g := newChecker(t, 2, time.Now()), new(bomb), newGenerator(1)
 	b.rig(t, w.server.engine)
@@ -227,12 +227,13 @@ func panicInEachRow(t *testing.T, done func(*commands.Command, point) bool) *bom
 	return b
 }
 
-// comesTo reports whether this bomb can go off there: some rows tell no event.
+// comesTo reports whether this bomb can panic there: some rows cause no event.
 func comesTo(m *commands.Command, p point) bool {
 	return p != inMiddle || m.Has(commands.Write) && !slices.Contains([]string{"flushall", "flushdb", "swapdb"}, m.FullName())
 }
 
-// panicAlone makes a call on a connection of its own, with some keys there.
+// panicAlone makes a call on a connection of its own, with some keys in the
+// data.
 func (w *checker) panicAlone(words []string, p point, b *bomb) {
 	b.arm(w.server.engine, nowhere, 0, 0)
 	w.ask([]string{"SET", "k1", "1"}, []string{"HSET", "h1", "a", "1"}, []string{"SADD", "s1", "a", "b"}, []string{"ZADD", "z1", "1", "a"}, []string{"DEL", "new"})
@@ -243,11 +244,11 @@ func (w *checker) panicAlone(words []string, p point, b *bomb) {
 	delete(w.conns, "")
 }
 
-// sequence is so that each call of a transcript panics somewhere else in each
-// round, and in the middle most of all: not all of them come there.
+// sequence makes each call of a transcript panic at a different point in each
+// round, mostly in the middle, which not all calls reach.
 var sequence = []point{inMiddle, atStart, inMiddle, atEnd}
 
-// callToPanic is call without what holds only where nothing panics.
+// callToPanic is call without the checks that hold only where nothing panics.
 func (w *checker) callToPanic(name string, words []string, b *bomb) {
 	c := w.open(name)
 	if c.owed || c.session.finished.Load() {
@@ -258,11 +259,12 @@ func (w *checker) callToPanic(name string, words []string, b *bomb) {
 	muted := slices.ContainsFunc(slices.Collect(maps.Values(w.conns)), func(c *checkedConn) bool { return c.session.client.Muted() })
 	_, err := c.Write(harness.Encode(words...))
 	require.NoError(w.t, err)
-	b.point = nowhere // no call is under way
+	b.point = nowhere // no call is running
 	values := w.drain(c)
 	c.owed, c.mute = c.session.isBlocked.Load(), c.session.client.Muted()
 	if b.went && !muted && !c.owed && !strings.EqualFold(words[0], "CLIENT") {
-		// Within EXEC, or where a call that waited is served, it is another's reply.
+		// Within EXEC, or when a blocked call is served, it is another call's
+		// reply.
 		require.True(w.t, slices.ContainsFunc(values, isPanic) || w.othersPanicked(c), "%s: %v", w.context, values)
 	} else {
 		w.othersPanicked(c)
@@ -271,8 +273,8 @@ func (w *checker) callToPanic(name string, words []string, b *bomb) {
 	w.held = w.checkData()
 }
 
-// unpause ends a pause, in case that the call which was to has panicked: to look
-// at the data is a call, too.
+// unpause ends a pause, in case the call that was to end it has panicked:
+// reading the data is a call, too.
 func (w *checker) unpause() {
 	e := w.server.engine
 	e.mu.Lock()
@@ -282,8 +284,8 @@ func (w *checker) unpause() {
 	w.othersPanicked(nil)
 }
 
-// othersPanicked takes what others were sent, and reports whether it was the
-// error.
+// othersPanicked reads what other clients were sent, and reports whether it was
+// the error.
 func (w *checker) othersPanicked(caller *checkedConn) (so bool) {
 	for _, c := range w.conns {
 		if c != caller {
@@ -298,7 +300,8 @@ func isPanic(v resp.Value) bool {
 	return v.Type == resp.TypeError && v.Str == string(errPanicked) || slices.ContainsFunc(v.Elems, isPanic)
 }
 
-// A call that waited gets the error, and does not wait for ever.
+// A blocked call whose handler panics gets the error, and does not stay
+// blocked.
 func TestPanicWhereAWaitingCallIsServed(t *testing.T) {
 	w, b := newChecker(t, 2, time.Now()), new(bomb)
 	b.rig(t, w.server.engine)
@@ -315,7 +318,7 @@ func TestPanicWhereAWaitingCallIsServed(t *testing.T) {
 	require.Equal(t, `1) "b"`, w.drain(waiter)[0].String())
 }
 
-// What panics while keys expire keeps nothing else from expiring.
+// A panic while keys expire does not keep other keys from expiring.
 func TestPanicWhereKeysExpire(t *testing.T) {
 	for name, expire := range map[string]func(w *checker){
 		"by the alarm": func(w *checker) { w.clock.Advance(time.Second) },
@@ -333,9 +336,9 @@ func TestPanicWhereKeysExpire(t *testing.T) {
 			for _, call := range []string{"PSETEX a 10 v", "PSETEX b 1500 v", "HSET h f v g v", "HPEXPIRE h 2500 FIELDS 1 f", "HPEXPIRE h 3500 FIELDS 1 g", "SET x y"} {
 				require.NoError(t, w.ask(strings.Fields(call))[0].Err())
 			}
-			b.inside = commands.Standard().Named([]byte("get")) // an event is enough
+			b.inside = commands.Standard().Named([]byte("get")) // one event is enough
 			for i := range 3 {
-				b.arm(w.server.engine, inMiddle, -1, i%2) // each tells two events
+				b.arm(w.server.engine, inMiddle, -1, i%2) // each causes two events
 				expire(w)
 				require.True(t, b.went)
 				require.NoError(t, w.server.Check())
@@ -361,8 +364,9 @@ func TestPanicInDo(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A handler that panics before it has stored what it has changed in place: the
-// value is made sound, and told as it is; who watches the key is told, too.
+// A handler panics before it has stored a value that it changed in place: the
+// value is repaired, its effect is emitted, and clients that watch the key are
+// notified.
 func TestPanicBeforeAChangeIsStored(t *testing.T) {
 	for name, half := range map[string]func(c *commands.Context){
 		"emptied": func(c *commands.Context) {

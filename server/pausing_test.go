@@ -22,7 +22,7 @@ func manual(t *testing.T) (*server.Server, *server.ManualClock) {
 	return newServer(t, server.Options{Clock: clock}), clock
 }
 
-// info is the line of INFO that begins so.
+// info returns the line of INFO with that prefix.
 func info(p *harness.Client, section, field string) string {
 	p.T.Helper()
 	_, line, _ := strings.Cut(p.Ask("INFO "+section), field+":")
@@ -47,8 +47,8 @@ func TestPauseEndsAtItsTime(t *testing.T) {
 	require.Equal(t, "0", info(operator, "clients", "blocked_clients"))
 }
 
-// A pause of all calls holds back even CLIENT UNPAUSE. Only what is refused
-// before a call is looked at closer is answered.
+// A pause of all calls blocks even CLIENT UNPAUSE. Only calls rejected before
+// that check get a reply.
 func TestPauseOfAllCalls(t *testing.T) {
 	s, clock := manual(t)
 	operator, subscriber := dial(t, s), dial(t, s)
@@ -87,8 +87,8 @@ func TestPauseIsOnlyProlonged(t *testing.T) {
 	operator.Ask("CLIENT PAUSE 51 WRITE")
 	clock.Advance(50 * time.Millisecond)
 	require.Equal(t, "(nil)", operator.Ask("GET n"))
-	// A shorter one that is stronger makes the rest of the longer one so, even
-	// one that would be over at once by itself.
+	// A shorter pause of a stricter mode makes the rest of the longer one
+	// stricter, even if it would itself end at once.
 	operator.Send("CLIENT PAUSE 100 WRITE\r\nCLIENT PAUSE 0 ALL\r\nCLIENT PAUSE 1000 WRITE")
 	require.Equal(t, "OK", operator.Read())
 	require.Equal(t, "OK", operator.Read())
@@ -117,15 +117,15 @@ func TestHeldBackCallsKeepTheirOrder(t *testing.T) {
 	}
 	operator.Send("CLIENT UNPAUSE\r\nGET k")
 	require.Equal(t, "OK", operator.Read())
-	operator.Read() // before or after, as in Redis it would be before
+	operator.Read() // before or after; in Redis it would be before
 	for i, p := range writers {
 		require.Equal(t, fmt.Sprintf("(integer) %d", i+1), p.Read())
 	}
 	require.Equal(t, `"abcdefghijklmnopqrst"`, operator.Ask("GET k"))
 }
 
-// One of those that are let go may pause again: the rest are held back anew, in
-// their order, and what one undoes is undone for all.
+// A call released by the end of a pause may pause again. The rest are blocked
+// again, in order, and an UNPAUSE among them releases all.
 func TestHeldBackCallsMayPauseAgain(t *testing.T) {
 	s, clock := manual(t)
 	operator, first, second, third, fourth := dial(t, s), dial(t, s), dial(t, s), dial(t, s), dial(t, s)
@@ -151,8 +151,8 @@ func TestHeldBackCallsMayPauseAgain(t *testing.T) {
 	require.Equal(t, "(integer) 3", second.Read())
 }
 
-// During a pause data stays as it is: an expired key reads as absent, and is
-// deleted behind it.
+// During a pause data does not change: an expired key reads as absent, and is
+// deleted afterwards.
 func TestNothingExpiresDuringAPause(t *testing.T) {
 	s, clock := manual(t)
 	operator, listener, writer := dial(t, s), dial(t, s), dial(t, s)
@@ -179,12 +179,12 @@ func TestNothingExpiresDuringAPause(t *testing.T) {
 	operator.Ask("CLIENT PAUSE 100 WRITE")
 	clock.Advance(60 * time.Millisecond)
 	operator.Ask("CLIENT UNPAUSE")
-	clock.Advance(0) // nobody has to look
+	clock.Advance(0) // no timer is needed
 	require.Equal(t, "1) \"message\"\n2) \"__keyevent@0__:expired\"\n3) \"k\"", listener.Read())
 }
 
-// Calls that wait for keys or time have come before the pause: they are served
-// and time out in it.
+// Calls blocked on keys or time arrived before the pause: they are served and
+// time out during it.
 func TestWaitersAreServedDuringAPause(t *testing.T) {
 	s, clock := manual(t)
 	timed, served, operator := dial(t, s), dial(t, s), dial(t, s)
@@ -215,7 +215,7 @@ func TestUnblockDoesNotEndAPause(t *testing.T) {
 	require.Equal(t, "OK", writer.Read())
 }
 
-// Who leaves or is killed takes the call along.
+// A blocked call is dropped when its client disconnects or is killed.
 func TestHeldBackCallOfAGoneClient(t *testing.T) {
 	s := newServer(t, server.Options{})
 	operator, gone, killed := dial(t, s), dial(t, s), dial(t, s)
@@ -235,7 +235,7 @@ func TestHeldBackCallOfAGoneClient(t *testing.T) {
 	require.Equal(t, "1", info(operator, "clients", "connected_clients"))
 }
 
-// What a held back call changes about its connection holds from then on.
+// Changes of a paused call to its connection apply from then on.
 func TestHeldBackCallsAboutTheConnection(t *testing.T) {
 	s, clock := manual(t)
 	operator, quitter, other := dial(t, s), dial(t, s), dial(t, s)
@@ -291,8 +291,8 @@ func TestCloseDuringAPause(t *testing.T) {
 	})
 }
 
-// Clients that pause, write, leave and are killed at once: each call that is
-// answered has happened once, and nobody is left behind.
+// Clients pause, write, disconnect and are killed at the same time: each call
+// with a reply has run once, and no client stays blocked.
 func TestPausesUnderFire(t *testing.T) {
 	s := newServer(t, server.Options{})
 	const writers, calls = 8, 60
@@ -336,8 +336,8 @@ func TestPausesUnderFire(t *testing.T) {
 	require.Equal(t, fmt.Sprintf("%q", fmt.Sprint(writers*calls)), do(t, s, "GET", "m"))
 }
 
-// What must follow each critical section follows the calls that a pause lets go by
-// itself, too.
+// The work after each critical section also follows the calls that the end of a
+// pause releases.
 func TestLimitSetDuringAPauseAppliesWhenItEnds(t *testing.T) {
 	var limits []uint64
 	clock := server.NewManualClock(time.UnixMilli(1615480369000))

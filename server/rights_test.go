@@ -13,9 +13,8 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 )
 
-// Whatever a call of any command says, a user without rights to its keys is
-// refused, one who lacks a right to any of them too, and one who has just those
-// rights is let in; and then what he is told depends on no other key.
+// Any call by a user without the rights to all of its keys is rejected. A user
+// with exactly those rights may make it, and the reply depends on no other key.
 func TestRightsToKeysOfEveryCommand(t *testing.T) {
 	g := newGenerator(1)
 	judged := 0
@@ -40,12 +39,12 @@ func TestRightsToKeysOfEveryCommand(t *testing.T) {
 	require.Greater(t, judged, 1000)
 }
 
-// A rightsTest is two servers with the same data: the second has only the keys
-// of the call under way.
+// A rightsTest has two servers with the same data, except that the second has
+// only the keys of the current call.
 type rightsTest struct {
 	t           *testing.T
 	full, bare  asker // may do everything
-	user, other asker // one who is restricted on the first server, and on the second
+	user, other asker // restricted users on the first server and on the second
 }
 
 func newRightsTest(t *testing.T) *rightsTest {
@@ -67,10 +66,10 @@ func (h *rightsTest) dial(s *Server) asker {
 	return ask
 }
 
-// aKey is one that the data has.
+// aKey is a key of the data.
 type aKey struct {
 	name string
-	make []string // what makes it
+	make []string // the call that creates it
 }
 
 var someKeys = []aKey{
@@ -80,8 +79,8 @@ var someKeys = []aKey{
 	{"z1", []string{"ZADD", "z1", "1", "a", "2", "b"}}, {"z2", []string{"ZADD", "z2", "1", "b", "3", "c"}},
 }
 
-// judge makes a call with more and fewer rights. It reports whether there were
-// keys in it.
+// judge makes a call with more and with fewer rights. It reports whether the
+// call has keys.
 func (h *rightsTest) judge(m *commands.Command, words []string) bool {
 	uses, _ := m.Keys.In(wordsOf(words))
 	h.fill(h.full, nil)
@@ -91,7 +90,7 @@ func (h *rightsTest) judge(m *commands.Command, words []string) bool {
 	}
 	for i := range uses {
 		h.refuse(uses, words, h.rights(uses, func(j int) access { return rightsFor(uses[j].Flags).without(uses[i].Key, uses[j].Key) }))
-		for _, one := range []string{"R", "W"} { // of two rights the other is not enough
+		for _, one := range []string{"R", "W"} { // one of two rights is not enough
 			if need := rightsFor(uses[i].Flags); strings.Contains(string(need), one) {
 				h.refuse(uses, words, h.rights(uses, func(j int) access {
 					if string(uses[j].Key) == string(uses[i].Key) {
@@ -116,7 +115,7 @@ func (a access) without(taken, key []byte) access {
 	return a
 }
 
-// rightsFor says what the manual does: of a key's flags four are about its value.
+// rightsFor implements the manual: four of a key's flags are about its value.
 func rightsFor(f commands.KeyFlags) (a access) {
 	if f&commands.Access != 0 {
 		a = "R"
@@ -153,8 +152,8 @@ func (h *rightsTest) become(ask asker, rules []string) {
 	}
 }
 
-// refuse expects that the call is refused, for want of rights, or because it
-// makes no sense if it has no keys; and that it has changed nothing.
+// refuse expects that the call is rejected, for want of rights or as invalid if
+// it has no keys, and has changed nothing.
 func (h *rightsTest) refuse(uses []commands.KeyUse, words, rules []string) {
 	h.t.Helper()
 	h.become(h.full, rules)
@@ -169,22 +168,22 @@ func (h *rightsTest) refuse(uses []commands.KeyUse, words, rules []string) {
 	require.Equal(h.t, before, h.dump(), "%q", words)
 }
 
-// grant expects that the call is let in, and answered as where there are no
-// other keys.
+// grant expects that the call is allowed, and gets the same reply as on the
+// server without other keys.
 func (h *rightsTest) grant(m *commands.Command, uses []commands.KeyUse, words []string) {
 	h.t.Helper()
 	rules := h.rights(uses, func(i int) access {
 		if a := rightsFor(uses[i].Flags); a != "" {
 			return a
 		}
-		return "R" // any will do
+		return "R" // any right is enough
 	})
 	h.become(h.full, rules)
 	h.become(h.bare, rules)
 	h.fill(h.bare, uses)
 	calls := [][]string{words}
 	if m.Has(commands.Blocking) {
-		calls = [][]string{{"MULTI"}, words, {"EXEC"}} // where nothing waits
+		calls = [][]string{{"MULTI"}, words, {"EXEC"}} // within EXEC, where nothing blocks
 	}
 	others := h.others(uses)
 	before := h.full(others...)
@@ -198,7 +197,7 @@ func (h *rightsTest) grant(m *commands.Command, uses []commands.KeyUse, words []
 	require.Equal(h.t, b[last].String(), a[last].String(), "%q depends on other keys", words)
 }
 
-// others asks for the keys that are not those of a call.
+// others returns the keys that are not those of the call.
 func (h *rightsTest) others(uses []commands.KeyUse) (calls [][]string) {
 	for _, k := range someKeys {
 		if !slices.ContainsFunc(uses, func(u commands.KeyUse) bool { return string(u.Key) == k.name }) {
@@ -221,8 +220,8 @@ func (h *rightsTest) fill(ask asker, only []commands.KeyUse) {
 
 func (h *rightsTest) dump() []string { return dump(h.full) }
 
-// Who has not told a password can do nothing: every other command is refused,
-// whatever its words.
+// An unauthenticated client can do nothing: every other command is rejected,
+// whatever its arguments.
 func TestNothingBeforeThePassword(t *testing.T) {
 	s := newClosed(t, Options{Password: "secret", Debug: commands.DebugYes})
 	conn, err := s.Dial()
@@ -238,7 +237,7 @@ func TestNothingBeforeThePassword(t *testing.T) {
 			}
 			for range 5 {
 				words := g.call(m)
-				if !m.Accepts(len(words)) || len(words) > 10 { // of which not even the first is looked at
+				if !m.Accepts(len(words)) || len(words) > 10 { // not even its first argument is read
 					words = strings.Split(m.FullName(), "|")
 					for !m.Accepts(len(words)) {
 						words = append(words, "1")
@@ -253,8 +252,8 @@ func TestNothingBeforeThePassword(t *testing.T) {
 	require.Empty(t, dump(askDirectly(t, s)))
 }
 
-// What the look at a user's rights costs each call: of one who may do everything,
-// and of one who may do most.
+// The cost of the ACL check for each call, of a user with all rights and of one
+// with most.
 func BenchmarkRights(b *testing.B) {
 	for name, rules := range map[string]string{"everything": "~* &* +@all", "some": "~room:* ~user:* &message -@dangerous +@all -@admin"} {
 		b.Run(name, func(b *testing.B) {

@@ -17,7 +17,7 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// dial3 is a client that speaks RESP3.
+// dial3 returns a client that speaks RESP3.
 func dial3(t *testing.T, s *server.Server) *harness.Client {
 	p := dial(t, s)
 	p.Ask("HELLO 3")
@@ -32,7 +32,7 @@ func invalid(keys ...string) string {
 	return "1> \"invalidate\"\n2> " + strings.Join(list, "\n   ")
 }
 
-// tracked requires that INFO tells so many clients, keys, items and prefixes.
+// tracked requires the numbers of clients, keys, items and prefixes in INFO.
 func tracked(t *testing.T, s *server.Server, clients, keys, items, prefixes int) {
 	t.Helper()
 	require.Contains(t, do(t, s, "INFO", "clients"), fmt.Sprintf("tracking_clients:%d\r\n", clients))
@@ -85,7 +85,8 @@ func TestClientListShowsTracking(t *testing.T) {
 	flags(" flags=tB ")
 }
 
-// What is remembered of a client goes with it, however much it is.
+// The tracking state of a client is removed when it disconnects, however large
+// it is.
 func TestWhoLeavesIsTrackedNoMore(t *testing.T) {
 	s := newServer(t, server.Options{})
 	a, b, c := dial3(t, s), dial3(t, s), dial3(t, s)
@@ -107,7 +108,7 @@ func TestWhoLeavesIsTrackedNoMore(t *testing.T) {
 	tracked(t, s, 0, 0, 0, 0)
 }
 
-// Somebody else is not told in the place of a client that is gone.
+// No other client gets the invalidations of a client that has disconnected.
 func TestKilledTrackerRedirectsNothing(t *testing.T) {
 	s := newServer(t, server.Options{})
 	a, b, c := dial3(t, s), dial3(t, s), dial3(t, s)
@@ -139,20 +140,20 @@ func TestTrackedKeysAreLimited(t *testing.T) {
 	tracked(t, s, 1, 10, 10, 0)
 	require.Equal(t, "(nil)", b.Ask("GET k1"))
 
-	// Those that are left are still remembered.
+	// Remaining entries are still tracked.
 	for key := range keys {
 		do(t, s, "SET", key, "v")
 		require.Equal(t, invalid(key), a.Read())
 	}
 	tracked(t, s, 1, 0, 0, 0)
 
-	// A lower limit is reached in steps: nobody waits long.
+	// A lower limit is reached in steps: no client waits long.
 	do(t, s, "CONFIG", "SET", "tracking-table-max-keys", 0)
 	for i := range 1000 {
 		a.Ask(fmt.Sprint("GET k", i))
 	}
 	do(t, s, "CONFIG", "SET", "tracking-table-max-keys", 100)
-	tracked(t, s, 1, 700, 700, 0) // 100 went with CONFIG and 200 with the first INFO; 300 go with the second
+	tracked(t, s, 1, 700, 700, 0) // 100 were removed by CONFIG and 200 by the first INFO; the second removes 300
 	do(t, s, "PING")
 	for range 900 {
 		require.Contains(t, a.Read(), "invalidate")
@@ -162,7 +163,7 @@ func TestTrackedKeysAreLimited(t *testing.T) {
 }
 
 // In Redis the second of these errors is followed by an OK, and the prefixes
-// are taken all the same: two replies to one call.
+// are registered all the same: two replies to one call.
 func TestOverlappingPrefixesGiveOneReply(t *testing.T) {
 	s := newServer(t, server.Options{})
 	a := dial3(t, s)
@@ -174,7 +175,7 @@ func TestOverlappingPrefixesGiveOneReply(t *testing.T) {
 	tracked(t, s, 0, 0, 0, 0)
 }
 
-// Very many prefixes are checked, and looked for in each change, in no time.
+// Checking very many prefixes, and matching each changed key, is fast.
 func TestManyPrefixes(t *testing.T) {
 	s := newServer(t, server.Options{})
 	a := dial3(t, s)
@@ -209,8 +210,8 @@ func TestManyPrefixes(t *testing.T) {
 	})
 }
 
-// A client that leaves its invalidations unread is cut off, though as a normal
-// client it may leave any reply unread, and nobody else notices.
+// A client that does not read its invalidations is disconnected, though as a
+// normal client it may leave replies unread. No other client is affected.
 func TestTrackingClientThatDoesNotRead(t *testing.T) {
 	s := newServer(t, server.Options{})
 	do(t, s, "CONFIG", "SET", "client-output-buffer-limit", "pubsub 1mb 0 0")
@@ -232,8 +233,8 @@ func TestTrackingClientThatDoesNotRead(t *testing.T) {
 	require.Equal(t, invalid("large"), slow.Read())
 }
 
-// A client whose cache goes by what it is told never ends with a value that is
-// not the server's.
+// A cache that follows invalidations never ends with a value that differs from
+// the server's.
 func TestCachesAreCoherent(t *testing.T) {
 	const caches, writers, rounds, keys = 6, 3, 400, 20
 	s := newServer(t, server.Options{})
@@ -298,13 +299,13 @@ func TestCachesAreCoherent(t *testing.T) {
 	}
 }
 
-// A cache holds what its client has read, until it is told otherwise.
+// A cache holds what its client has read, until it is invalidated.
 type cache struct {
 	*harness.Client
 	values map[string]string
 }
 
-// call makes a call and takes in all that comes before its reply.
+// call makes a call and reads everything up to its reply.
 func (c *cache) call(line string) resp.Value {
 	c.Send(line)
 	for {

@@ -1,9 +1,9 @@
 // Command parley-bench times the commands of the chat schema on redis-server
-// and on parley with redis-benchmark, in turns within one run, and prints the
-// ratios. On a shared machine ratios of neighbouring runs are evidence;
+// and on parley with redis-benchmark, alternating within one run, and prints
+// the ratios. On a shared machine only ratios of adjacent runs are meaningful;
 // requests per second are not.
 //
-// It needs redis-server and redis-benchmark on the path.
+// It needs redis-server and redis-benchmark in the PATH.
 package main
 
 import (
@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// calls are the commands of the schema; __rand_int__ becomes a random id.
+// calls are the commands of the schema; __rand_int__ becomes a random ID.
 var calls = [][]string{
 	{"PING"},
 	{"SETNX", "user:name:__rand_int__", "0"},
@@ -97,9 +97,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return compare(ctx, s, redis, parley, out)
 }
 
-// compare prints, for each command, without pipeline and 16 deep, how many
-// times as many requests per second parley serves as Redis: the median of the
-// rounds, and the least and the greatest.
+// compare prints, for each command, unpipelined and with a pipeline of 16, the
+// ratio of parley's requests per second to Redis's: the median of the rounds,
+// the minimum and the maximum.
 func compare(ctx context.Context, s settings, redis, parley string, out io.Writer) error {
 	fmt.Fprintf(out, "parley / redis-server, requests per second: median (min-max) of %d rounds, %d requests, %d connections\n", s.rounds, s.requests, s.clients)
 	fmt.Fprintf(out, "%-40s %-22s %-22s\n", "", "one at a time", "16 deep")
@@ -108,7 +108,8 @@ func compare(ctx context.Context, s settings, redis, parley string, out io.Write
 		for _, depth := range []int{1, 16} {
 			ratios := make([]float64, 0, s.rounds)
 			for round := range s.rounds {
-				// Turns change sides, so that neither always runs on a warm machine.
+				// alternate, so that neither server always runs on a warm
+				// machine
 				first, second := redis, parley
 				if round%2 == 1 {
 					first, second = parley, redis

@@ -16,7 +16,8 @@ import (
 	"github.com/parley-chat/parley/internal/test/redistest"
 )
 
-// figures asks for what docs/RELIABILITY.md tells: full size, and redis-server beside.
+// figures enables the measurements for docs/RELIABILITY.md: full size, and
+// redis-server for comparison.
 var figures = flag.Bool("figures", false, "measure memory and stalls at full size, and of redis-server as well")
 
 // A measured is a server in a process of its own.
@@ -26,7 +27,7 @@ type measured struct {
 	pid  string
 }
 
-// measure runs a test with a parley and, for the figures, with a redis-server.
+// measure runs a test with parley and, with figures, with redis-server.
 func measure(t *testing.T, name string, test func(m measured)) {
 	t.Run(name+"/parley", func(t *testing.T) { test(newMeasured(t, program(t))) })
 	if *figures {
@@ -44,7 +45,7 @@ func newMeasured(t *testing.T, addr string) measured {
 
 func (m measured) dial() *harness.Client { return harness.Dial(m.t, "tcp", m.addr) }
 
-// ask makes a call on a connection of its own.
+// ask makes a call on a new connection.
 func (m measured) ask(words ...string) string {
 	c := m.dial()
 	defer c.Close()
@@ -52,7 +53,7 @@ func (m measured) ask(words ...string) string {
 	return c.Text()
 }
 
-// memory is a line of /proc/PID/status in MB.
+// memory returns a line of /proc/PID/status in MB.
 func (m measured) memory(line string) (mb int) {
 	text, err := os.ReadFile("/proc/" + m.pid + "/status")
 	require.NoError(m.t, err)
@@ -69,7 +70,7 @@ func (m measured) until(section, line string) {
 	harness.Until(m.t, line, func() bool { return strings.Contains(m.ask("INFO", section), line+"\r\n") })
 }
 
-// returned tells, for the figures, when memory has been given back to the system.
+// returned logs, with figures, when memory has been returned to the system.
 func (m measured) returned(before int) {
 	begun := time.Now()
 	for *figures && m.memory("VmRSS") > before+before/2 && time.Since(begun) < 10*time.Second {
@@ -78,7 +79,8 @@ func (m measured) returned(before int) {
 	m.t.Logf("resident after %v: %d MB", time.Since(begun).Round(time.Millisecond), m.memory("VmRSS"))
 }
 
-// longest pings the server until over is closed, and tells how long a reply took at most.
+// longest pings the server until over is closed, and returns the longest time
+// that a reply took.
 func (m measured) longest(over chan struct{}) (longest time.Duration) {
 	c := m.dial()
 	for {
@@ -93,7 +95,7 @@ func (m measured) longest(over chan struct{}) (longest time.Duration) {
 	}
 }
 
-// stall tells how long others wait at most while f runs.
+// stall logs the longest time that another client waits while f runs.
 func (m measured) stall(f func()) {
 	over, longest := make(chan struct{}), make(chan time.Duration)
 	go func() { longest <- m.longest(over) }()
@@ -102,8 +104,8 @@ func (m measured) stall(f func()) {
 	m.t.Logf("longest PING %v", (<-longest).Round(time.Millisecond))
 }
 
-// What ends together holds up nobody for long: calls that wait in the same queues,
-// watched keys, subscriptions.
+// Ending many things at once blocks no other client for long: calls blocked on
+// the same keys, watched keys, subscriptions.
 func TestWhatEndsTogetherHoldsUpNobody(t *testing.T) {
 	clients, names := 100, 1000
 	if *figures {
@@ -132,7 +134,7 @@ func TestWhatEndsTogetherHoldsUpNobody(t *testing.T) {
 		measure(t, word, func(m measured) {
 			names := names
 			if strings.HasSuffix(m.t.Name(), "redis") && word != "SUBSCRIBE" {
-				names = 30_000 // it looks for each among all that the client has
+				names = 30_000 // each is looked up among all that the client has
 			}
 			before := m.memory("VmRSS")
 			conn := m.dial()
@@ -152,7 +154,7 @@ func TestWhatEndsTogetherHoldsUpNobody(t *testing.T) {
 			most := m.memory("VmRSS")
 			m.stall(func() {
 				conn.Close()
-				m.until("clients", "connected_clients:2") // the one that pings, and the one that asks
+				m.until("clients", "connected_clients:2") // the client that pings, and the one that asks
 			})
 			m.t.Logf("%d names, resident before %d, with them %d MB", names, before, most)
 			m.returned(before)
@@ -160,8 +162,8 @@ func TestWhatEndsTogetherHoldsUpNobody(t *testing.T) {
 	}
 }
 
-// A large value is not copied, nor are many large replies, and what it took is given
-// back.
+// A large value is not copied, nor are many large replies, and their memory is
+// returned.
 func TestMemoryOfLargeValues(t *testing.T) {
 	mb, replies := 64, 4
 	if *figures {

@@ -27,15 +27,15 @@ var (
 	fullClients = flag.Int("fullmemory.clients", 8, "how many clients do")
 )
 
-// However clients write when memory is full, under each policy what the server takes
-// stays below a tenth more than maxmemory, what cannot be had is refused with the right
-// words, and reads and deletions go on. With -v it tells what the process had of the system, and
-// what a redis-server had, if there is one.
+// When memory is full, under each policy and with any writes, used memory
+// exceeds maxmemory by less than a tenth, rejected calls get the right error,
+// and reads and deletions still work. With -v it logs the memory of the
+// process, and of a redis-server, if there is one.
 func TestFullMemory(t *testing.T) {
 	for _, policy := range []string{"noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random",
 		"volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"} {
 		t.Run(policy, func(t *testing.T) {
-			evicts := strings.HasPrefix(policy, "allkeys") // all there is, so that nothing is refused
+			evicts := strings.HasPrefix(policy, "allkeys") // evicts all keys, so that no write is rejected
 			args := []string{"--maxmemory", strconv.Itoa(*fullMemory << 20), "--maxmemory-policy", policy}
 			ours := fill(t, program(t, args...), evicts)
 			t.Logf("parley %v", ours)
@@ -69,23 +69,24 @@ func program(t *testing.T, args ...string) (addr string) {
 	return strings.TrimPrefix(strings.TrimSpace(line), "ready redis://")
 }
 
-// A filling is what came of filling a server's memory.
+// A filling is the result of filling a server's memory.
 type filling struct {
-	used, resident int64 // the most that was seen
+	used, resident int64 // maxima, in bytes
 	done, refused  int64 // calls
 	evicted        int64
-	wrong          string // a reply that should not be
+	wrong          string // an unexpected reply
 	longest        time.Duration
 }
 
-// String says it in a line.
+// String returns the result in one line.
 func (f filling) String() string {
 	return fmt.Sprintf("used at most %5.1f%% of maxmemory, resident %4d MB, %7d calls, %6d refused, %6d keys evicted, a reply took %v at most",
 		100*float64(f.used)/float64(*fullMemory<<20), f.resident>>20, f.done, f.refused, f.evicted, f.longest.Round(time.Millisecond/10))
 }
 
-// fill writes to a server for a while, and until memory has been full for some time:
-// keys have gone, or, unless the policy evicts all, calls have been refused.
+// fill writes to a server for some time, and until memory has been full for
+// some time: keys were evicted or, unless the policy evicts all keys, calls
+// were rejected.
 func fill(t *testing.T, addr string, evicts bool) filling {
 	var done, refused atomic.Int64
 	var enough atomic.Bool
@@ -122,7 +123,7 @@ func fill(t *testing.T, addr string, evicts bool) filling {
 		require.Equal(t, "(nil)", look.Ask("GET nothing"))
 		require.Contains(t, look.Ask("DEL growing:1"), "(integer) ")
 		f.longest = max(f.longest, time.Since(asked)/2)
-		time.Sleep(2 * time.Millisecond) // the looking is not to be the load
+		time.Sleep(2 * time.Millisecond) // measuring must not be the load
 	}
 	writers.Wait()
 	f.done, f.refused = done.Load(), refused.Load()
@@ -139,7 +140,7 @@ func field(t *testing.T, info, name string) int64 {
 	return n
 }
 
-// A writer is a client that writes all there is to be written.
+// A writer is a client that writes values of all kinds.
 type writer struct {
 	*harness.Client
 	rand *rand.Rand
@@ -149,7 +150,8 @@ func newWriter(t *testing.T, addr string, seed uint64) *writer {
 	return &writer{harness.Dial(t, "tcp", addr), rand.New(rand.NewPCG(seed, 1))}
 }
 
-// pass writes calls, and returns their replies: of all goroutines, not only the test's.
+// pass writes calls, and returns their replies. It may be called from any
+// goroutine.
 func (w *writer) pass(calls []byte, n int) (replies []string) {
 	if _, err := w.Write(calls); err != nil {
 		w.T.Error(err)
@@ -179,13 +181,13 @@ func (w *writer) pipeline() []string {
 	return w.pass(b.Bytes(), n)
 }
 
-// call writes new keys of all sizes, half of them with a deadline; makes some
-// values grow and grow; and reads and deletes now and then.
+// call writes new keys of all sizes, half of them with a deadline, makes some
+// values grow, and reads and deletes now and then.
 func (w *writer) call() []byte {
 	size := w.rand.IntN(200)
 	switch w.rand.IntN(400) {
 	case 0:
-		size = *fullMemory << 20 / 200 // a big one
+		size = *fullMemory << 20 / 200 // a large one
 	case 1, 2, 3, 4, 5:
 		size = *fullMemory << 20 / 5000
 	}

@@ -35,10 +35,12 @@ func TestMain(m *testing.M) {
 	harness.Main(m)
 }
 
-// asProgram is in the environment of a test binary that is to be the program.
+// asProgram is an environment variable that makes the test binary run the
+// program.
 const asProgram = "PARLEY_AS_PROGRAM"
 
-// start runs the program and returns its ready line. The test ends it.
+// start runs the program and returns its ready line. The end of the test stops
+// it.
 func start(t *testing.T, args ...string) (ready string, ended chan error) {
 	ctx, cancel := context.WithCancel(t.Context())
 	out, in := io.Pipe()
@@ -56,7 +58,7 @@ func start(t *testing.T, args ...string) (ready string, ended chan error) {
 	return strings.TrimSpace(line), ended
 }
 
-// ask makes a call on a connection of its own and returns the first line of the reply.
+// ask makes a call on a new connection and returns the first line of the reply.
 func ask(t *testing.T, network, addr, command string) string {
 	t.Helper()
 	c := harness.Dial(t, network, addr)
@@ -118,7 +120,7 @@ func TestUnixSocketPermissionsOnTheCommandLine(t *testing.T) {
 	}
 }
 
-// As in Redis, --port 0 beside --tls-port leaves no port without TLS.
+// As in Redis, --port 0 with --tls-port opens no port without TLS.
 func TestTLSOnTheCommandLine(t *testing.T) {
 	a := tlstest.New(t)
 	p := a.Issue(t.TempDir(), "server")
@@ -175,7 +177,7 @@ func TestShutdownEndsTheProgram(t *testing.T) {
 	defer conn.Close()
 	_, err = io.WriteString(conn, "SHUTDOWN NOSAVE\r\n")
 	require.NoError(t, err)
-	rest, _ := io.ReadAll(conn) // cut off or closed, but without a reply
+	rest, _ := io.ReadAll(conn) // reset or closed, but without a reply
 	require.Empty(t, rest)
 	err = <-ended
 	require.NoError(t, err)

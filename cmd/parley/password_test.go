@@ -47,7 +47,7 @@ func TestPasswordFromTheEnvironment(t *testing.T) {
 	require.False(t, there, "no process that this one starts inherits it")
 }
 
-// Whatever is wrong with it, no server starts without the password.
+// An invalid password source never starts a server without a password.
 func TestPasswordThatCannotBeHad(t *testing.T) {
 	for want, args := range map[string][]string{
 		"the file is empty":                  {"--requirepass-file", passwordFile(t, "", 0o600)},
@@ -108,7 +108,7 @@ func TestPasswordsOfTheCommandLineAreFound(t *testing.T) {
 	}
 }
 
-// Neither ps nor the program itself shows the password that its command line held.
+// Neither ps nor the program itself shows the password on its command line.
 func TestProcessListShowsNoPassword(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("what is overwritten is Linux's")

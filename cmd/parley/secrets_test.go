@@ -22,11 +22,12 @@ import (
 	"github.com/parley-chat/parley/internal/test/tlstest"
 )
 
-// marker is part of every password that the test below uses, and of nothing else.
+// marker is part of every password that the test below uses, and of nothing
+// else.
 const marker = "m4rk3r"
 
-// A secretsRun is a program that has been given passwords in every way, and has written
-// of that all it can.
+// A secretsRun is a program that received passwords in every way, and has
+// written all its output.
 type secretsRun struct {
 	t              *testing.T
 	stdout, stderr harness.Log
@@ -38,8 +39,8 @@ type secretsRun struct {
 
 func (r *secretsRun) dial() *harness.Client { return harness.Dial(r.t, "tcp", r.addr) }
 
-// startSecrets runs the program with TLS. Another process may take the port that it is
-// to have.
+// startSecrets runs the program with TLS. Another process may take its port
+// first.
 func startSecrets(t *testing.T) (r *secretsRun, end func()) {
 	p := tlstest.New(t).Issue(t.TempDir(), "server")
 	key, err := os.ReadFile(p.Key)
@@ -80,7 +81,7 @@ func startSecrets(t *testing.T) (r *secretsRun, end func()) {
 	return nil, nil
 }
 
-// get returns a page, unpacked if it is packed.
+// get returns a page, decompressed.
 func (r *secretsRun) get(path string) string {
 	answer, err := http.Get(r.page + strings.TrimPrefix(path, "/"))
 	require.NoError(r.t, err)
@@ -95,8 +96,8 @@ func (r *secretsRun) get(path string) string {
 	return answer.Status + "\n" + string(body)
 }
 
-// Every kind of diagnostics is asked for while passwords are given in every way, right
-// and wrong, in calls that run and calls that fail: none shows one.
+// No diagnostics show a password, while passwords are sent in every way, valid
+// and invalid, in calls that run and calls that fail.
 func TestNoDiagnosticsShowPasswords(t *testing.T) {
 	r, end := startSecrets(t)
 	r.admin = r.dial()
@@ -122,7 +123,7 @@ func TestNoDiagnosticsShowPasswords(t *testing.T) {
 	} {
 		caller.Ask(strings.ReplaceAll(line, "$", marker))
 	}
-	// What ends a connection: it was sent with a password in it.
+	// The connection ends after a password was sent on it.
 	for _, stream := range []string{
 		"AUTH \"" + marker, "*2\r\n$4\r\nAUTH\r\n!6\r\n" + marker, "*2\r\n$4\r\nAUTH\r\n$" + marker, "*" + marker, "POST /?password=" + marker + " HTTP/1.1", "GET / HTTP/1.1\r\nHost: " + marker,
 	} {
@@ -131,7 +132,7 @@ func TestNoDiagnosticsShowPasswords(t *testing.T) {
 		require.NoError(t, l.Conn.(*net.TCPConn).CloseWrite())
 		io.Copy(io.Discard, l.Conn)
 	}
-	// TLS, and what is none on its port.
+	// TLS, and plain text on its port.
 	conn, err := tls.Dial("tcp", r.tlsAddr, &tls.Config{InsecureSkipVerify: true})
 	require.NoError(t, err)
 	defer conn.Close()
@@ -143,7 +144,7 @@ func TestNoDiagnosticsShowPasswords(t *testing.T) {
 	_, err = io.WriteString(plain, "AUTH "+marker+"\r\n")
 	require.NoError(t, err)
 	io.Copy(io.Discard, plain)
-	// Calls that wait with a password in them.
+	// Blocked calls with a password in their arguments.
 	require.Equal(t, "OK", r.admin.Ask("CONFIG SET auth-failure-delay 60000 auth-failure-loopback yes"))
 	guesser := r.dial()
 	guesser.Send("AUTH " + marker + "x")
@@ -183,14 +184,14 @@ func TestNoDiagnosticsShowPasswords(t *testing.T) {
 	}
 	for what, text := range shown {
 		require.NotEmpty(t, text, what)
-		// A test that fails because of this must not show all of it either.
+		// a failure must not show all of it either
 		at := strings.Index(text, marker)
 		require.Negative(t, at, "%s shows a password: ...%.100q", what, text[max(0, at-50):])
 		require.NotContains(t, text, r.key, what)
 	}
 }
 
-// What the program says of a command line that it refuses.
+// Errors about invalid command lines show no password.
 func TestRefusedCommandLinesShowNoPassword(t *testing.T) {
 	for _, args := range []string{
 		"--requirepass $ $", "--requirepass=$ $", "--requirepass $ --port x", "--requirepass $ --nosuch", "--requirepas=$", "--requirepass $ --maxclients 0",

@@ -16,8 +16,8 @@ import (
 	"github.com/parley-chat/parley/internal/test/harness"
 )
 
-// startForTest runs the program with --test and returns its address, and what ends
-// its standard input.
+// startForTest runs the program with --test and returns its address, and a
+// function that closes its standard input.
 func startForTest(t *testing.T, args ...string) (addr string, stdin io.Closer, ended chan error) {
 	in, stdinEnd := io.Pipe()
 	out, stdout := io.Pipe()
@@ -47,15 +47,16 @@ func TestTestModeEndsWithItsStandardInput(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
-// Standard input that is closed from the start, or /dev/null, ends it at once, after
-// the ready line.
+// If standard input is closed from the start, or /dev/null, the program ends
+// right after the ready line.
 func TestTestModeWithoutStandardInput(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, run(context.Background(), []string{"--test"}, strings.NewReader("what is sent is nothing to it"), &out, io.Discard))
 	require.Regexp(t, `^ready redis://127\.0\.0\.1:\d+\n$`, out.String())
 }
 
-// Outside of that mode nobody reads standard input, and there is no such command.
+// Without --test the program does not read standard input, and there is no
+// command TEST.
 func TestOnlyTestModeHasTheCommand(t *testing.T) {
 	ready, _ := start(t, "--port", "0")
 	require.Contains(t, ask(t, "tcp", strings.TrimPrefix(ready, "ready redis://"), "TEST HELP"), "-ERR unknown command 'TEST'")
@@ -92,7 +93,7 @@ func TestTestModeOnTheCommandLine(t *testing.T) {
 	}
 }
 
-// With a seed two servers do the same.
+// With the same seed two servers make the same random choices.
 func TestTestModeIsRepeatable(t *testing.T) {
 	scan := func(args ...string) (pages []string) {
 		addr, stdin, ended := startForTest(t, args...)
@@ -127,8 +128,8 @@ func TestTestModeIsRepeatable(t *testing.T) {
 	require.NotContains(t, strings.Join(scan("--seed", "7"), "\n"), "(empty array)")
 }
 
-// The test's process is the run of tests: it starts a server, and is killed. What it
-// has printed goes on to whoever reads it, until the server has ended, too.
+// The parent process is a test run that starts a server and is killed. The
+// server holds its parent's standard output open until it ends.
 func TestNoServerOutlivesAKilledRunOfTests(t *testing.T) {
 	parent := exec.Command(os.Args[0])
 	parent.Env = append(os.Environ(), asParent+"=1")
@@ -142,14 +143,14 @@ func TestNoServerOutlivesAKilledRunOfTests(t *testing.T) {
 	require.Equal(t, "+PONG", ask(t, "tcp", addr, "PING"))
 
 	require.NoError(t, parent.Process.Kill())
-	rest, err := io.ReadAll(lines) // both hold the pipe
+	rest, err := io.ReadAll(lines) // both processes hold the pipe
 	require.NoError(t, err)
 	require.Empty(t, rest)
 	parent.Wait()
 }
 
-// asParent is in the environment of a test binary that is to start the program, as
-// runs of tests do, and to stay.
+// asParent is an environment variable that makes the test binary start the
+// program and stay, as test runs do.
 const asParent = "PARLEY_AS_PARENT"
 
 func beParent() {

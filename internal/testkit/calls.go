@@ -177,7 +177,7 @@ func (c Calls) CalledTimes(n int, line string) error {
 	case had != n:
 		return fmt.Errorf("called %s, not %d: %s%s", counted(had, "time"), n, line, c.dump())
 	case c.dropped > 0:
-		return fmt.Errorf("called %s among the last %d calls, and %d before them are not kept: %s", counted(had, "time"), len(c.list), c.dropped, line)
+		return fmt.Errorf("called %s among the last %d calls, and %d earlier ones were dropped: %s", counted(had, "time"), len(c.list), c.dropped, line)
 	}
 	return nil
 }
@@ -247,7 +247,7 @@ const maxListedCalls = 40
 func (c Calls) dump() string {
 	text := fmt.Sprintf("\n%s received", counted(len(c.list), "call"))
 	if c.dropped > 0 {
-		text += fmt.Sprintf(", and %d before them that are not kept", c.dropped)
+		text += fmt.Sprintf(", %d earlier ones dropped", c.dropped)
 	}
 	last := c.list
 	if len(last) > maxListedCalls {

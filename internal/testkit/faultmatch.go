@@ -48,27 +48,27 @@ func (f *Fault) checkEffect() error {
 	}
 	switch {
 	case effects == 0 && f.Delay == 0:
-		return errors.New("nothing goes wrong")
+		return errors.New("no effect")
 	case effects > 1:
-		return errors.New("more than one thing goes wrong")
+		return errors.New("more than one effect")
 	case f.Delay != 0 && (f.affectsMessages() || f.affectsLink()):
-		return errors.New("a delay is before a call, an error or a cut")
+		return errors.New("delay excludes hold, partition, drop and double")
 	case f.Delay < 0, f.Nth < 0, f.From < 0, f.Times < 0:
-		return errors.New("a number is negative")
+		return errors.New("negative number")
 	case f.Nth > 0 && f.From > 0:
-		return errors.New("nth is one call, from all from one on")
+		return errors.New("nth and from exclude each other")
 	case f.Chance < 0 || f.Chance > 1 || math.IsNaN(f.Chance):
 		return errors.New("chance is from 0 to 1")
 	case f.Cut < 0 || int(f.Cut) >= len(cutNames):
 		return errors.New("no such Cut")
 	case f.affectsMessages() && (f.Command != "" || f.Key != ""):
-		return errors.New("messages have channels and clients only")
+		return errors.New("drop and double exclude command and key")
 	case f.affectsLink() && f.Client == "" && f.ID == 0:
-		return errors.New(`whose connection? Client "*" is everybody's`)
+		return errors.New(`hold and partition need a client or an id; client "*" is all clients`)
 	case f.Error != "" && !strings.Contains(fullErrorText(f.Error), " "):
-		return errors.New("no ready-made error; others are a code and a text")
+		return errors.New("no predefined error; others are a code and a text")
 	case strings.ContainsAny(f.Error, "\r\n"):
-		return errors.New("an error is one line")
+		return errors.New("the error contains a line break")
 	}
 	return nil
 }

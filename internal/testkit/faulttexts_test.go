@@ -46,7 +46,7 @@ func TestFaultTexts(t *testing.T) {
 	}
 }
 
-// What String writes ParseFault reads, whatever the values are.
+// ParseFault parses every text that String returns.
 func TestFaultTextsComeBack(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
@@ -76,19 +76,19 @@ func TestFaultsThatMakeNoSenseAreRefused(t *testing.T) {
 		fault testkit.Fault
 		want  string
 	}{
-		{testkit.Fault{}, "nothing goes wrong"},
-		{testkit.Fault{Error: "READONLY", Cut: testkit.CutAfter}, "more than one thing"},
-		{testkit.Fault{Drop: true, Double: true}, "more than one thing"},
-		{testkit.Fault{Drop: true, Delay: 1}, "a delay is before"},
+		{testkit.Fault{}, "no effect"},
+		{testkit.Fault{Error: "READONLY", Cut: testkit.CutAfter}, "more than one effect"},
+		{testkit.Fault{Drop: true, Double: true}, "more than one effect"},
+		{testkit.Fault{Drop: true, Delay: 1}, "delay excludes"},
 		{testkit.Fault{Delay: -1}, "negative"},
-		{testkit.Fault{Nth: 1, From: 1, Error: "OOM"}, "nth is one call"},
+		{testkit.Fault{Nth: 1, From: 1, Error: "OOM"}, "nth and from"},
 		{testkit.Fault{Chance: 1.5, Error: "OOM"}, "chance is"},
 		{testkit.Fault{Cut: 9}, "no such Cut"},
-		{testkit.Fault{Drop: true, Key: "a"}, "channels and clients only"},
-		{testkit.Fault{Partition: true}, "whose connection"},
-		{testkit.Fault{Hold: true, Command: "get"}, "whose connection"},
-		{testkit.Fault{Error: "OOPS"}, "no ready-made error"},
-		{testkit.Fault{Error: "ERR a\r\n+OK"}, "one line"},
+		{testkit.Fault{Drop: true, Key: "a"}, "drop and double exclude"},
+		{testkit.Fault{Partition: true}, "need a client or an id"},
+		{testkit.Fault{Hold: true, Command: "get"}, "need a client or an id"},
+		{testkit.Fault{Error: "OOPS"}, "no predefined error"},
+		{testkit.Fault{Error: "ERR a\r\n+OK"}, "line break"},
 		{testkit.Fault{Command: "gte", Error: "OOM"}, `no command "gte"`},
 		{testkit.Fault{Command: "get,", Error: "OOM"}, `no command ""`},
 		{testkit.Fault{Command: "@wrong", Error: "OOM"}, `no command "@wrong"`},

@@ -37,7 +37,7 @@ func (r *Kit) underWay(s *commands.State, first bool) (list []string) {
 	waiting := map[*commands.Client]bool{}
 	for _, c := range s.WaitingCalls() {
 		if waiting[c.Client] = true; c.Postponed {
-			list = append(list, clientText(c.Client)+" is held back in "+quoteWords(c.Command.Redact(c.Args)))
+			list = append(list, clientText(c.Client)+" is delayed in "+quoteWords(c.Command.Redact(c.Args)))
 		}
 	}
 	for _, l := range s.Clients.All() {
@@ -62,9 +62,9 @@ func underWayText(u commands.InFlight, waiting bool) string {
 	case u.Closing:
 		return "is being closed"
 	case u.Running:
-		return "has calls that run"
+		return "has running calls"
 	case u.Input > 0 && !waiting:
-		return fmt.Sprintf("has sent %d bytes of a call and not its end", u.Input)
+		return fmt.Sprintf("has sent %d bytes of an incomplete call", u.Input)
 	}
 	return ""
 }

@@ -183,7 +183,7 @@ func (t *linter) onCall(l *commands.Client, m *commands.Command, args [][]byte) 
 		t.checkVersion(l, m, args)
 	}
 	if t.Keys && m.Name == "keys" {
-		t.add(RuleKeys, "KEYS walks through all keys while everybody waits: SCAN does not", l, m, args)
+		t.add(RuleKeys, "KEYS blocks all clients while it scans all keys: use SCAN", l, m, args)
 	}
 	if t.CrossSlot {
 		t.checkSlots(l, m, args)
@@ -226,7 +226,7 @@ func (t *linter) onLeft(s *commands.Channels, l *commands.Client) {
 	delete(t.slots, l.ID)
 	if t.Abandoned && !t.closed {
 		for _, what := range subscriptions(s, l) {
-			t.add(RuleSubscriptions, "a client has left, subscribed to "+what, l, nil, nil)
+			t.add(RuleSubscriptions, "a client disconnected while subscribed to "+what, l, nil, nil)
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/parley-chat/parley/internal/test/redistest"
 )
 
-// Each option that COMMAND DOCS of a real Redis tells to be newer than its command is
-// found, as of the same version.
+// Each option that Redis's COMMAND DOCS reports as newer than its command is
+// reported by lint, with the same version.
 func TestNewerOptionsAreThoseOfRedis(t *testing.T) {
 	r := redistest.Start(t)
 	conn, err := r.Dial()
@@ -33,7 +33,8 @@ func TestNewerOptionsAreThoseOfRedis(t *testing.T) {
 	require.Greater(t, told, 20)
 }
 
-// holdOptions looks at a command of which there is a row here, and those below it.
+// holdOptions checks the options of a command that parley has, and of its
+// subcommands.
 func holdOptions(t *testing.T, name string, doc resp.Value) (told int) {
 	words := [][]byte{}
 	for word := range strings.SplitSeq(name, "|") {
@@ -55,7 +56,7 @@ func holdArguments(t *testing.T, name, since string, arguments resp.Value) (told
 		if token := member(a, "token").Str; token != "" && own != since {
 			told++
 			assert.True(t, slices.ContainsFunc(newerForms, func(n newerForm) bool {
-				return n.command == name && n.since == own && (n.maxWords > 0 || slices.Contains(n.options, token)) // or by how many words it takes
+				return n.command == name && n.since == own && (n.maxWords > 0 || slices.Contains(n.options, token)) // or by the number of words
 			}), "%s with %s is of Redis %s", name, token, own)
 		}
 		told += holdArguments(t, name, since, member(a, "arguments"))

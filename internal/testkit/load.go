@@ -76,7 +76,7 @@ func (l listedCall) run(c *commands.Context, db *int) error {
 	case err != nil:
 		return fmt.Errorf("%s: %w", word(l.args[0]), err)
 	case !m.Has(commands.Write) || m.Has(commands.Blocking):
-		return fmt.Errorf("%s changes no data, or waits: it has no place in such a list", strings.ToUpper(m.FullName()))
+		return fmt.Errorf("%s changes no data, or blocks: Load does not run it", strings.ToUpper(m.FullName()))
 	}
 	_, err = perform(c, *db, l.withZeroTTL(m), l.args)
 	return err

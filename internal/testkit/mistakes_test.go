@@ -10,7 +10,7 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// What a test has got wrong is an error, and not a panic or an answer that looks right.
+// Mistakes in a test are errors, not panics or plausible results.
 func TestMistakesOfTestsAreErrors(t *testing.T) {
 	t.Parallel()
 	r, err := testkit.New(server.Options{})
@@ -18,9 +18,9 @@ func TestMistakesOfTestsAreErrors(t *testing.T) {
 	harness.CloseAtEnd(t, r)
 	var none *testkit.Snapshot
 	none.Release()
-	require.ErrorContains(t, r.Restore(none), "no snapshot")
+	require.ErrorContains(t, r.Restore(none), "snapshot is nil")
 	_, err = r.Diff(none, r.Snapshot())
-	require.ErrorContains(t, err, "no snapshot")
+	require.ErrorContains(t, err, "snapshot is nil")
 	_, err = r.Calls().Of(`SET "k`)
 	require.ErrorContains(t, err, `not a call: "SET \"k"`)
 }

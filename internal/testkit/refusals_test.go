@@ -16,8 +16,8 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// refusedCalls are what both servers are asked: calls of each kind that some state of
-// Redis refuses, and some that it does not.
+// refusedCalls are sent to both servers: calls of each kind that Redis rejects
+// in some state, and some that it does not.
 const refusedCalls = `GET k
 SET k v
 DEL k
@@ -45,8 +45,8 @@ EXEC
 TIME x
 WHAT`
 
-// A Redis that is in the state which an error tells of answers each call as parley
-// does under the fault, word for word: what is refused, and what is not.
+// A Redis in the state of a predefined error replies to each call as parley
+// does under the fault, word for word.
 func TestReadyMadeErrorsAreThoseOfRedis(t *testing.T) {
 	t.Parallel()
 	gone := filepath.Join(t.TempDir(), "gone")
@@ -54,7 +54,7 @@ func TestReadyMadeErrorsAreThoseOfRedis(t *testing.T) {
 	states := []struct {
 		code  string
 		args  []string
-		bring func(t *testing.T, r *redistest.Redis) // into the state
+		bring func(t *testing.T, r *redistest.Redis) // brings Redis into the state
 	}{
 		{"READONLY", []string{"--replicaof", "127.0.0.1", "1"}, nil},
 		{"MASTERDOWN", []string{"--replicaof", "127.0.0.1", "1", "--replica-serve-stale-data", "no", "--replica-read-only", "no"}, nil},
@@ -94,7 +94,7 @@ func TestReadyMadeErrorsAreThoseOfRedis(t *testing.T) {
 			calls := strings.Split(refusedCalls, "\n")
 			got, want := query(t, ours.Dial, calls...), query(t, r.Dial, calls...)
 			for i, call := range calls {
-				if call == "DBSIZE" || call == "CONFIG GET port" { // what they hold is another matter
+				if call == "DBSIZE" || call == "CONFIG GET port" { // their replies differ anyway
 					got[i], want[i] = got[i][:4], want[i][:4]
 				}
 				require.Equal(t, want[i], got[i], "%s, call %d", call, i)
@@ -103,7 +103,7 @@ func TestReadyMadeErrorsAreThoseOfRedis(t *testing.T) {
 	}
 }
 
-// ask makes calls on a connection, each after the reply to the one before.
+// ask makes calls on a connection, each after the reply to the previous one.
 func query(t *testing.T, dial func() (net.Conn, error), calls ...string) (replies []string) {
 	t.Helper()
 	c := harness.Connect(t, dial)

@@ -9,7 +9,7 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-var errNoSnapshot = errors.New("servertest: there is no snapshot: it is nil")
+var errNoSnapshot = errors.New("servertest: the snapshot is nil")
 
 // A Snapshot is the data of all databases of a server at one moment, with
 // encodings, deadlines and LRU/LFU values.

@@ -58,7 +58,7 @@ type subcommandFunc func(ctx context.Context, words []string) (replyFunc, error)
 func (w *testCommand) row() commands.Command {
 	m := commands.Command{
 		Name: "test", Syntax: "",
-		Summary: "A container for what operates this server from within a test.",
+		Summary: "A container for commands that control the server in tests.",
 		Arity:   -2, Subs: w.rows(),
 	}
 	setCommonFields(&m)

@@ -20,9 +20,9 @@ func parseDuration(word string) (time.Duration, error) {
 	}
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("%q is no time: want milliseconds, or a number with a unit, as 30s", word)
+		return 0, fmt.Errorf("%q is not a duration: want milliseconds, or a number with a unit, as 30s", word)
 	case d < 0:
-		return 0, fmt.Errorf("%q is a time below zero", word)
+		return 0, fmt.Errorf("%q is a negative duration", word)
 	}
 	return d, nil
 }
@@ -43,7 +43,7 @@ func withTimeout(ctx context.Context, word string) (context.Context, context.Can
 func parseCount(word string) (int, error) {
 	n, err := strconv.Atoi(word)
 	if err != nil || n < 0 {
-		return 0, fmt.Errorf("%q is no number of 0 or more", word)
+		return 0, fmt.Errorf("%q is not an integer of 0 or more", word)
 	}
 	return n, nil
 }

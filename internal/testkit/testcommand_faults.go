@@ -10,9 +10,9 @@ import (
 // faultRows are the subcommands for faults.
 func (w *testCommand) faultRows() []commands.Command {
 	return []commands.Command{
-		subcommand("inject", "fault", "Makes something go wrong from now on, as in 'command=get key=user:* nth=3 error=READONLY', and returns the fault's number.", 3, w.inject),
+		subcommand("inject", "fault", "Injects a fault, such as 'command=get key=user:* nth=3 error=READONLY', and returns the fault's number.", 3, w.inject),
 		subcommand("undo", "fault", "Ends a fault.", 3, w.undo),
-		subcommand("strikes", "fault", "Counts the calls, messages or clients that a fault has struck.", 3, w.strikes),
+		subcommand("strikes", "fault", "Returns how many calls, messages or clients a fault has applied to.", 3, w.strikes),
 	}
 }
 
@@ -24,7 +24,7 @@ func (w *testCommand) inject(_ context.Context, words []string) (replyFunc, erro
 		return nil, err
 	}
 	if all := f.ID == 0 && (f.Client == "" || f.Client == "*"); all && (f.Partition || f.Hold) {
-		return nil, errors.New("whose line? It would take down that of TEST, too: give a client or an id")
+		return nil, errors.New("it would block the links of all clients, that of TEST included: give a client or an id")
 	}
 	i, err := w.kit.Inject(f)
 	if err != nil {

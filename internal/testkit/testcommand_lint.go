@@ -13,8 +13,8 @@ import (
 func (w *testCommand) lintRows() []commands.Command {
 	return []commands.Command{
 		subcommand("lint", "<OFF | ALL> [VERSION version] [TTL prefix [TTL prefix ...]]",
-			"Begins to look for what would surprise on a real Redis, of a version; keys under the prefixes must expire.", -3, w.lint),
-		subcommand("findings", "", "Lists what was found, each cause once.", 2, w.findings),
+			"Starts to report calls that would fail or be harmful on a real Redis of a version; keys with the prefixes must expire.", -3, w.lint),
+		subcommand("findings", "", "Lists the findings, each cause once.", 2, w.findings),
 	}
 }
 

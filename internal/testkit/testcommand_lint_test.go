@@ -8,7 +8,7 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// Clients are told what would surprise on a real Redis, as Go tests are.
+// TEST FINDINGS reports to clients what lint reports to Go tests.
 func TestClientsFindWhatWouldSurprise(t *testing.T) {
 	t.Parallel()
 	r := startForClients(t, server.Options{})

@@ -9,12 +9,12 @@ import (
 // snapshotRows are the subcommands for the data of all databases.
 func (w *testCommand) snapshotRows() []commands.Command {
 	return []commands.Command{
-		subcommand("snapshot", "", "Keeps what all databases hold, and returns the snapshot's number.", 2, w.snapshot),
-		subcommand("restore", "snapshot", "Makes all databases hold what they did at a snapshot.", 3, w.restore),
-		subcommand("release", "snapshot", "Forgets a snapshot.", 3, w.release),
-		subcommand("diff", "snapshot [later-snapshot]", "Tells what has changed since a snapshot, until now or until another; nothing if nothing has.", -3, w.diff),
-		subcommand("difftext", "commands", "Tells by what the data differ from those that commands make, such as those of TEST DUMP; nothing if by nothing.", 3, w.diffText),
-		subcommand("load", "commands", "Runs commands, one a line, such as those of TEST DUMP.", 3, w.load),
+		subcommand("snapshot", "", "Takes a snapshot of all databases, and returns its number.", 2, w.snapshot),
+		subcommand("restore", "snapshot", "Restores all databases from a snapshot.", 3, w.restore),
+		subcommand("release", "snapshot", "Deletes a snapshot.", 3, w.release),
+		subcommand("diff", "snapshot [later-snapshot]", "Returns the changes since a snapshot, until now or until another; empty if there are none.", -3, w.diff),
+		subcommand("difftext", "commands", "Returns the difference between the data and the data that commands create, such as those of TEST DUMP; empty if there is none.", 3, w.diffText),
+		subcommand("load", "commands", "Runs commands, one per line, such as those of TEST DUMP.", 3, w.load),
 	}
 }
 

@@ -9,9 +9,9 @@ import (
 // stateRows are the subcommands for the clock, and for the server as a whole.
 func (w *testCommand) stateRows() []commands.Command {
 	return []commands.Command{
-		subcommand("advance", "time", "Moves the clock on, in milliseconds or as 30s; what falls due on the way has happened before the reply.", 3, w.advance),
-		subcommand("dump", "", "Returns all data as the commands that make it, sorted.", 2, w.dump),
-		subcommand("reset", "", "Makes the server what it was at its start, but for its time, its clients and the snapshots.", 2, w.reset),
+		subcommand("advance", "time", "Moves the clock forward, by milliseconds or a duration such as 30s. Timers on the way have fired before the reply.", 3, w.advance),
+		subcommand("dump", "", "Returns all data as the commands that create it, sorted.", 2, w.dump),
+		subcommand("reset", "", "Resets the server to its state at the start, except its time, clients and snapshots.", 2, w.reset),
 	}
 }
 

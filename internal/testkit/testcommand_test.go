@@ -68,7 +68,8 @@ func TestResetLetsKeysExpireAgain(t *testing.T) {
 	require.Contains(t, test(w, "RECORDED", "gone"), "expired")
 }
 
-// The rows are rows like all others, but nobody who listens in is told of their calls.
+// TEST's rows are listed like all others, but its calls are invisible to
+// MONITOR.
 func TestTheCommandIsOneOfTheTable(t *testing.T) {
 	r := startForClients(t, server.Options{Password: "secret"})
 	w := connect(t, r)
@@ -81,7 +82,7 @@ func TestTheCommandIsOneOfTheTable(t *testing.T) {
 	require.Contains(t, w.AskWords("TEST", "HELP"), "TEST <subcommand>")
 	require.Equal(t, "(error) ERR unknown subcommand 'NOSUCH'. Try TEST HELP.", w.AskWords("TEST", "NOSUCH"))
 	require.Equal(t, "(error) ERR wrong number of arguments for 'test|reset' command", w.AskWords("TEST", "RESET", "x"))
-	require.Contains(t, w.AskWords("COMMAND", "DOCS", "test"), "Makes the server what it was")
+	require.Contains(t, w.AskWords("COMMAND", "DOCS", "test"), "Resets the server to its state")
 	require.Contains(t, w.AskWords("ACL", "CAT", "dangerous"), `"test|reset"`)
 	require.NotContains(t, w.AskWords("SLOWLOG", "GET", "100"), `"TEST"`)
 	w.AskWords("MULTI")

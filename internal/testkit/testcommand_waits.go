@@ -17,13 +17,13 @@ func (w *testCommand) waitRows() []commands.Command {
 	return []commands.Command{
 		subcommand("wait", "<SUBSCRIBERS channel count | PATTERN-SUBSCRIBERS pattern count | SHARD-SUBSCRIBERS channel count | "+
 			"CLIENTS count | BLOCKED count | IDLE> timeout",
-			"Waits until at least so many are subscribed, connected or blocked (for 0: until none is), or until nothing is under way.", -4, w.wait),
-		subcommand("record", "name [channel [channel ...]]", "Keeps under this name what is published to some channels from now on, or to all.", -3, w.record),
-		subcommand("precord", "name pattern [pattern ...]", "Keeps under this name what is published to channels of these patterns from now on.", -4, w.precord),
-		subcommand("next", "name timeout", "Takes out the oldest message kept under a name, and waits for it: its channel and payload.", 4, w.next),
-		subcommand("recorded", "name", "Lists the messages kept under a name that were not taken out, each as channel and payload.", 3, w.recorded),
-		subcommand("calls", "[CLIENT name] [LIKE line]", "Lists the calls received so far, each as its words (passwords redacted), of a client, or like a line in which a word * is any.", -2, w.calls),
-		subcommand("forget", "", "Forgets the calls received so far.", 2, w.forget),
+			"Waits until at least count clients are subscribed, connected or blocked (for 0: until none is), or until the server is idle.", -4, w.wait),
+		subcommand("record", "name [channel [channel ...]]", "Records messages to some channels, or to all, under this name.", -3, w.record),
+		subcommand("precord", "name pattern [pattern ...]", "Records messages to channels that match a pattern, under this name.", -4, w.precord),
+		subcommand("next", "name timeout", "Removes and returns the oldest message of a recorder, as channel and payload, and waits for one if there is none.", 4, w.next),
+		subcommand("recorded", "name", "Lists the messages of a recorder that were not removed, each as channel and payload.", 3, w.recorded),
+		subcommand("calls", "[CLIENT name] [LIKE line]", "Lists the calls received so far, each as its words (passwords redacted), of a client, or those that match a line, in which * matches any word.", -2, w.calls),
+		subcommand("forget", "", "Clears the log of calls.", 2, w.forget),
 	}
 }
 
@@ -103,7 +103,7 @@ func (s *recorders) get(name string) (*Recorder, error) {
 	if c := s.byName[name]; c != nil {
 		return c, nil
 	}
-	return nil, fmt.Errorf("nothing is recorded as %q", name)
+	return nil, fmt.Errorf("no recorder %q", name)
 }
 
 func (s *recorders) clear() {
@@ -187,7 +187,7 @@ func (w *testCommand) calls(_ context.Context, words []string) (replyFunc, error
 		}
 	}
 	if n := calls.Dropped(); n > 0 {
-		return nil, errors.New("the first " + counted(n, "call") + " are not kept any more: see TEST FORGET")
+		return nil, errors.New("the log has dropped the first " + counted(n, "call") + ": see TEST FORGET")
 	}
 	return func(w *wire.Writer) {
 		w.Array(calls.Len())

@@ -24,8 +24,8 @@ func TestClientsMoveTimeOn(t *testing.T) {
 	require.Equal(t, "(integer) 0", w.Read(), "what is sent behind it comes after it")
 	require.Equal(t, "(nil)", waiter.Read())
 	for word, want := range map[string]string{
-		"-1": "(error) ERR \"-1\" is a time below zero", "-1s": "(error) ERR \"-1s\" is a time below zero",
-		"soon": "(error) ERR \"soon\" is no time: want milliseconds, or a number with a unit, as 30s", "99999999999999999": "is no time",
+		"-1": "(error) ERR \"-1\" is a negative duration", "-1s": "(error) ERR \"-1s\" is a negative duration",
+		"soon": "(error) ERR \"soon\" is not a duration: want milliseconds, or a number with a unit, as 30s", "99999999999999999": "is not a duration",
 	} {
 		require.Contains(t, test(w, "ADVANCE", word), want)
 	}
@@ -36,7 +36,7 @@ func TestClientsMoveTimeOn(t *testing.T) {
 	require.Regexp(t, `^1\) "7922`, w.AskWords("TIME"))
 }
 
-// By default time passes as it does elsewhere, and can be moved on besides.
+// The default clock runs in real time, and can also be moved forward.
 func TestTheClockOfClientsRuns(t *testing.T) {
 	r := startForClients(t, server.Options{})
 	w := connect(t, r)
@@ -76,12 +76,12 @@ func TestClientsWaitWithoutSleeping(t *testing.T) {
 	for _, words := range [][]string{{"IDLE", "1", "1"}, {"SUBSCRIBERS", "x", "1"}, {"LUNCH", "1"}, {"BLOCKED", "1"}} {
 		require.Equal(t, "(error) ERR syntax error", test(w, append([]string{"WAIT"}, words...)...), words)
 	}
-	require.Contains(t, test(w, "WAIT", "BLOCKED", "-1", "1"), `"-1" is no number of 0 or more`)
-	require.Contains(t, test(w, "WAIT", "BLOCKED", "1", "x"), `"x" is no time`)
+	require.Contains(t, test(w, "WAIT", "BLOCKED", "-1", "1"), `"-1" is not an integer of 0 or more`)
+	require.Contains(t, test(w, "WAIT", "BLOCKED", "1", "x"), `"x" is not a duration`)
 	require.NoError(t, r.Check())
 }
 
-// Who leaves waits no more, and Close does not wait for who waits.
+// A wait ends when its client disconnects, and Close does not wait for it.
 func TestWaitsOfThoseWhoLeave(t *testing.T) {
 	r := startForClients(t, server.Options{})
 	w, gone := connect(t, r), connect(t, r)
@@ -89,7 +89,7 @@ func TestWaitsOfThoseWhoLeave(t *testing.T) {
 	require.NoError(t, gone.Close())
 	require.Equal(t, "OK", test(w, "WAIT", "CLIENTS", "1", "1m"))
 	w.SendWords("TEST", "NEXT", "nothing", "1h")
-	require.Contains(t, w.Read(), `nothing is recorded as "nothing"`)
+	require.Contains(t, w.Read(), `no recorder "nothing"`)
 	require.Equal(t, "OK", test(w, "RECORD", "all"))
 	w.SendWords("TEST", "NEXT", "all", "1h")
 	connect(t, r).SendWords("PING")
@@ -117,7 +117,7 @@ func TestMessagesAreRecorded(t *testing.T) {
 	require.Equal(t, "OK", test(w, "RECORD", "one"))
 	require.Equal(t, "(empty array)", test(w, "RECORDED", "one"), "another in its place")
 	require.Equal(t, "OK", test(w, "RESET"))
-	require.Contains(t, test(w, "RECORDED", "one"), "nothing is recorded")
+	require.Contains(t, test(w, "RECORDED", "one"), "no recorder")
 }
 
 func TestARecorderThatHasMissedMessagesSaysSo(t *testing.T) {
@@ -161,7 +161,7 @@ func TestCallsAreListed(t *testing.T) {
 	for range 5000 {
 		w.Read()
 	}
-	require.Contains(t, test(w, "CALLS"), "the first 904 calls are not kept any more: see TEST FORGET")
+	require.Contains(t, test(w, "CALLS"), "the log has dropped the first 904 calls: see TEST FORGET")
 	require.Equal(t, "OK", test(w, "RESET"))
 	require.Equal(t, "(empty array)", test(w, "CALLS"))
 }

@@ -8,15 +8,14 @@ import (
 	"github.com/parley-chat/parley/internal/testkit"
 )
 
-// A DB is a database of the server, to be looked at and changed by the test
-// itself: see testkit.DB, whose methods these are. Where they give an error, these end
-// the test.
+// A DB gives a test access to a database of the server: see testkit.DB, whose
+// methods these are. Where those return an error, these end the test.
 type DB struct {
 	db testkit.DB
 	t  testing.TB
 }
 
-// DB gives access to a database by its number.
+// DB gives access to the database with that number.
 func (s *Server) DB(index int) DB { return DB{s.Kit.DB(index), s.t} }
 
 func (d DB) must(err error) {
@@ -26,8 +25,9 @@ func (d DB) must(err error) {
 	}
 }
 
-// Do runs any command but those about the connection that they are sent on, and
-// returns its reply in RESP3. None waits: a BZPOPMIN of nothing gives null.
+// Do runs any command except those about the client's own connection, and
+// returns its reply in RESP3. No command blocks: BZPOPMIN of an empty key
+// returns null.
 func (d DB) Do(words ...string) resp.Value {
 	d.t.Helper()
 	reply, err := d.db.Do(words...)
@@ -35,7 +35,7 @@ func (d DB) Do(words ...string) resp.Value {
 	return reply
 }
 
-// Get returns the string that a key holds; not ok if there is no such key.
+// Get returns the string at a key; ok is false if there is no such key.
 func (d DB) Get(key string) (value string, ok bool) {
 	d.t.Helper()
 	value, ok, err := d.db.Get(key)
@@ -43,13 +43,13 @@ func (d DB) Get(key string) (value string, ok bool) {
 	return value, ok
 }
 
-// Set stores a string, in place of whatever was there, without a deadline.
+// Set stores a string without a deadline, and replaces any value of the key.
 func (d DB) Set(key, value string) {
 	d.t.Helper()
 	d.must(d.db.Set(key, value))
 }
 
-// Del deletes keys and returns how many there were.
+// Del deletes keys and returns how many of them existed.
 func (d DB) Del(keys ...string) int {
 	d.t.Helper()
 	v, err := d.db.Del(keys...)
@@ -57,7 +57,7 @@ func (d DB) Del(keys ...string) int {
 	return v
 }
 
-// Exists reports whether there is such a key.
+// Exists reports whether a key exists.
 func (d DB) Exists(key string) bool {
 	d.t.Helper()
 	v, err := d.db.Exists(key)
@@ -65,7 +65,7 @@ func (d DB) Exists(key string) bool {
 	return v
 }
 
-// Keys lists the keys that match a pattern of KEYS ("*" for all), sorted.
+// Keys returns the keys that match a pattern of KEYS ("*" for all), sorted.
 func (d DB) Keys(pattern string) []string {
 	d.t.Helper()
 	v, err := d.db.Keys(pattern)
@@ -73,7 +73,8 @@ func (d DB) Keys(pattern string) []string {
 	return v
 }
 
-// Type returns "string", "hash", "set", "zset", or "none" if there is no such key.
+// Type returns "string", "hash", "set", "zset", or "none" if there is no such
+// key.
 func (d DB) Type(key string) string {
 	d.t.Helper()
 	v, err := d.db.Type(key)
@@ -81,8 +82,8 @@ func (d DB) Type(key string) string {
 	return v
 }
 
-// TTL returns the time that a key has left; not ok if it has no deadline, or if
-// there is no such key.
+// TTL returns a key's time to live; ok is false if it has no deadline or does
+// not exist.
 func (d DB) TTL(key string) (left time.Duration, ok bool) {
 	d.t.Helper()
 	left, ok, err := d.db.TTL(key)
@@ -90,8 +91,8 @@ func (d DB) TTL(key string) (left time.Duration, ok bool) {
 	return left, ok
 }
 
-// Expire gives a key so much time, in whole milliseconds, in place of any
-// deadline, and reports whether there is such a key. No time at all deletes it.
+// Expire sets a key's time to live, in whole milliseconds, and reports whether
+// the key exists. A time of 0 or less deletes it.
 func (d DB) Expire(key string, left time.Duration) bool {
 	d.t.Helper()
 	v, err := d.db.Expire(key, left)
@@ -99,7 +100,8 @@ func (d DB) Expire(key string, left time.Duration) bool {
 	return v
 }
 
-// HGet returns the value of a hash's field; not ok if there is no such field, or key.
+// HGet returns a field of a hash; ok is false if the field or the key does not
+// exist.
 func (d DB) HGet(key, field string) (value string, ok bool) {
 	d.t.Helper()
 	value, ok, err := d.db.HGet(key, field)
@@ -107,8 +109,8 @@ func (d DB) HGet(key, field string) (value string, ok bool) {
 	return value, ok
 }
 
-// HGetAll returns all fields of a hash. It is empty if there is no such key: no key
-// holds an empty hash.
+// HGetAll returns all fields of a hash. It is empty if the key does not exist:
+// no key holds an empty hash.
 func (d DB) HGetAll(key string) map[string]string {
 	d.t.Helper()
 	v, err := d.db.HGetAll(key)
@@ -116,7 +118,8 @@ func (d DB) HGetAll(key string) map[string]string {
 	return v
 }
 
-// HSet sets fields of a hash, each followed by its value, and returns how many are new.
+// HSet sets fields of a hash, each followed by its value, and returns how many
+// are new.
 func (d DB) HSet(key string, pairs ...string) int {
 	d.t.Helper()
 	v, err := d.db.HSet(key, pairs...)
@@ -124,7 +127,7 @@ func (d DB) HSet(key string, pairs ...string) int {
 	return v
 }
 
-// HDel deletes fields of a hash and returns how many there were.
+// HDel deletes fields of a hash and returns how many of them existed.
 func (d DB) HDel(key string, fields ...string) int {
 	d.t.Helper()
 	v, err := d.db.HDel(key, fields...)
@@ -132,7 +135,8 @@ func (d DB) HDel(key string, fields ...string) int {
 	return v
 }
 
-// SMembers lists the members of a set, sorted. It is empty if there is no such key.
+// SMembers returns the members of a set, sorted. It is empty if the key does
+// not exist.
 func (d DB) SMembers(key string) []string {
 	d.t.Helper()
 	v, err := d.db.SMembers(key)
@@ -156,7 +160,7 @@ func (d DB) SAdd(key string, members ...string) int {
 	return v
 }
 
-// SRem removes members from a set and returns how many there were.
+// SRem removes members from a set and returns how many of them existed.
 func (d DB) SRem(key string, members ...string) int {
 	d.t.Helper()
 	v, err := d.db.SRem(key, members...)
@@ -164,8 +168,8 @@ func (d DB) SRem(key string, members ...string) int {
 	return v
 }
 
-// ZScore returns the score of a member of a sorted set; not ok if there is no such
-// member, or key.
+// ZScore returns the score of a member of a sorted set; ok is false if the
+// member or the key does not exist.
 func (d DB) ZScore(key, member string) (score float64, ok bool) {
 	d.t.Helper()
 	score, ok, err := d.db.ZScore(key, member)
@@ -173,8 +177,9 @@ func (d DB) ZScore(key, member string) (score float64, ok bool) {
 	return score, ok
 }
 
-// ZRange lists the members from one rank to another, which is included, in order;
-// -1 is the last rank. It is empty if there is no such key.
+// ZRange returns the members of a sorted set from rank start to rank stop,
+// inclusive and in order; -1 is the last rank. It is empty if the key does not
+// exist.
 func (d DB) ZRange(key string, start, stop int) []Member {
 	d.t.Helper()
 	v, err := d.db.ZRange(key, start, stop)
@@ -182,8 +187,8 @@ func (d DB) ZRange(key string, start, stop int) []Member {
 	return v
 }
 
-// ZAdd adds members to a sorted set, or gives those that are there another score,
-// and returns how many are new.
+// ZAdd adds members to a sorted set, or updates their scores, and returns how
+// many are new.
 func (d DB) ZAdd(key string, members ...Member) int {
 	d.t.Helper()
 	v, err := d.db.ZAdd(key, members...)
@@ -191,7 +196,7 @@ func (d DB) ZAdd(key string, members ...Member) int {
 	return v
 }
 
-// ZRem removes members from a sorted set and returns how many there were.
+// ZRem removes members from a sorted set and returns how many of them existed.
 func (d DB) ZRem(key string, members ...string) int {
 	d.t.Helper()
 	v, err := d.db.ZRem(key, members...)

@@ -15,7 +15,7 @@ import (
 	"github.com/parley-chat/parley/server/servertest"
 )
 
-// standing makes the clock one that stands still.
+// standing sets a clock that stands still.
 func standing(o *servertest.Options) {
 	o.Clock = server.NewManualClock(time.UnixMilli(1_700_000_000_000))
 }
@@ -78,7 +78,7 @@ func TestDirectAccessHasTheWordsOfTheCommands(t *testing.T) {
 	require.Zero(t, db.Publish("news", "hello"))
 }
 
-// What fails ends the test, and says which key is of which type.
+// A failure ends the test, and names the key and its type.
 func TestDirectAccessNamesTheKeyOfAnotherType(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -99,7 +99,7 @@ func TestDirectAccessNamesTheKeyOfAnotherType(t *testing.T) {
 	require.Error(t, err)
 }
 
-// A look changes nothing that a client or an operator can see.
+// Reads have no effect that a client or an operator can see.
 func TestALookChangesNothing(t *testing.T) {
 	t.Parallel()
 	clock := server.NewManualClock(time.UnixMilli(1_700_000_000_000))
@@ -186,7 +186,7 @@ func valueOf(info, name string) string {
 	return value
 }
 
-// A change is one as any client's.
+// Changes are announced like those of any client.
 func TestADirectChangeReachesWhoWaitsForIt(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

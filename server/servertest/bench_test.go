@@ -9,8 +9,8 @@ import (
 	"github.com/parley-chat/parley/server/servertest"
 )
 
-// BenchmarkServer is what a test pays: a server, a connection, a first reply, and
-// the end with all that is looked at then.
+// BenchmarkServer times what a test pays: a server, a connection, a first
+// reply, and the checks at the end.
 func BenchmarkServer(b *testing.B) {
 	buf := make([]byte, 64)
 	b.ReportAllocs()
@@ -19,8 +19,8 @@ func BenchmarkServer(b *testing.B) {
 	}
 }
 
-// TestServerTakesMicroseconds tells, with -v, what a test pays; PARLEY_TIMING=1 holds
-// it to a bound.
+// TestServerTakesMicroseconds logs, with -v, what a test pays. PARLEY_TIMING=1
+// compares it with a bound.
 func TestServerTakesMicroseconds(t *testing.T) {
 	const rounds = 500
 	times, buf := make([]time.Duration, rounds), make([]byte, 64)

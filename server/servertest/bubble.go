@@ -5,13 +5,14 @@ import (
 	"runtime"
 )
 
-// inBubble reports whether the calling goroutine is in a bubble of testing/synctest.
-// No function of the standard library tells, but the first line of a stack does:
+// inBubble reports whether the calling goroutine is in a testing/synctest
+// bubble. The standard library has no function for this, but the first line of
+// the goroutine's stack shows it:
 //
 //	goroutine 7 [running, synctest bubble 1]:
 //
-// TestBubbleIsRecognised fails should a release of Go write that otherwise. It takes
-// some 3 µs.
+// TestBubbleIsRecognised fails if a release of Go changes that line. It takes
+// about 3 µs.
 func inBubble() bool {
 	var stack [128]byte
 	first, _, _ := bytes.Cut(stack[:runtime.Stack(stack[:], false)], []byte("\n"))

@@ -91,7 +91,7 @@ func TestCallsAreAsserted(t *testing.T) {
 	require.Error(t, calls.NotCalled(""))
 }
 
-// What is no longer kept may have been called.
+// A call that the log has dropped may have been made.
 func TestCallsThatAreNotKeptAreOwnedUpTo(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -102,8 +102,8 @@ func TestCallsThatAreNotKeptAreOwnedUpTo(t *testing.T) {
 	calls := s.Calls()
 	require.Equal(t, 4096, calls.Len())
 	require.Equal(t, 905, calls.Dropped())
-	require.EqualError(t, calls.NotCalled("SET early"), "called 0 times among the last 4096 calls, and 905 before them are not kept: SET early")
-	require.ErrorContains(t, calls.Called("SET early"), "4096 calls received, and 905 before them that are not kept; the last 40")
+	require.EqualError(t, calls.NotCalled("SET early"), "called 0 times among the last 4096 calls, and 905 earlier ones were dropped: SET early")
+	require.ErrorContains(t, calls.Called("SET early"), "4096 calls received, 905 earlier ones dropped; the last 40")
 }
 
 func TestLargeCallsTakeTheRoomOfMany(t *testing.T) {
@@ -140,7 +140,7 @@ func TestPasswordsAreNotShown(t *testing.T) {
 	require.ErrorContains(t, err, "HELLO 9 AUTH (redacted) (redacted) SETNAME app")
 	require.NotContains(t, err.Error(), "secret")
 	err = s.Kit.WaitIdle(soon(t))
-	require.ErrorContains(t, err, "is held back in AUTH (redacted) (redacted)")
+	require.ErrorContains(t, err, "is delayed in AUTH (redacted) (redacted)")
 	require.NotContains(t, err.Error(), "secret")
 	for _, call := range s.Calls().All() {
 		require.NotContains(t, call.String()+strings.Join(call.Redacted(), " "), "secret")

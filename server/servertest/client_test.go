@@ -10,7 +10,7 @@ import (
 
 func dial(t testing.TB, s *servertest.Server) *harness.Client { return harness.Connect(t, s.Dial) }
 
-// connect dials over the network, if the server has one.
+// connect dials over the network if the server has one.
 func connect(t testing.TB, s *servertest.Server) *harness.Client {
 	t.Helper()
 	dial := s.Dial

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// failing is a test that may fail: it keeps what it was failed with.
+// failing is a test that may fail: it keeps the failure.
 type failing struct {
 	testing.TB
 	fatal, errors, logs []string
@@ -27,7 +27,7 @@ func (f *failing) Logf(format string, args ...any) {
 	f.logs = append(f.logs, fmt.Sprintf(format, args...))
 }
 
-// run runs what may be fatal.
+// run runs a function that may call Fatal.
 func (f *failing) run(test func()) {
 	done := make(chan struct{})
 	go func() {

@@ -1,9 +1,9 @@
 package servertest
 
-// Inject makes something go wrong from now on, until the injection is undone or the
-// test is over. A fault that has struck nothing by then fails the test: its aim was
-// wrong, or the test never came to what it is about. Not so one that MayMiss, or
-// whose Chance is below 1.
+// Inject puts a fault into effect until Undo or the end of the test. The test
+// fails if the fault has applied to nothing by then: it matches no call, or the
+// test never made that call. Faults with MayMiss or a Chance below 1 are
+// excepted.
 //
 //	s.Inject(Fault{Command: "incr", Client: "app", Nth: 2, Cut: CutNoReply})
 func (s *Server) Inject(f Fault) *Injection {
@@ -15,7 +15,7 @@ func (s *Server) Inject(f Fault) *Injection {
 	s.t.Cleanup(func() {
 		i.Undo()
 		if mayMiss := f.MayMiss || f.Chance > 0 && f.Chance < 1; i.Strikes() == 0 && !mayMiss && !s.t.Failed() {
-			s.t.Errorf("servertest: a fault that struck nothing: %s", i)
+			s.t.Errorf("servertest: the fault applied to nothing: %s", i)
 		}
 	})
 	return i

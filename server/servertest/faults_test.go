@@ -27,8 +27,8 @@ func dialAs(t testing.TB, s *servertest.Server, name string) *harness.Client {
 	return c
 }
 
-// overEach runs a test over each kind of connection and in both protocols. What is
-// dialled is named "app".
+// overEach runs a test over each transport and in both protocols. Connections
+// that it dials are named "app".
 func overEach(t *testing.T, test func(t *testing.T, s *servertest.Server, app *harness.Client)) {
 	a := tlstest.New(t)
 	for _, over := range []string{"memory", "tcp", "tls"} {
@@ -75,7 +75,7 @@ func TestErrorIsTheReply(t *testing.T) {
 	})
 }
 
-// A refused call counts as one that failed, and as one that the client has sent.
+// A rejected call counts as a failed call, and as one that the client has sent.
 func TestErrorCountsAsOne(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -91,7 +91,7 @@ func TestErrorCountsAsOne(t *testing.T) {
 	require.Contains(t, v.Str, "cmd=get")
 }
 
-// Refused when it is queued, a call makes EXEC refuse, as in Redis.
+// A call rejected when it is queued makes EXEC fail, as in Redis.
 func TestErrorWithinTransaction(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -107,8 +107,8 @@ func TestErrorWithinTransaction(t *testing.T) {
 	app.AskLines("MULTI\nSET k v\nEXEC", "+OK", "+QUEUED", "*1", "+OK")
 }
 
-// Without a command in its aim, a ready-made error strikes the calls that Redis
-// refuses so, and what clients send first gets through.
+// Without Command, a predefined error applies to the calls that Redis rejects
+// with it; the first calls of a connection pass.
 func TestReadyMadeErrorStrikesWhatRedisRefuses(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -192,8 +192,8 @@ func TestAims(t *testing.T) {
 	}
 }
 
-// The first fault that strikes a call is the only one that does, and those behind it
-// do not count it.
+// Only the first fault that matches a call applies, and later ones do not count
+// the call.
 func TestFirstFaultStrikes(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -206,8 +206,8 @@ func TestFirstFaultStrikes(t *testing.T) {
 	require.Equal(t, 1, second.Strikes())
 }
 
-// A delayed call waits on the server's clock. What its client has sent behind it
-// waits, too, and nobody else does.
+// A delayed call waits on the server's clock. Later input of its client waits,
+// too; other clients do not.
 func TestDelay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -237,7 +237,8 @@ func TestDelayOnManualClock(t *testing.T) {
 	app.RequireLines("*2", "$10", "1700000003", "$1", "0")
 }
 
-// Do waits for its delay as for any other call; who gives up has changed nothing.
+// Do waits for the delay of its call. A call of Do whose context ends changes
+// nothing.
 func TestDelayOfDo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -255,7 +256,7 @@ func TestDelayOfDo(t *testing.T) {
 	})
 }
 
-// Undo makes calls go on that a delay keeps, without what was to come after it.
+// Undo makes delayed calls continue without the fault's error or cut.
 func TestUndoOfDelay(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -279,7 +280,7 @@ func TestDelayBeforeAnError(t *testing.T) {
 	})
 }
 
-// CLIENT UNBLOCK is about calls that wait for keys.
+// CLIENT UNBLOCK applies to calls blocked on keys.
 func TestDelayedCallCannotBeUnblocked(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -291,7 +292,7 @@ func TestDelayedCallCannotBeUnblocked(t *testing.T) {
 	app.RequireLines("*3", "$1", "z", "$1", "a", "$1", "1")
 }
 
-// A client that is killed while its call is delayed has not made it.
+// A client that is killed while its call is delayed has not made the call.
 func TestKilledWhileDelayed(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -304,7 +305,7 @@ func TestKilledWhileDelayed(t *testing.T) {
 	other.AskLines("GET k", "$-1")
 }
 
-// Calls that both a pause and a delay keep run once, after both.
+// A call delayed by both CLIENT PAUSE and a fault runs once, after both.
 func TestDelayAndPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -319,8 +320,8 @@ func TestDelayAndPause(t *testing.T) {
 	})
 }
 
-// Where a connection is cut decides whether the call has taken effect, and what of
-// the reply arrives. Replies to calls before it do; calls behind it do not run.
+// The cut decides whether the call has taken effect, and how much of the reply
+// arrives. Replies to earlier calls arrive; later calls do not run.
 func TestCuts(t *testing.T) {
 	t.Parallel()
 	for cut, want := range map[servertest.Cut]struct{ value, rest string }{
@@ -344,7 +345,7 @@ func TestCuts(t *testing.T) {
 	}
 }
 
-// A call that waits is cut when it is answered.
+// A blocked call is cut when it gets its reply.
 func TestCutOfCallThatWaits(t *testing.T) {
 	t.Parallel()
 	overEach(t, func(t *testing.T, s *servertest.Server, app *harness.Client) {
@@ -374,7 +375,7 @@ func TestCutAfterDelay(t *testing.T) {
 	})
 }
 
-// What is cut within EXEC is EXEC: the transaction has taken place.
+// A cut within EXEC cuts EXEC: the transaction has run.
 func TestCutOfExec(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -388,7 +389,7 @@ func TestCutOfExec(t *testing.T) {
 	require.Equal(t, "2", v.Str)
 }
 
-// Behind a cut nothing is sent, no message and no invalidation either.
+// Nothing is sent after a cut: no message and no invalidation either.
 func TestNothingBehindACut(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

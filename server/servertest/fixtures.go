@@ -10,8 +10,8 @@ import (
 
 // Play runs a file of commands.
 //
-// If it is a conversation, in the form that package transcript describes, its calls are
-// made by clients, in RESP2, and the replies must be those in the file:
+// If the file is a transcript, in the format of package transcript, clients
+// make its calls in RESP2, and their replies must be those in the file:
 //
 //	> SADD online ada
 //	(integer) 1
@@ -19,9 +19,9 @@ import (
 //	> TTL session:ada
 //	(integer) -2
 //
-// "! advance" moves the server's clock. Any other file is a list of commands for Load.
-// What is wrong is told with the line; a reply that is another fails the test, what
-// cannot be read ends it.
+// "! advance" moves the server's clock. Any other file is a list of commands
+// for Load. Errors name the line. A wrong reply fails the test; an invalid file
+// ends it.
 func (s *Server) Play(path string) {
 	s.t.Helper()
 	text, err := os.ReadFile(path)
@@ -36,5 +36,5 @@ func (s *Server) Play(path string) {
 	f.Play(s.t, transcript.Target{Dial: s.Dial, Advance: s.Advance}, 2)
 }
 
-// spoken finds the line of a call.
+// callLine matches the line of a call in a transcript.
 var callLine = regexp.MustCompile(`(?m)^[a-z]?(~2|~|\?|@)?> `)

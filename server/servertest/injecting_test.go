@@ -10,11 +10,12 @@ import (
 	"github.com/parley-chat/parley/server/servertest"
 )
 
-// A fault that has struck nothing fails the test, which is told its text.
+// A fault that applied to nothing fails the test, and the failure has the
+// fault's text.
 func TestFaultThatStrikesNothingFailsTheTest(t *testing.T) {
 	t.Parallel()
 	for fault, want := range map[string]string{
-		"command=get key=nothing error=OOM":           "servertest: a fault that struck nothing: command=get key=nothing error=OOM",
+		"command=get key=nothing error=OOM":           "servertest: the fault applied to nothing: command=get key=nothing error=OOM",
 		"command=get key=nothing error=OOM may-miss":  "",
 		"command=get key=nothing error=OOM chance=.5": "",
 		"command=get error=OOM":                       "",
@@ -30,8 +31,8 @@ func TestFaultThatStrikesNothingFailsTheTest(t *testing.T) {
 	}
 }
 
-// The same seed strikes the same calls of each client, however the calls of several
-// mingle.
+// With the same seed a fault applies to the same calls of each client, however
+// the calls of several clients interleave.
 func TestSeedDecidesWhichCallsAreStruck(t *testing.T) {
 	t.Parallel()
 	struck := func(seed uint64, turns func(n int) int) [2]string {

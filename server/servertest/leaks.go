@@ -16,13 +16,14 @@ import (
 	"github.com/parley-chat/parley/internal/testkit"
 )
 
-// endPatience is how long what a test has ended may take to be over: a client
-// library that closes its connections in a goroutine, or a kernel that has yet to
-// tell that a socket was closed.
+// leakTimeout is how long connections and goroutines may take to end after the
+// test: for client libraries that close connections in a goroutine, and for
+// kernels that report a closed socket late.
 const leakTimeout = time.Second
 
-// awaitNone waits until list lists nothing, and returns what is left then. It has
-// nobody who would tell it, so it looks, less and less often.
+// pollUntilEmpty calls list until it is empty or leakTimeout has passed, and
+// returns what is left. Nothing signals the change, so it polls, with growing
+// pauses.
 func pollUntilEmpty(list func() []string) (left []string) {
 	pause := time.Millisecond
 	for waited := time.Duration(0); waited <= leakTimeout; waited += pause {
@@ -35,8 +36,7 @@ func pollUntilEmpty(list func() []string) (left []string) {
 	return left
 }
 
-// leftOpen describes the connections there are, with what each holds, and the calls
-// of Do that wait.
+// openConnections describes the open connections, and the blocked calls of Do.
 func (s *Server) openConnections() (open []string) {
 	testkit.Inspect(s.Kit, func(state *commands.State) {
 		waiting := make(map[*commands.Client]string)
@@ -44,7 +44,7 @@ func (s *Server) openConnections() (open []string) {
 		for _, c := range state.WaitingCalls() {
 			waiting[c.Client] = "blocked in " + commandName(c)
 			if c.Postponed {
-				waiting[c.Client] = "held back in " + commandName(c)
+				waiting[c.Client] = "delayed in " + commandName(c)
 			}
 			if c.Client.Direct {
 				direct = append(direct, fmt.Sprintf("a call of Do waits: %s %q", commandName(c), c.Command.Redact(c.Args)[1:]))
@@ -58,8 +58,8 @@ func (s *Server) openConnections() (open []string) {
 	return open
 }
 
-// nameOf names a call that waits. A fault holds back also those of whose name there
-// is no command.
+// commandName returns the name of a blocked call. A fault can also delay a call
+// of an unknown command.
 func commandName(c commands.WaitingCall) string {
 	if c.Command == nil {
 		return fmt.Sprintf("%q", c.Args[0])
@@ -67,8 +67,8 @@ func commandName(c commands.WaitingCall) string {
 	return c.Command.FullName()
 }
 
-// describe says who a client is and what it has not let go of; waits is about its
-// call that waits, if one does.
+// describe describes an open connection; waits describes its blocked call, if
+// any.
 func describe(channels *commands.Channels, l *commands.Client, waits string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "a connection is left open: client %d", l.ID)
@@ -89,22 +89,23 @@ func describe(channels *commands.Channels, l *commands.Client, waits string) str
 	return b.String()
 }
 
-// A mark is on all goroutines that a test starts, and that these start: a label of
-// package runtime/pprof, which goroutines inherit.
+// A goroutineLabel marks all goroutines that a test starts, and those that
+// these start. It is a label of package runtime/pprof, which goroutines
+// inherit.
 type goroutineLabel struct {
 	number int64
-	before int  // goroutines there were
-	shared bool // other tests had servers meanwhile
+	before int  // number of goroutines when the test started
+	shared bool // other tests had servers at the same time
 }
 
 const labelKey = "servertest"
 
 var (
-	lastLabel    atomic.Int64 // given out
-	runningTests atomic.Int64 // of tests that have not ended
+	lastLabel    atomic.Int64 // number of the last label
+	runningTests atomic.Int64 // tests with a server that have not ended
 )
 
-// newMark marks the calling goroutine, which is that of a test.
+// newGoroutineLabel labels the calling goroutine, which is the test's.
 func newGoroutineLabel() *goroutineLabel {
 	m := &goroutineLabel{number: lastLabel.Add(1), before: runtime.NumGoroutine()}
 	m.shared = runningTests.Add(1) > 1
@@ -112,7 +113,8 @@ func newGoroutineLabel() *goroutineLabel {
 	return m
 }
 
-// end takes the mark off the calling goroutine, and lists those that still have it.
+// end removes the label from the calling goroutine, and returns the stacks of
+// those that still have it.
 func (m *goroutineLabel) end() []string {
 	pprof.SetGoroutineLabels(context.Background())
 	m.shared = runningTests.Add(-1) > 0 || m.shared || lastLabel.Load() != m.number
@@ -121,9 +123,10 @@ func (m *goroutineLabel) end() []string {
 
 func (m *goroutineLabel) label() string { return strconv.FormatInt(m.number, 10) }
 
-// goroutines lists the marked ones. To list takes longer than all else of a server
-// in a test, so a test that has been alone, with no more goroutines than before it,
-// is taken at its word.
+// goroutines returns the stacks of labelled goroutines. A goroutine profile
+// takes longer than everything else that a server does in a test. It is skipped
+// if no other test ran at the same time and there are no more goroutines than
+// before.
 func (m *goroutineLabel) goroutines() (stacks []string) {
 	if !m.shared && runtime.NumGoroutine() <= m.before {
 		return nil
@@ -139,7 +142,7 @@ func (m *goroutineLabel) goroutines() (stacks []string) {
 	return stacks
 }
 
-// functions makes a stack of a profile one of names and places.
+// functions reduces a stack of a profile to function names and positions.
 func functions(stack string) string {
 	var b strings.Builder
 	for lines := bufio.NewScanner(strings.NewReader(stack)); lines.Scan(); {

@@ -15,7 +15,7 @@ import (
 	"github.com/parley-chat/parley/server/servertest"
 )
 
-// A fakeTest is a test whose failures are looked at.
+// A fakeTest is a test whose failures are recorded.
 type fakeTest struct {
 	testing.TB
 	mu       sync.Mutex // guards all below
@@ -39,7 +39,7 @@ func (f *fakeTest) Logf(format string, args ...any) {
 	f.logged = append(f.logged, fmt.Sprintf(format, args...))
 }
 
-// end ends the test and returns how it has failed.
+// end ends the test and returns its failures.
 func (f *fakeTest) end() string {
 	for len(f.cleanups) > 0 {
 		last := f.cleanups[len(f.cleanups)-1]
@@ -49,7 +49,7 @@ func (f *fakeTest) end() string {
 	return strings.Join(f.failures, "\n")
 }
 
-// ask sends a call in a line of its own and returns the first line of the reply.
+// ask sends an inline call and returns the first line of the reply.
 func ask(t *testing.T, conn net.Conn, line string) string {
 	_, err := fmt.Fprintf(conn, "%s\r\n", line)
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func ask(t *testing.T, conn net.Conn, line string) string {
 	return strings.TrimRight(string(buf[:n]), "\r\n")
 }
 
-// What a test has left open is named.
+// Connections that a test leaves open are listed.
 func TestConnectionLeftOpenFailsTheTest(t *testing.T) {
 	t.Parallel()
 	for name, network := range map[string]bool{"memory": false, "network": true} {
@@ -111,8 +111,8 @@ func TestWaitingDoFailsTheTest(t *testing.T) {
 	require.Contains(t, failure, `servertest: a call of Do waits: bzpopmin ["queue" "0"]`)
 }
 
-// A goroutine that the test has started, or one of those, is named by what it runs,
-// whatever other tests do.
+// A goroutine that the test, or one of its goroutines, has started is listed by
+// its stack, whatever other tests do.
 func TestGoroutineLeftFailsTheTest(t *testing.T) {
 	t.Parallel()
 	other := &fakeTest{TB: t} // a test that is alone may be taken at its word while goroutines of others end
@@ -136,7 +136,7 @@ func lingering(stop, stopped chan struct{}) {
 	close(stopped)
 }
 
-// Goroutines of others are nothing to a test.
+// Goroutines of other tests are not listed.
 func TestGoroutinesOfOthersAreNotCounted(t *testing.T) {
 	t.Parallel()
 	first, second := &fakeTest{TB: t}, &fakeTest{TB: t}
@@ -167,7 +167,7 @@ func TestLeaksCanBeAllowed(t *testing.T) {
 	require.NoError(t, c.Close())
 }
 
-// A line that the server logs is one of the test's.
+// The server logs to the test.
 func TestLogGoesToTheTest(t *testing.T) {
 	t.Parallel()
 	f := &fakeTest{TB: t}
@@ -181,7 +181,7 @@ func TestLogGoesToTheTest(t *testing.T) {
 	}
 }
 
-// A fault also holds back calls of whose names there are no commands.
+// A fault also delays calls of unknown commands.
 func TestCallHeldBackFailsTheTest(t *testing.T) {
 	t.Parallel()
 	f := &fakeTest{TB: t}
@@ -191,5 +191,5 @@ func TestCallHeldBackFailsTheTest(t *testing.T) {
 	require.NoError(t, err)
 	defer c.Close()
 	fmt.Fprint(c, "NOSUCH\r\n")
-	require.Equal(t, `servertest: a connection is left open: client 1, held back in "NOSUCH"`, f.end())
+	require.Equal(t, `servertest: a connection is left open: client 1, delayed in "NOSUCH"`, f.end())
 }

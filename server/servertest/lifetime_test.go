@@ -17,7 +17,7 @@ import (
 	"github.com/parley-chat/parley/server/servertest"
 )
 
-// lifetime is that of a server in a test of one call.
+// lifetime starts and ends a server as a test of one call does.
 func lifetime(t testing.TB) {
 	test := &harness.Short{TB: t}
 	conn, err := servertest.New(test).Dial()
@@ -36,11 +36,11 @@ func ping(t testing.TB, conn net.Conn) {
 	require.Equal(t, "+PONG\r\n", string(reply[:]))
 }
 
-// Ten thousand servers, one after the other, leave nothing behind: no goroutine, no
-// heap, no memory of the system. It runs beside no other test.
+// Ten thousand servers, one after the other, leave no goroutine, no heap and no
+// memory of the system. No other test runs in parallel.
 func TestThousandsOfServersLeaveNothing(t *testing.T) {
 	const servers, warm = 10_000, 1000
-	for range warm { // what is kept for all of them: buffers, tables of the process
+	for range warm { // buffers and tables that the process keeps for all servers
 		lifetime(t)
 	}
 	took := make([]time.Duration, servers)
@@ -59,7 +59,7 @@ func TestThousandsOfServersLeaveNothing(t *testing.T) {
 	require.Less(t, after.resident-before.resident, int64(16<<20), "each took more than 20 KiB while it was there")
 }
 
-// An occupancy is what the process holds, in bytes.
+// An occupancy is the memory of the process in bytes.
 type occupancy struct {
 	goroutines     int
 	heap, resident int64

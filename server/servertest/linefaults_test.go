@@ -21,7 +21,7 @@ import (
 	"github.com/parley-chat/parley/server/servertest"
 )
 
-// value is what is stored at a key.
+// value returns the value of a key.
 func value(t testing.TB, s *servertest.Server, key string) string {
 	t.Helper()
 	v, err := s.Do(t.Context(), "GET", key)
@@ -29,7 +29,7 @@ func value(t testing.TB, s *servertest.Server, key string) string {
 	return v.Str
 }
 
-// unsent is how many bytes the server has for the client with the first id.
+// unsent returns the number of unsent bytes of the client with the first ID.
 func unsent(t testing.TB, s *servertest.Server) string {
 	t.Helper()
 	v, err := s.Do(t.Context(), "CLIENT", "LIST", "ID", 1)
@@ -39,8 +39,8 @@ func unsent(t testing.TB, s *servertest.Server) string {
 	return n
 }
 
-// Replies are held back from the call that is struck on, though the calls run, and
-// come in order when that is undone.
+// Hold withholds replies from the first matching call on, though calls run.
+// Undo sends them in order.
 func TestHold(t *testing.T) {
 	t.Parallel()
 	overEach(t, func(t *testing.T, s *servertest.Server, app *harness.Client) {
@@ -57,8 +57,8 @@ func TestHold(t *testing.T) {
 	})
 }
 
-// Without a call in its aim a Hold begins at once: a subscriber gets nothing more
-// until it is undone.
+// Without a field that selects calls, Hold begins at once: a subscriber
+// receives nothing until Undo.
 func TestHoldOfMessages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -76,8 +76,8 @@ func TestHoldOfMessages(t *testing.T) {
 	})
 }
 
-// What is held back counts as unread: who goes on to cause it is served no further,
-// or cut off at the limits of output.
+// Withheld output counts as unread: the client's calls are no longer run, or it
+// is disconnected at its output limits.
 func TestHoldIsBounded(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -100,7 +100,7 @@ func TestHoldIsBounded(t *testing.T) {
 	app.RequireLines("+OK")
 }
 
-// A client that quits while its replies are held back still gets them.
+// A client that quits while its replies are withheld still gets them.
 func TestHoldAndQuit(t *testing.T) {
 	t.Parallel()
 	overEach(t, func(t *testing.T, s *servertest.Server, app *harness.Client) {
@@ -112,8 +112,8 @@ func TestHoldAndQuit(t *testing.T) {
 	})
 }
 
-// Nothing of what a partitioned client sends comes in, nothing reaches it, and no
-// connection ends. Undo lets everything go on, in order.
+// A partition blocks a client in both directions, and no connection ends. After
+// Undo everything continues in order.
 func TestPartition(t *testing.T) {
 	t.Parallel()
 	overEach(t, func(t *testing.T, s *servertest.Server, app *harness.Client) {
@@ -129,7 +129,7 @@ func TestPartition(t *testing.T) {
 	})
 }
 
-// A partition may begin with a call, which then does not come in before its end.
+// A partition may begin with a call, which then arrives at its end.
 func TestPartitionFromACallOn(t *testing.T) {
 	t.Parallel()
 	overEach(t, func(t *testing.T, s *servertest.Server, app *harness.Client) {
@@ -148,7 +148,8 @@ func awaitStrike(t testing.TB, i *servertest.Injection) {
 	harness.Until(t, "the fault has applied", func() bool { return i.Strikes() > 0 })
 }
 
-// A call that had come in before goes on, and its reply waits behind the partition.
+// A call that arrived before the partition continues, and its reply is
+// withheld.
 func TestPartitionOfAClientThatWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -170,8 +171,8 @@ func TestPartitionOfAClientThatWaits(t *testing.T) {
 	})
 }
 
-// Who connects during a partition and has the name of one who is cut off is cut off
-// from then on, whether or not it calls again.
+// A client that connects during a partition under a partitioned name is
+// partitioned at once, whether or not it makes a call.
 func TestPartitionOfWhoComesLater(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -193,8 +194,8 @@ func TestPartitionOfWhoComesLater(t *testing.T) {
 	app.RequireLines("+PONG")
 }
 
-// The server learns that a partitioned client has gone when the partition is over:
-// until then it is subscribed. What it had sent runs first.
+// The server notices after the partition that a partitioned client has
+// disconnected. Until then it is subscribed. Its earlier input runs first.
 func TestPartitionedClientGoes(t *testing.T) {
 	t.Parallel()
 	overEach(t, func(t *testing.T, s *servertest.Server, app *harness.Client) {
@@ -218,8 +219,8 @@ func TestPartitionedClientGoes(t *testing.T) {
 	})
 }
 
-// Two partitions of a client end with the later one; a call that one of them keeps
-// does not slip in between.
+// Two partitions of a client end with the later one; a call that one of them
+// blocks does not run in between.
 func TestPartitionsAddUp(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -234,7 +235,7 @@ func TestPartitionsAddUp(t *testing.T) {
 	require.Equal(t, "w", value(t, s, "k"))
 }
 
-// A client's own timeouts of reading and writing go on.
+// The client library's own read and write timeouts continue.
 func TestPartitionAndTimeouts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -257,7 +258,7 @@ func TestPartitionAndTimeouts(t *testing.T) {
 	})
 }
 
-// Close waits for nothing that a fault keeps, and what was held back is lost.
+// Close does not wait for faults; withheld output is lost.
 func TestCloseDuringFaults(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []string{"client=app partition", "client=app hold", "client=app command=set partition", "client=app command=set hold", "client=app delay=1h"} {
@@ -284,8 +285,8 @@ func TestCloseDuringFaults(t *testing.T) {
 	}
 }
 
-// Any faults, and any calls of clients that come and go: the server stays sound, and
-// when all is undone everybody is served.
+// Random faults, and random calls of clients that come and go: the server stays
+// consistent, and after Undo all clients get replies.
 func TestRandomFaults(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t, func(o *servertest.Options) { o.Network, o.Seed, o.Clock = true, 1, new(server.RunningClock) })
@@ -341,7 +342,7 @@ func TestRandomFaults(t *testing.T) {
 	dialAs(t, s, "last").AskLines("PING", "+PONG")
 }
 
-// visit connects, makes some calls, and reads what comes in the time it has.
+// visit connects, makes some calls, and reads until its time is over.
 func visit(r *rand.Rand, dial func() (net.Conn, error)) {
 	conn, err := dial()
 	if err != nil {

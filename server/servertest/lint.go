@@ -1,6 +1,6 @@
 package servertest
 
-// tellFindings logs what lint has found, or fails the test with it.
+// reportFindings logs the findings of Lint, or fails the test with them.
 func (s *Server) reportFindings() {
 	s.t.Helper()
 	for _, f := range s.Findings() {

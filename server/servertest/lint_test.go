@@ -20,7 +20,7 @@ func found(s *servertest.Server) (list []string) {
 	return list
 }
 
-// A test of code that will meet a Redis 6.2 in a cluster.
+// A test of code that will run on Redis 6.2 in a cluster.
 func TestExampleLint(t *testing.T) {
 	s := servertest.New(t, func(o *servertest.Options) {
 		o.Lint = servertest.LintAll()
@@ -111,7 +111,7 @@ func TestKeysAndIntersectionsAreFound(t *testing.T) {
 	c := connect(t, s)
 	c.AskLine("SADD {r}:m 1", "ZADD {r}:online 1 2", "SINTER {r}:m {r}:m", "SINTER {r}:m {r}:online", "SINTERCARD 2 {r}:m {r}:online", "KEYS none*")
 	require.Equal(t, []string{
-		"keys: KEYS walks through all keys while everybody waits: SCAN does not; 1 time, first by client 1: KEYS none*",
+		"keys: KEYS blocks all clients while it scans all keys: use SCAN; 1 time, first by client 1: KEYS none*",
 		"sinter: SINTER over a sorted set: Redis answers WRONGTYPE; 1 time, first by client 1: SINTER {r}:m {r}:online",
 		"sinter: SINTERCARD over a sorted set: Redis answers WRONGTYPE; 1 time, first by client 1: SINTERCARD 2 {r}:m {r}:online",
 	}, found(s)[:3])
@@ -140,7 +140,7 @@ func TestSubscriptionsNeverGivenUpAreFound(t *testing.T) {
 	b.Close()
 	s.Close()
 	require.Equal(t, []string{
-		"subscriptions: a client has left, subscribed to room:1; 1 time, first by client 2",
+		"subscriptions: a client disconnected while subscribed to room:1; 1 time, first by client 2",
 		"subscriptions: still subscribed to pattern room:*; 1 time, first by client 1",
 		"subscriptions: still subscribed to room:1; 1 time, first by client 1",
 	}, found(s))
@@ -156,7 +156,7 @@ func TestFindingsAreLoggedOrFailTheTest(t *testing.T) {
 		if failure := f.end(); fail == nil {
 			require.Empty(t, failure)
 		} else {
-			require.Equal(t, "lint: keys: KEYS walks through all keys while everybody waits: SCAN does not; 1 time, first by Do: KEYS *", failure)
+			require.Equal(t, "lint: keys: KEYS blocks all clients while it scans all keys: use SCAN; 1 time, first by Do: KEYS *", failure)
 		}
 	}
 	require.EqualError(t, servertest.New(t).StartLint(servertest.Lint{Version: "new"}), `servertest: lint: not a version: "new"`)

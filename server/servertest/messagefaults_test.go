@@ -10,7 +10,7 @@ import (
 	"github.com/parley-chat/parley/server/servertest"
 )
 
-// message is how a subscriber of RESP2 gets one.
+// message is a message as a RESP2 subscriber receives it.
 func message(channel, payload string) []string {
 	return []string{"*3", "$7", "message", fmt.Sprint("$", len(channel)), channel, fmt.Sprint("$", len(payload)), payload}
 }
@@ -29,8 +29,8 @@ func publish(t testing.TB, s *servertest.Server, channel, payload string, receiv
 	require.EqualValues(t, receivers, v.Int)
 }
 
-// One subscriber misses a message, and another gets it twice; whoever publishes does
-// not notice. The n-th message is that of each subscriber.
+// One subscriber misses a message, another receives it twice, and the publisher
+// does not notice. Messages are counted for each subscriber.
 func TestMessagesDroppedAndDoubled(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -49,8 +49,8 @@ func TestMessagesDroppedAndDoubled(t *testing.T) {
 	require.Equal(t, 1, twice.Strikes())
 }
 
-// Patterns, shards and events of keys are messages of a channel, too; what a client
-// publishes itself it may miss as well.
+// Faults apply to messages of patterns, shards and keyspace events, too, and to
+// messages that a client publishes to itself.
 func TestMessagesOfEachKind(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -72,8 +72,8 @@ func TestMessagesOfEachKind(t *testing.T) {
 	require.Equal(t, 1, i.Strikes())
 }
 
-// The same seed loses the same messages, however many subscribers there are and in
-// whatever order they are served.
+// With the same seed the same messages are lost, however many subscribers there
+// are and in whatever order they are served.
 func TestSeedDecidesWhichMessagesAreLost(t *testing.T) {
 	t.Parallel()
 	lost := func(seed uint64) (strikes []int) {

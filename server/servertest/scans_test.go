@@ -11,8 +11,9 @@ import (
 
 func adversarial(o *servertest.Options) { o.Seed, o.AdversarialScans = 1, true }
 
-// A program that scans must stand empty pages and elements that come twice: with
-// adversarial scans both come in each test, the same with the same seed.
+// A program that scans must accept empty pages and duplicate elements. With
+// adversarial scans both occur in each test, and are the same for the same
+// seed.
 func TestProgramStandsWhatScansMayDo(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t, adversarial)
@@ -41,8 +42,8 @@ func TestProgramStandsWhatScansMayDo(t *testing.T) {
 	require.Positive(t, again)
 }
 
-// Each scan ends, within four times the pages that it would have, and whatever is
-// there from its beginning to its end comes, though others come and go.
+// Each scan ends, within four times the usual number of pages, and returns all
+// elements that exist from its start to its end, though others come and go.
 func TestAdversarialScansKeepTheirPromise(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{0, 1, 9, 700} {

@@ -6,10 +6,11 @@ import (
 	"strconv"
 )
 
-// seedVariable is the environment variable that repeats a test.
+// seedVariable is the environment variable that sets the seed, to repeat a
+// test.
 const seedVariable = "PARLEY_SEED"
 
-// setSeed chooses the seed of a server that was given none.
+// setSeed chooses a seed if the options have none.
 func (s *Server) setSeed(o *Options) {
 	s.t.Helper()
 	if text := os.Getenv(seedVariable); text != "" && o.Seed == 0 {
@@ -19,13 +20,13 @@ func (s *Server) setSeed(o *Options) {
 		}
 		o.Seed = seed
 	}
-	for o.Seed == 0 { // which would have the server choose one
+	for o.Seed == 0 { // 0 would make the server choose one
 		o.Seed = rand.Uint64()
 	}
 	s.seed = o.Seed
 }
 
-// tellSeed says how to repeat a test that has failed.
+// logSeed logs the seed of a failed test.
 func (s *Server) logSeed() {
 	s.t.Helper()
 	if s.t.Failed() {

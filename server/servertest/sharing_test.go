@@ -8,8 +8,8 @@ import (
 	"github.com/parley-chat/parley/server/servertest"
 )
 
-// Subtests that share a server fail each by itself, and what one of them has injected
-// is over with it.
+// Subtests that share a server fail separately, and a subtest's faults end with
+// it.
 func TestSharedServerFailsTheSubtestThatUsesIt(t *testing.T) {
 	t.Parallel()
 	all := &fakeTest{TB: t}
@@ -18,7 +18,7 @@ func TestSharedServerFailsTheSubtestThatUsesIt(t *testing.T) {
 	one := &fakeTest{TB: t}
 	s.For(one).Inject(servertest.Fault{Command: "get", Error: "OOM"})
 	heard := s.For(one).Recorder("room:1")
-	require.Contains(t, one.end(), "a fault that struck nothing")
+	require.Contains(t, one.end(), "the fault applied to nothing")
 	_, err := s.Do(t.Context(), "GET", "k")
 	require.NoError(t, err)
 	do(t, s, "PUBLISH", "room:1", "later")

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// Restore makes all databases hold what they did at a snapshot of this server: see
-// Kit.Restore.
+// Restore resets all databases to a snapshot of this server: see Kit.Restore.
 func (s *Server) Restore(snap *Snapshot) {
 	s.t.Helper()
 	s.must(s.Kit.Restore(snap))
@@ -20,14 +19,15 @@ func (s *Server) Dump() string {
 	return text
 }
 
-// Load runs a list of commands that change data, as Dump writes it: see Kit.Load.
+// Load runs a list of commands that change data, as Dump writes it: see
+// Kit.Load.
 func (s *Server) Load(text string) {
 	s.t.Helper()
 	s.must(s.Kit.Load(text))
 }
 
-// Diff tells what has changed from one snapshot to another, or, where is is nil, until
-// now: see Kit.Diff.
+// Diff returns the changes from one snapshot to another, or to the current data
+// if is is nil: see Kit.Diff.
 func (s *Server) Diff(was, is *Snapshot) string {
 	s.t.Helper()
 	text, err := s.Kit.Diff(was, is)
@@ -35,16 +35,16 @@ func (s *Server) Diff(was, is *Snapshot) string {
 	return text
 }
 
-// RequireUnchanged ends the test if anything has changed since a snapshot.
+// RequireUnchanged ends the test if data has changed since a snapshot.
 func (s *Server) RequireUnchanged(since *Snapshot) {
 	s.t.Helper()
 	if changes := s.Diff(since, nil); changes != "" {
-		s.t.Fatalf("servertest: the data is not what it was at the snapshot:\n%s", truncated(changes))
+		s.t.Fatalf("servertest: the data has changed since the snapshot:\n%s", truncated(changes))
 	}
 }
 
-// RequireChanges ends the test unless what has changed since a snapshot is what is
-// wanted, in the form of Diff. Space around lines does not matter.
+// RequireChanges ends the test unless the changes since a snapshot are those in
+// want, in the form of Diff. Space around lines is ignored.
 func (s *Server) RequireChanges(want string, since *Snapshot) {
 	s.t.Helper()
 	got := s.Diff(since, nil)
@@ -53,14 +53,15 @@ func (s *Server) RequireChanges(want string, since *Snapshot) {
 	}
 }
 
-// RequireDump ends the test unless the data is what a list of commands makes in an
-// empty server: a text of Dump, such as one in a golden file, or one written by hand.
+// RequireDump ends the test unless the data is what a list of commands creates
+// in an empty server. want may be a text of Dump, such as a golden file, or
+// written by hand.
 func (s *Server) RequireDump(want string) {
 	s.t.Helper()
 	difference, err := s.DiffText(want)
 	s.must(err)
 	if difference != "" {
-		s.t.Fatalf("servertest: the data is another (-: wanted, +: there):\n%s", truncated(difference))
+		s.t.Fatalf("servertest: the data differs (-: want, +: got):\n%s", truncated(difference))
 	}
 }
 
@@ -74,7 +75,7 @@ func trimmed(text string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// shortened leaves out what nobody would read.
+// truncated limits a text to a number of lines that can be read.
 func truncated(text string) string {
 	const most = 200
 	lines := strings.SplitAfter(text, "\n")

@@ -124,11 +124,11 @@ func TestWhatIsRequiredOfTheDataFailsTheTest(t *testing.T) {
 		<-done
 		return strings.Join(f.failures, "\n")
 	}
-	require.Equal(t, "servertest: the data is not what it was at the snapshot:\n- HSET user:1 name Ada\n+ HSET user:1 name Grace\n",
+	require.Equal(t, "servertest: the data has changed since the snapshot:\n- HSET user:1 name Ada\n+ HSET user:1 name Grace\n",
 		ends(func() { s.RequireUnchanged(snap) }))
 	require.Equal(t, "servertest: want these changes since the snapshot:\n\n\nnot these:\n- HSET user:1 name Ada\n+ HSET user:1 name Grace",
 		ends(func() { s.RequireChanges("", snap) }))
-	require.Equal(t, "servertest: the data is another (-: wanted, +: there):\n- HSET user:1 name Ada\n+ HSET user:1 name Grace\n",
+	require.Equal(t, "servertest: the data differs (-: want, +: got):\n- HSET user:1 name Ada\n+ HSET user:1 name Grace\n",
 		ends(func() { s.RequireDump(fixture) }))
 	require.Equal(t, "servertest: line 1: HSET: "+commands.ErrWrongType.Error()+"; online is a set",
 		ends(func() { s.Load("HSET online f v") }))
@@ -146,8 +146,8 @@ func TestLoadIsAllOrNothing(t *testing.T) {
 	for text, want := range map[string]string{
 		"SET k v\n\n# comment\nHSET online f v": "servertest: line 4: HSET: WRONGTYPE Operation against a key holding the wrong kind of value; online is a set",
 		"FLUSHALL\nSET k":                       "servertest: line 2: SET: ERR wrong number of arguments for 'set' command",
-		"SET k v\nGET k":                        "servertest: line 2: GET changes no data, or waits: it has no place in such a list",
-		"BZPOPMIN k 0":                          "servertest: line 1: BZPOPMIN changes no data, or waits: it has no place in such a list",
+		"SET k v\nGET k":                        "servertest: line 2: GET changes no data, or blocks: Load does not run it",
+		"BZPOPMIN k 0":                          "servertest: line 1: BZPOPMIN changes no data, or blocks: Load does not run it",
 		"SET k \"v":                             "servertest: line 1: unbalanced quotes, or a NUL that is not written \\x00",
 		"SET k \x00":                            "servertest: line 1: unbalanced quotes, or a NUL that is not written \\x00",
 		"SWAPDB 0 1\nSELECT 16":                 "servertest: line 2: SELECT: there is no database 16 of 16",
@@ -156,7 +156,7 @@ func TestLoadIsAllOrNothing(t *testing.T) {
 		"HPEXPIRE online 0 FIELDS 1 f":          "servertest: line 1: HPEXPIRE: WRONGTYPE Operation against a key holding the wrong kind of value; online is a set",
 		"SUBSCRIBE c":                           "servertest: line 1: SUBSCRIBE: it needs a connection of its own: see Dial",
 		"MULTI":                                 "servertest: line 1: MULTI: it needs a connection of its own: see Dial",
-		"SHUTDOWN":                              "servertest: line 1: SHUTDOWN changes no data, or waits: it has no place in such a list",
+		"SHUTDOWN":                              "servertest: line 1: SHUTDOWN changes no data, or blocks: Load does not run it",
 		"EXEC":                                  "servertest: line 1: EXEC: it needs a connection of its own: see Dial",
 		"nonsense":                              "servertest: line 1: nonsense: ERR unknown command 'nonsense', with args beginning with: ",
 		"DEL user:1 online\nSET session:1 x\nZADD seen 1 1 2 ": "servertest: line 3: ZADD: ERR syntax error",
@@ -167,7 +167,7 @@ func TestLoadIsAllOrNothing(t *testing.T) {
 	}
 }
 
-// A text of Dump makes the same data, and so the same text, wherever it is loaded.
+// Loading a dump creates the same data, and so the same dump, on any server.
 func TestDumpIsLossless(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -221,7 +221,7 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// A snapshot that nobody has any more costs nothing.
+// A snapshot that is garbage costs nothing.
 func TestSnapshotThatIsGarbageIsReleased(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

@@ -7,12 +7,11 @@ import (
 	"github.com/parley-chat/parley/server"
 )
 
-// setClock gives the server the one clock that the test has: that of its bubble,
-// or one that the test moves.
+// setClock chooses the server's clock: the bubble's, or a manual one.
 func (s *Server) setClock(o *Options) {
 	s.t.Helper()
 	if !o.Start.IsZero() && (s.bubble || o.Clock != nil) {
-		s.t.Fatalf("servertest: Start is where a manual clock of New's starts: there is none in a bubble or with Clock")
+		s.t.Fatalf("servertest: Start sets the default manual clock: it excludes Clock, and a bubble")
 	}
 	s.bubbleClock = s.bubble && o.Clock == nil
 	if s.bubble || o.Clock != nil {
@@ -24,13 +23,13 @@ func (s *Server) setClock(o *Options) {
 	o.Clock = server.NewManualClock(o.Start)
 }
 
-// Advance moves time on by d. See Kit.Advance for what has happened when it
-// returns.
+// Advance moves time forward by d. See Kit.Advance for what has happened when
+// it returns.
 //
-// Inside a bubble, unless the server was given a clock of its own, it is the
-// bubble's time that moves: Advance is time.Sleep(d) followed by synctest.Wait, so
-// that the test's other goroutines have seen what it brought. Only one goroutine of
-// a bubble may be in it, or in synctest.Wait, at a time.
+// Inside a bubble, unless Options.Clock is set, it moves the bubble's time:
+// Advance is time.Sleep(d) followed by synctest.Wait, so that the test's other
+// goroutines have seen the effects. Only one goroutine of a bubble may call
+// Advance or synctest.Wait at a time.
 //
 // A clock that cannot be moved fails the test at once.
 func (s *Server) Advance(d time.Duration) {

@@ -16,8 +16,8 @@ import (
 	"github.com/parley-chat/parley/server/servertest"
 )
 
-// Should this fail with a new release of Go, which writes the first line of a stack
-// in another way, then inBubble is to be taught that.
+// If this fails with a new release of Go, the first line of a stack has
+// changed: adapt inBubble.
 func TestBubbleIsRecognised(t *testing.T) {
 	moved := func(t *testing.T) bool {
 		begun := time.Now()
@@ -33,7 +33,7 @@ func TestBubbleIsRecognised(t *testing.T) {
 	})
 }
 
-// insideAndOutside runs a test in both kinds of time.
+// insideAndOutside runs a test inside and outside a bubble.
 func insideAndOutside(t *testing.T, test func(t *testing.T, s *servertest.Server)) {
 	t.Helper()
 	t.Parallel()
@@ -65,8 +65,8 @@ func TestKeysAndFieldsGoAtTheirTime(t *testing.T) {
 	})
 }
 
-// One Advance over many deadlines: each event comes at its own, between the
-// timeouts of blocked calls, and all is there to be read behind it.
+// In one Advance over many deadlines each event comes at its own time, in order
+// with the timeouts of blocked calls. All of it can be read afterwards.
 func TestAdvanceKeepsTheOrderOfDeadlines(t *testing.T) {
 	insideAndOutside(t, func(t *testing.T, s *servertest.Server) {
 		owner, events, waiting := dial(t, s), dial(t, s), dial(t, s)
@@ -106,7 +106,7 @@ func TestPauseEndsAtItsTime(t *testing.T) {
 	})
 }
 
-// What tells of time tells of the same one.
+// All commands that return a time use the same clock.
 func TestThereIsOneTime(t *testing.T) {
 	insideAndOutside(t, func(t *testing.T, s *servertest.Server) {
 		l, quiet := dial(t, s), dial(t, s)
@@ -178,7 +178,7 @@ func TestServerThatRunsInRealTimeCanBeMovedOn(t *testing.T) {
 	require.Equal(t, "(integer) 0", l.Ask("EXISTS k"))
 }
 
-// fixed is a clock that nobody can move.
+// fixed is a clock that cannot be moved.
 type fixed struct{ server.Clock }
 
 func TestClockThatCannotBeMovedIsAnError(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"github.com/parley-chat/parley/server/servertest"
 )
 
-// Whatever waits for the server does so in a way that lets the time of a bubble move
-// on: each of these waits for an hour and longer, and the hour is over at once.
+// Waits block durably, so that a bubble's time can advance: each of these waits
+// for an hour and longer, which passes at once.
 func TestWhoWaitsLetsTimeMoveOn(t *testing.T) {
 	t.Parallel()
 	waits := map[string]func(t *testing.T, s *servertest.Server) (end func()){

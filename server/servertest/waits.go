@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// waitLimit ends waits whose ctx has no deadline.
+// waitLimit is the timeout of waits whose ctx has no deadline.
 const waitLimit = 10 * time.Second
 
-// The waits are those of the kit: what they wait for is documented there. Here a
-// ctx without a deadline gets one, ten seconds from now (of the bubble's, within a
-// synctest bubble), and one that is done before fails the test, with who was there
-// instead.
+// The Wait methods are those of Kit, which documents them. A ctx without a
+// deadline gets one, ten seconds from now, in a bubble's time inside a bubble.
+// If ctx is done first, the test fails, and the failure describes the current
+// state.
 
 // WaitSubscribers waits until at least n clients are subscribed to a channel.
 func (s *Server) WaitSubscribers(ctx context.Context, channel string, n int) {
@@ -43,13 +43,13 @@ func (s *Server) WaitBlocked(ctx context.Context, n int) {
 	s.await(ctx, func(ctx context.Context) error { return s.Kit.WaitBlocked(ctx, n) })
 }
 
-// WaitIdle waits until nothing is under way.
+// WaitIdle waits until the server is idle.
 func (s *Server) WaitIdle(ctx context.Context) {
 	s.t.Helper()
 	s.await(ctx, s.Kit.WaitIdle)
 }
 
-// await fails the test when a wait does.
+// await fails the test if the wait fails.
 func (s *Server) await(ctx context.Context, wait func(context.Context) error) {
 	s.t.Helper()
 	if err := withWaitLimit(ctx, wait); err != nil {

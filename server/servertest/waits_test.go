@@ -175,7 +175,7 @@ func TestIdleServerHoldsNoCallBack(t *testing.T) {
 		done := make(chan string)
 		go func() { done <- b.AskLine("SET k v") }()
 		synctest.Wait()
-		require.EqualError(t, s.Kit.WaitIdle(soon(t)), "servertest: not idle: client 2 is held back in SET k v: context deadline exceeded")
+		require.EqualError(t, s.Kit.WaitIdle(soon(t)), "servertest: not idle: client 2 is delayed in SET k v: context deadline exceeded")
 		begun := time.Now()
 		s.WaitIdle(t.Context())
 		require.Equal(t, 990*time.Millisecond, time.Since(begun))
@@ -199,7 +199,7 @@ func TestPartOfACallIsUnderWay(t *testing.T) {
 	c := connect(t, s)
 	_, err := c.Conn.Write([]byte("PIN"))
 	require.NoError(t, err)
-	require.EqualError(t, s.Kit.WaitIdle(soon(t)), "servertest: not idle: client 1 has sent 3 bytes of a call and not its end: context deadline exceeded")
+	require.EqualError(t, s.Kit.WaitIdle(soon(t)), "servertest: not idle: client 1 has sent 3 bytes of an incomplete call: context deadline exceeded")
 	_, err = c.Conn.Write([]byte("G\r\n"))
 	require.NoError(t, err)
 	go c.Line()
@@ -230,7 +230,8 @@ func TestWaitWithoutADeadlineIsGivenOne(t *testing.T) {
 	})
 }
 
-// In a bubble a wait lets time pass, and so tells what never comes about.
+// In a bubble a wait lets time pass, so a wait for a state that never comes
+// times out.
 func TestWaitsAreDurablyBlocking(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

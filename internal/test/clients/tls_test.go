@@ -39,7 +39,7 @@ func TestGoRedisOverTLS(t *testing.T) {
 				reply, err = nil, nil
 			}
 			require.NoError(t, err, step)
-			require.True(t, step.Equal(wire(protocol), reply), "%v: %q", step, reply)
+			require.True(t, step.Equal(spoken(protocol), reply), "%v: %q", step, reply)
 		}
 
 		o.TLSConfig, o.MaxRetries = a.Client(), -1

@@ -15,8 +15,8 @@ import (
 
 const lifetimes = 50 // of each rival, in a round
 
-// A server that lives as long as a test: it is started, dialled, answers a PING, and
-// is closed with all that its cleanup looks at.
+// The time of a server that lives as long as a test: it is started, dialled,
+// replies to PING, and is closed with the checks of its cleanup.
 func TestLifetime(t *testing.T) {
 	took := make([][]time.Duration, len(rivals))
 	for range lifetimes * *rounds {

@@ -12,7 +12,7 @@ import (
 	"github.com/parley-chat/parley/server/servertest"
 )
 
-// A rival is a server, and a way to it. All are used as their manuals say,
+// A rival is a server and a way to connect to it. All are used as documented,
 // with the same client.
 type rival struct {
 	name  string
@@ -22,7 +22,7 @@ type rival struct {
 // A dialer returns a new connection to a server that lives as long as the test.
 type dialer func() (net.Conn, error)
 
-// The first is what the others are compared with.
+// The others are compared with the first.
 var rivals = []rival{
 	{"parley in memory", func(t testing.TB, o ...func(*servertest.Options)) dialer { return servertest.New(t, o...).Dial }},
 	{"miniredis over TCP", func(t testing.TB, _ ...func(*servertest.Options)) dialer {
@@ -36,7 +36,7 @@ var rivals = []rival{
 	}},
 }
 
-// miniredisOf is miniredis.RunT with or without a listener.
+// miniredisOf returns what miniredis.RunT does, with or without a listener.
 func miniredisOf(t testing.TB, start func(*miniredis.Miniredis) error) *miniredis.Miniredis {
 	m := miniredis.NewMiniRedis()
 	require.NoError(t, start(m))
@@ -48,7 +48,7 @@ func tcp(addr string) dialer {
 	return func() (net.Conn, error) { return net.Dial("tcp", addr) }
 }
 
-// client is go-redis with no options but the dialer.
+// client returns a go-redis client with no options except the dialer.
 func (d dialer) client(t testing.TB) *redis.Client {
 	c := redis.NewClient(&redis.Options{Dialer: func(context.Context, string, string) (net.Conn, error) { return d() }})
 	t.Cleanup(func() { require.NoError(t, c.Close()) })

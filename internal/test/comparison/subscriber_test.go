@@ -12,10 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A subscriber who does not read stops nobody here: all is published, and others
-// are answered. There he stops all, until he is gone.
+// A subscriber that does not read blocks no other client of parley: all
+// messages are published, and others get replies. With miniredis it blocks all
+// until it disconnects.
 func TestUnreadSubscriberStopsNothing(t *testing.T) {
-	const messages = 1000 // of 16 KiB: less than cuts a subscriber off, more than sockets take
+	const messages = 1000 // of 16 KiB: less than parley's output limit, more than socket buffers hold
 	for _, c := range rivals {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -41,8 +42,8 @@ func TestUnreadSubscriberStopsNothing(t *testing.T) {
 	}
 }
 
-// subscribe returns the connection of a subscriber who reads no further than to
-// know that he is one.
+// subscribe returns the connection of a subscriber that reads only its
+// confirmation.
 func subscribe(t *testing.T, dial dialer) net.Conn {
 	conn, err := dial()
 	require.NoError(t, err)
@@ -56,7 +57,7 @@ func subscribe(t *testing.T, dial dialer) net.Conn {
 	return conn
 }
 
-// impatient is a client that waits for no reply longer than it takes on a
+// impatient returns a client whose timeouts are short, but long enough for a
 // slow machine.
 func (d dialer) impatient(t *testing.T) *redis.Client {
 	c := redis.NewClient(&redis.Options{
@@ -68,8 +69,8 @@ func (d dialer) impatient(t *testing.T) *redis.Client {
 	return c
 }
 
-// publish returns how many of some messages were published, and what the next
-// one failed with.
+// publish returns how many messages were published, and the error of the next
+// one.
 func publish(ctx context.Context, c *redis.Client, messages int) (n int, err error) {
 	payload := strings.Repeat("x", 16<<10)
 	for ; n < messages; n++ {

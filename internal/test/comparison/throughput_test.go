@@ -20,8 +20,8 @@ var (
 )
 
 // BenchmarkCall times a call of each command, in each form, on each rival.
-// What else the machine does falls on one of them only: to compare them, let them
-// take turns, as TestThroughput does.
+// Other load on the machine affects one of them only; TestThroughput
+// alternates, and so compares them.
 func BenchmarkCall(b *testing.B) {
 	for _, f := range forms {
 		for _, w := range workloads {
@@ -38,9 +38,10 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
-// Go-redis in memory is ahead of all other ways to use it in a test. Rivals take turns, so that what else the machine does falls on all alike.
-// What is compared is their throughput within a round: of these ratios the table
-// holds the median, the lowest and the highest.
+// Go-redis in memory is faster than all other ways to use it in a test. Rivals
+// alternate, so that other load on the machine affects all equally. The table
+// contains the median, minimum and maximum of the ratios of throughput, each
+// taken within one round.
 func TestThroughput(t *testing.T) {
 	var all []*redis.Client
 	together := func(o *servertest.Options) { o.AllowLeaks = true } // goroutines of the others are none of a server's
@@ -73,8 +74,8 @@ func TestThroughput(t *testing.T) {
 	t.Logf("%d rounds of %v\n%s", *rounds, *slice, table.String())
 }
 
-// compare lets all have their turns. It returns the calls a second of the first,
-// and for each how many times as many those are as its own, round by round.
+// compare alternates between all clients. It returns the first one's calls per
+// second in each round, and for each client the ratio of that to its own.
 func compare(t *testing.T, all []*redis.Client, f form, w workload) (own []float64, ratios [][]float64) {
 	n := make([]int, len(all)) // calls in a turn
 	for i, c := range all {
@@ -96,7 +97,7 @@ func compare(t *testing.T, all []*redis.Client, f form, w workload) (own []float
 	return own, ratios
 }
 
-// calls is how many calls fill a turn.
+// calls returns how many calls fill a turn.
 func calls(t *testing.T, c *redis.Client, f form, w workload) int {
 	for n := 2 * clients * depth; ; n *= 2 {
 		begun := time.Now()

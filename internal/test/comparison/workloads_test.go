@@ -16,7 +16,7 @@ type workload struct {
 	call func(context.Context, redis.Cmdable, int) redis.Cmder
 }
 
-// users is how many users and rooms there are.
+// users is the number of users and of rooms.
 const users = 1000
 
 var workloads = []workload{
@@ -46,7 +46,8 @@ var workloads = []workload{
 func name(i int) string { return fmt.Sprintf("user:name:%d", i%users) }
 func user(i int) string { return fmt.Sprintf("user:%d", i%users) }
 
-// fill makes what the workloads read: all users, and a room of 100 messages.
+// fill creates the data that the workloads read: all users, and a room of 100
+// messages.
 func fill(t testing.TB, c *redis.Client) {
 	ctx := t.Context()
 	for i := range users {
@@ -58,7 +59,7 @@ func fill(t testing.TB, c *redis.Client) {
 	}
 }
 
-// A form is how many calls are made at a time.
+// A form is a way to make calls, by how many run at a time.
 type form struct {
 	name string
 	run  func(ctx context.Context, c *redis.Client, w workload, n int) error // n calls

@@ -12,17 +12,18 @@ import (
 	"time"
 )
 
-// A Client speaks the Redis protocol over any connection, and fails its test when that
-// cannot be read or written. What a test writes to Conn itself goes out as it is.
+// A Client speaks the Redis protocol over any connection, and fails its test on
+// read and write errors. A test may also write raw bytes to Conn.
 type Client struct {
 	net.Conn
 	T testing.TB
-	// R holds what was received and not read. A resp.Reader over it takes the next
-	// replies as values, and no more than those.
+	// R holds received bytes that were not read. A resp.Reader on it reads the
+	// next replies as values, and nothing more.
 	R *bufio.Reader
 }
 
-// NewClient returns a client of a connection, which it closes at the end of the test.
+// NewClient returns a client of a connection, which it closes at the end of the
+// test.
 func NewClient(t testing.TB, conn net.Conn) *Client {
 	t.Cleanup(func() { conn.Close() })
 	return &Client{conn, t, bufio.NewReader(conn)}
@@ -44,7 +45,8 @@ func Dial(t testing.TB, network, addr string) *Client {
 	return Connect(t, func() (net.Conn, error) { return net.Dial(network, addr) })
 }
 
-// Send sends inline calls in one write. Calls may hold line breaks, as \n or \r\n.
+// Send sends inline calls in one write. A call may contain line breaks, as \n
+// or \r\n.
 func (c *Client) Send(calls ...string) {
 	c.T.Helper()
 	text := strings.Join(calls, "\r\n") + "\r\n"
@@ -90,7 +92,8 @@ func (c *Client) AskWords(words ...string) string {
 	return c.Read()
 }
 
-// Read returns the next reply or push as redis-cli prints it on a terminal.
+// Read returns the next reply or push, formatted as redis-cli prints it on a
+// terminal.
 func (c *Client) Read() string {
 	c.T.Helper()
 	text, err := c.TryRead()
@@ -100,14 +103,15 @@ func (c *Client) Read() string {
 	return text
 }
 
-// TryRead is Read for any goroutine, and for connections that may end.
+// TryRead is Read for any goroutine, and for connections that may end. It
+// returns errors.
 func (c *Client) TryRead() (string, error) {
 	var b strings.Builder
 	err := c.print(&b, "")
 	return b.String(), err
 }
 
-// Line returns the next line of the protocol, without its end.
+// Line returns the next line of the protocol, without its line ending.
 func (c *Client) Line() string {
 	c.T.Helper()
 	line, err := c.line()
@@ -130,8 +134,8 @@ func (c *Client) Skip(n int) {
 	}
 }
 
-// AskLine makes inline calls whose replies are one line each, one after the other, and
-// returns the reply to the last.
+// AskLine makes inline calls with one-line replies, one after the other, and
+// returns the last reply.
 func (c *Client) AskLine(calls ...string) (reply string) {
 	c.T.Helper()
 	for _, call := range calls {
@@ -141,8 +145,8 @@ func (c *Client) AskLine(calls ...string) (reply string) {
 	return reply
 }
 
-// Text returns the next reply as it came: the bytes of a string, or the line of a reply
-// of one line.
+// Text returns the next reply unformatted: the bytes of a string, or the line
+// of a one-line reply.
 func (c *Client) Text() string {
 	c.T.Helper()
 	line := c.Line()
@@ -167,8 +171,7 @@ func (c *Client) AskText(call string) string {
 	return c.Text()
 }
 
-// Discard reads the next reply, however long it is, and keeps only its first line, which
-// it returns.
+// Discard reads the next reply of any length, and returns only its first line.
 func (c *Client) Discard() (first string) {
 	c.T.Helper()
 	for left := 1; left > 0; left-- {
@@ -214,7 +217,8 @@ func (c *Client) AskLines(calls string, lines ...string) {
 	c.RequireLines(lines...)
 }
 
-// RequireRest requires that the server sends this and then ends the connection in order.
+// RequireRest requires that the server sends exactly want and then closes the
+// connection in order.
 func (c *Client) RequireRest(want string) {
 	c.T.Helper()
 	if rest, err := io.ReadAll(c.R); err != nil || string(rest) != want {
@@ -222,8 +226,8 @@ func (c *Client) RequireRest(want string) {
 	}
 }
 
-// RequireClosed requires that the server closes the connection, in order or by a reset,
-// without sending more.
+// RequireClosed requires that the server closes the connection, in order or by
+// a reset, without sending more.
 func (c *Client) RequireClosed() {
 	c.T.Helper()
 	if err := c.SetReadDeadline(time.Now().Add(GiveUp)); err != nil {
@@ -235,18 +239,19 @@ func (c *Client) RequireClosed() {
 	}
 }
 
-// ID is the client's number on the server.
+// ID returns the client's ID on the server.
 func (c *Client) ID() string {
 	c.T.Helper()
 	return strings.TrimPrefix(c.Ask("CLIENT ID"), "(integer) ")
 }
 
-// aggregates are the mark behind the number of an element, and what is printed of none.
+// aggregates are the marks after an element's number, and the text of an empty
+// aggregate.
 var aggregates = map[byte][2]string{
 	'*': {")", "(empty array)"}, '%': {"#", "(empty hash)"}, '~': {"~", "(empty set)"}, '>': {">", "(empty push)"},
 }
 
-// print reads a reply and prints it.
+// print reads a reply and formats it.
 func (c *Client) print(b *strings.Builder, indent string) error {
 	line, err := c.line()
 	if err != nil {
@@ -296,7 +301,7 @@ func (c *Client) printBulk(b *strings.Builder, kind byte, n int) error {
 		return fmt.Errorf("a string of %d bytes ends with %q", n, text[n:])
 	}
 	if kind == '=' {
-		b.Write(text[4:n]) // without the format
+		b.Write(text[4:n]) // without the format prefix
 	} else {
 		quote(b, text[:n])
 	}
@@ -328,7 +333,7 @@ func (c *Client) printElements(b *strings.Builder, kind byte, n int, indent stri
 	return nil
 }
 
-// quote prints a string as redis-cli does.
+// quote formats a string as redis-cli does.
 func quote(b *strings.Builder, text []byte) {
 	b.WriteByte('"')
 	for _, c := range text {

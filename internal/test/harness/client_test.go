@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// clientOf returns a client that has been sent a stream which then ends.
+// clientOf returns a client that receives a stream which then ends.
 func clientOf(t *testing.T, stream string) *Client {
 	near, far := net.Pipe()
 	sent := make(chan struct{})

@@ -2,15 +2,15 @@ package harness
 
 import "testing"
 
-// A Server is a *server.Server, which this package does not import: it is for
-// tests of what lies beneath, too.
+// A Server is a *server.Server. This package does not import it, so that tests
+// of lower packages can use this package.
 type Server interface {
 	Check() error
 	Close() error
 }
 
-// CloseAtEnd closes a server when the test is over, and fails the test if then,
-// or with all clients gone, not everything in the server agrees.
+// CloseAtEnd closes a server at the end of the test, and fails the test if the
+// server's data is inconsistent before or after that.
 func CloseAtEnd(t testing.TB, s Server) {
 	t.Helper()
 	t.Cleanup(func() {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// cpuTime is what the process has spent, in user and in system mode.
+// cpuTime returns the CPU time of the process, in user code and in the kernel.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -1,4 +1,4 @@
-// Package harness is what parley's own tests stand on: they close their servers
-// with it, log to it, and a package whose tests leave goroutines behind fails. It
-// imports nothing of parley, so that tests of what lies beneath can use it.
+// Package harness has helpers for parley's own tests: it closes servers,
+// captures logs, and fails a package whose tests leave goroutines behind. It
+// imports no package of parley, so that tests of every package can use it.
 package harness

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// module is in the name of each function of parley.
+// module is part of the name of each function of parley.
 const module = "github.com/parley-chat/parley/"
 
-// Main is a TestMain that fails a package whose tests have left goroutines of
-// parley behind: a server that was not closed, or one that does not clean up.
+// Main is a TestMain that fails a package whose tests leave goroutines of
+// parley behind: a server was not closed, or does not clean up.
 func Main(m *testing.M) {
 	code := m.Run()
 	if left := leftGoroutines(time.Minute); code == 0 && len(left) > 0 {
@@ -23,8 +23,9 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// leftGoroutines lists the stacks of parley's goroutines that do not end. One
-// that has told its owner that it is done may take a moment for its last steps.
+// leftGoroutines returns the stacks of parley's goroutines that do not end
+// within wait. A goroutine that has signalled its end may still run its last
+// steps.
 func leftGoroutines(wait time.Duration) (left []string) {
 	for begun := time.Now(); time.Since(begun) < wait; time.Sleep(time.Millisecond) {
 		if left = goroutines(); len(left) == 0 {
@@ -34,7 +35,7 @@ func leftGoroutines(wait time.Duration) (left []string) {
 	return left
 }
 
-// goroutines lists the stacks of parley's goroutines but for the caller's and
+// goroutines returns the stacks of parley's goroutines, except the caller's and
 // that of Main.
 func goroutines() (ours []string) {
 	stacks := make([]byte, 1<<20)

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// A Log is where a server under test logs to: several may write it, and tests
-// look at it meanwhile. The zero value is empty.
+// A Log collects the log of a server under test. It may be written and read
+// concurrently. The zero value is empty.
 type Log struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -18,14 +18,14 @@ func (l *Log) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// String is what has been written so far.
+// String returns everything written so far.
 func (l *Log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
 }
 
-// Reset forgets it, and lets go of its memory.
+// Reset discards the log and frees its memory.
 func (l *Log) Reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -2,8 +2,9 @@
 
 package harness
 
-// Race says whether the race detector is on: memory and times are not what they are without it.
+// Race reports whether the race detector is on, which changes memory use and
+// times.
 const Race = false
 
-// Slowness is how many times longer things may take under the race detector.
+// Slowness is the factor by which the race detector slows tests down.
 const Slowness = 1

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Do makes a call on a server without a connection, and returns its reply in the form
-// that the reply's String has.
+// Do makes a call on a server without a connection, and returns its reply as
+// formatted by the reply's String.
 func Do[V fmt.Stringer](t testing.TB, s interface {
 	Do(ctx context.Context, words ...any) (V, error)
 }, words ...any) string {
@@ -21,9 +21,9 @@ func Do[V fmt.Stringer](t testing.TB, s interface {
 	return v.String()
 }
 
-// Until waits for a state that another goroutine or process brings about, and of which
-// there is no notice: it looks again each millisecond. It must be called outside of
-// synctest bubbles, where synctest.Wait serves.
+// Until polls once per millisecond for a state that another goroutine or
+// process reaches without notification. In synctest bubbles use synctest.Wait
+// instead.
 func Until(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	if done() {
@@ -44,7 +44,7 @@ func Until(t testing.TB, what string, done func() bool) {
 	}
 }
 
-// FreePort is a port on which nobody listened a moment ago.
+// FreePort returns a port that was free a moment ago.
 func FreePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -6,5 +6,6 @@ import "time"
 
 var started = time.Now()
 
-// threadTime is the time since the start: here the time of the wall has to serve.
+// threadTime returns the wall-clock time since the start, since the CPU time of
+// a thread is not available.
 func threadTime() time.Duration { return time.Since(started) }

@@ -7,14 +7,15 @@ import (
 	"time"
 )
 
-// timing is the environment variable that makes RequireWithin hold times to bounds.
+// timing is the environment variable that makes RequireWithin assert its
+// bounds.
 const timing = "PARLEY_TIMING"
 
 // full is the environment variable that makes Count return the larger number.
 const full = "PARLEY_FULL"
 
-// Count is how many of something a test makes: few, or many with PARLEY_FULL=1 in the
-// environment, for runs that may take long.
+// Count returns few, or many with PARLEY_FULL=1 in the environment, for runs
+// that may take long.
 func Count(few, many int) int {
 	if os.Getenv(full) == "1" {
 		return many
@@ -22,17 +23,17 @@ func Count(few, many int) int {
 	return few
 }
 
-// GiveUp is how long a test waits for what should come at once, on a machine that is
-// as busy as may be and with the race detector: it only ends a test that has failed.
+// GiveUp is how long a test waits for something that should happen at once, on
+// a busy machine with the race detector. It only ends a test that has failed.
 const GiveUp = 3 * time.Minute
 
 // AssertsTiming reports whether bounds on wall-clock times are asserted: with
-// PARLEY_TIMING=1 in the environment, on a machine that does nothing else.
+// PARLEY_TIMING=1 in the environment, on an otherwise idle machine.
 func AssertsTiming() bool { return os.Getenv(timing) == "1" }
 
-// RequireWithin logs how long something took, and fails the test if that is more
-// than the bound where AssertsTiming, and more than GiveUp elsewhere: wall-clock time
-// tells of the machine as much as of the code.
+// RequireWithin logs how long something took. It fails the test if that exceeds
+// the bound where AssertsTiming, or GiveUp elsewhere, since wall-clock time
+// depends on the machine as much as on the code.
 func RequireWithin(t testing.TB, took, bound time.Duration, what string) {
 	t.Helper()
 	if !AssertsTiming() {
@@ -44,10 +45,10 @@ func RequireWithin(t testing.TB, took, bound time.Duration, what string) {
 	}
 }
 
-// RequireCPU runs f and fails the test if the process spends more CPU time on it than
-// the bound, which is for a build without the race detector: one with it has ten
-// times as much. Other processes do not count, parallel tests would: t must not be
-// one. Where the system does not tell the CPU time, f just runs.
+// RequireCPU runs f and fails the test if the process spends more CPU time on
+// it than the bound. The bound applies without the race detector, and is
+// multiplied by ten with it. Other processes do not count, but parallel tests
+// would: t must not be parallel. Where the CPU time is unknown, f just runs.
 func RequireCPU(t testing.TB, bound time.Duration, what string, f func()) {
 	t.Helper()
 	if Race {
@@ -62,8 +63,8 @@ func RequireCPU(t testing.TB, bound time.Duration, what string, f func()) {
 	}
 }
 
-// ThreadCPU returns the CPU time that f takes in its own goroutine. Neither other
-// goroutines nor other processes count, on Linux.
+// ThreadCPU returns the CPU time of f in its own goroutine. On Linux, other
+// goroutines and processes do not count.
 func ThreadCPU(f func()) time.Duration {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -72,17 +73,18 @@ func ThreadCPU(f func()) time.Duration {
 	return threadTime() - before
 }
 
-// Growth is by how much RequireLinear multiplies a size.
+// Growth is the factor by which RequireLinear multiplies a size.
 const Growth = 8
 
-// RequireLinear requires that the CPU time of some work grows in proportion to its
-// size. small and large return that of one run of work, large for Growth times the size.
+// RequireLinear requires that the CPU time of some work grows in proportion to
+// its size. small and large return the CPU time of one run, large for Growth
+// times the size.
 //
-// The bar is three times what is linear: sorting, larger indexes and colder caches stay
-// below two. Work that grows by the square is at eight times. The constant, half a
-// millisecond, is for what is too short to be measured. The least of up to 20 runs
-// counts, since a garbage collection may fall into one; no run is compared with a time
-// of another machine.
+// The limit is three times linear growth: sorting, larger indexes and colder
+// caches stay below two, and quadratic work is at eight. A constant of half a
+// millisecond is for work too short to measure. The minimum of up to 20 runs
+// counts, since a garbage collection may fall into one. No run is compared with
+// a time of another machine.
 func RequireLinear(t testing.TB, what string, small, large func() time.Duration) {
 	t.Helper()
 	const runs, constant = 20, 500 * time.Microsecond * Slowness

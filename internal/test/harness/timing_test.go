@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A failing is a test that notes how it fails.
+// A failing is a test that records its failure.
 type failing struct {
 	testing.TB
 	failure string

@@ -1,8 +1,8 @@
-// Package hashmodel holds hashes whose fields expire against a model of them
-// that is as simple as can be: no real Redis here has them to compare with.
+// Package hashmodel compares hashes with expiring fields with a simple model:
+// the Redis that other tests compare with does not have them.
 //
-// Random calls of all hash commands, and of those about the keys, go to a server
-// and to the model, while time passes. No reply may differ.
+// Random calls of all hash commands, and of commands about keys, go to a server
+// and to the model, while time passes. All replies must be equal.
 package hashmodel
 
 import (
@@ -15,21 +15,21 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 )
 
-// A Server is what is tested.
+// A Server is the server under test.
 type Server struct {
 	Ask     func(words ...string) resp.Value
 	Advance func(ms int64)
-	Now     int64 // Unix ms, at the beginning
+	Now     int64 // Unix ms, at the start
 }
 
-// Run makes so many calls and fails the test where a reply is not the model's.
-// The same seed makes the same calls.
+// Run makes a number of calls and fails the test if a reply differs from the
+// model's. The same seed makes the same calls.
 func Run(t testing.TB, s Server, seed uint64, calls int) {
 	t.Helper()
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0)), model: newModel(s.Now)}
 	g.fields = 1 + g.IntN(12)
 	if g.one(3) {
-		g.fields = 400 // past what is packed
+		g.fields = 400 // beyond the packed encoding
 	}
 	for i := range calls {
 		if g.one(8) {
@@ -47,12 +47,12 @@ func Run(t testing.TB, s Server, seed uint64, calls int) {
 	}
 }
 
-// A reply is what the model expects.
+// A reply is the reply that the model expects.
 type reply struct {
 	text  string
-	group int // not 0: groups of so many come in any order
+	group int // not 0: groups of that size may come in any order
 
-	picked func(picked []string) error // not nil: this judges instead
+	picked func(picked []string) error // not nil: this checks the reply instead
 }
 
 func (r reply) judge(v resp.Value) error {
@@ -69,14 +69,14 @@ func (r reply) judge(v resp.Value) error {
 	return nil
 }
 
-// inOrder puts the groups of a list in order, which its text then has.
+// inOrder sorts the groups of a list, and returns its text.
 func inOrder(list []string, size int) string {
 	groups := slices.Collect(slices.Chunk(list, size))
 	slices.SortFunc(groups, slices.Compare[[]string])
 	return fmt.Sprint(slices.Concat(groups...))
 }
 
-// text is the same for both protocols.
+// text formats a reply, equally for both protocols.
 func text(v resp.Value) string {
 	switch {
 	case v.IsNull():
@@ -91,7 +91,7 @@ func text(v resp.Value) string {
 	return v.Text()
 }
 
-// leaves are what is in a reply, whatever the nesting. Of a scan it is what was found.
+// leaves returns the leaves of a nested reply; for a scan, the elements found.
 func leaves(v resp.Value) (list []string) {
 	if v.Type != resp.TypeArray && v.Type != resp.TypeMap {
 		return []string{text(v)}
@@ -102,7 +102,7 @@ func leaves(v resp.Value) (list []string) {
 	return list
 }
 
-// A generator makes calls, of which most make sense.
+// A generator makes calls, most of which are valid.
 type generator struct {
 	*rand.Rand
 	model  *model
@@ -125,7 +125,7 @@ func (g *generator) value() string {
 	return g.pick("0 1 2 10 -3 1.5 text 9223372036854775807")
 }
 
-// list is some fields behind their number, each with what of gives.
+// list returns the number of fields and the fields, each with what of returns.
 func (g *generator) list(of func() []string) []string {
 	n := 1 + g.IntN(4)
 	if g.fields > 100 && g.one(10) {
@@ -138,7 +138,7 @@ func (g *generator) list(of func() []string) []string {
 	return words
 }
 
-// time is a word for a form of time, and a time in that form, near now.
+// time returns a word for a form of time, and a time near now in that form.
 func (g *generator) time(form string) string {
 	if g.one(30) {
 		return g.pick("-1 x 70368744177664 9223372036854775807")

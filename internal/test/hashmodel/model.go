@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A model is hashes, and when their fields and their keys expire.
+// A model is a set of hashes, with the deadlines of keys and fields.
 type model struct {
 	now  int64
 	keys map[string]hash
@@ -17,7 +17,7 @@ type model struct {
 
 type hash struct {
 	fields map[string]field
-	at     int64 // of the key
+	at     int64 // deadline of the key
 }
 
 type field struct {
@@ -29,7 +29,7 @@ const never = math.MaxInt64
 
 func newModel(now int64) *model { return &model{now: now, keys: make(map[string]hash)} }
 
-// advance lets time pass, and with it whatever has no time left.
+// advance lets time pass and removes what has expired.
 func (m *model) advance(ms int64) {
 	m.now += ms
 	for key, h := range m.keys {
@@ -41,12 +41,12 @@ func (m *model) advance(ms int64) {
 	m.tidy()
 }
 
-// tidy removes keys that hold nothing.
+// tidy removes empty keys.
 func (m *model) tidy() {
 	maps.DeleteFunc(m.keys, func(_ string, h hash) bool { return len(h.fields) == 0 })
 }
 
-// open returns the fields of a key, to be changed.
+// open returns the fields of a key for changes.
 func (m *model) open(key string) map[string]field {
 	if _, ok := m.keys[key]; !ok {
 		m.keys[key] = hash{make(map[string]field), never}
@@ -54,7 +54,7 @@ func (m *model) open(key string) map[string]field {
 	return m.keys[key].fields
 }
 
-// call makes a call and tells what is to be replied.
+// call makes a call and returns the expected reply.
 func (m *model) call(words []string) reply {
 	defer m.tidy()
 	key, rest := words[1], words[2:]
@@ -115,7 +115,7 @@ func flag(b bool) reply {
 	return reply{text: "0"}
 }
 
-// callHash makes a call on a hash; rest is what stands behind the key.
+// callHash makes a call on a hash; rest are the arguments after the key.
 func (m *model) callHash(name string, h map[string]field, rest []string) reply {
 	switch name {
 	case "HSET", "HMSET":
@@ -235,7 +235,7 @@ func increase(name string, h map[string]field, f, by string) reply {
 	return reply{text: sum}
 }
 
-// large takes the server's word for a sum that a float64 may not hold.
+// large accepts the server's reply for a sum that a float64 may not represent.
 func large(h map[string]field, f string) reply {
 	return reply{picked: func(got []string) error {
 		h[f] = field{got[0], h[f].at}
@@ -325,7 +325,7 @@ func persist(h map[string]field, f string) int {
 	return 1
 }
 
-// deadline is what a word means in a form, or the error that it is.
+// deadline returns the deadline that a word means in a form, or the error.
 func (m *model) deadline(command, form, word string) (at int64, err string) {
 	n, wrong := strconv.ParseInt(word, 10, 64)
 	switch {

@@ -1,14 +1,15 @@
-// Package oracle holds parley against a real Redis: random calls go to both
-// side by side, and neither a reply, nor the data, nor a keyspace event may
-// differ. What does is shrunk to a short script.
+// Package oracle compares parley with a real Redis: random calls go to both,
+// and replies, data and keyspace events must be equal. A difference is shrunk
+// to a short script.
 //
-// Calls are made from the table of commands; what cannot be compared byte for
-// byte stands, with the reason, in one table of exceptions. Time passes
+// Calls are generated from the table of commands. What cannot be compared byte
+// for byte is listed, with the reason, in one table of exceptions. Time passes
 // differently on the two sides, so deadlines are days away or past.
 //
-// Themes are calls about one thing: numbers, patterns, mistakes. In a talk
-// several connections take turns, and all that each is told is compared as one
-// stream: messages among replies, who waits and who is served.
+// Themes are calls about one subject: numbers, patterns, mistakes. In a talk
+// several connections take turns, and everything that each receives is compared
+// as one stream: replies and messages, which clients are blocked and which are
+// served.
 package oracle
 
 import (

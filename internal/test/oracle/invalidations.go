@@ -7,33 +7,34 @@ import (
 	"time"
 )
 
-// Which keys the sides call invalid, to clients that cache: a client in
-// broadcast mode hears of each key that changes, one in the default mode of
-// those it has read. In which order, and how many in one message, is each side's
-// own affair, and so is when a key expires.
+// The keys that each side invalidates for clients with CLIENT TRACKING. A
+// client in broadcast mode is notified of each changed key, one in default mode
+// of keys that it has read. Order, grouping into messages, and the time of
+// expiry may differ.
 
-// endOfInvalidations is what the trackers send, to know that they have read all.
+// endOfInvalidations is what the trackers send, to know that they have read all
+// messages.
 const endOfInvalidations = "oracle:end"
 
-// trackings are the calls that make a client cache, one for each tracker.
+// trackings are the calls that turn tracking on, one for each tracker.
 var trackings = [2][]string{{"CLIENT", "TRACKING", "ON", "BCAST"}, {"CLIENT", "TRACKING", "ON"}}
 
-// trackers are the connections to one side that hear of changed keys.
+// trackers are the connections to one side that receive invalidations.
 type trackers [len(trackings)]*tracker
 
 type tracker struct {
 	*wire
-	told invalidated // and not compared yet
+	told invalidated // not compared yet
 }
 
-// invalidated is what a tracker has been told: keys, and how often that none is
-// what it was.
+// invalidated is what a tracker has received: keys, and the number of messages
+// that invalidate all keys.
 type invalidated struct {
 	keys map[string]bool
 	all  int
 }
 
-// track makes connections that hear of changed keys.
+// track opens connections that receive invalidations.
 func (p *pair) track() error {
 	for side := range p.sides {
 		for i, tracking := range trackings {
@@ -54,7 +55,8 @@ func (p *pair) track() error {
 	return nil
 }
 
-// takeInvalidations returns what all trackers have been told since the last time.
+// takeInvalidations returns what all trackers have received since the last
+// time.
 func (p *pair) takeInvalidations() (told [2][len(trackings)]invalidated, err error) {
 	for side := range p.trackers {
 		for i, t := range p.trackers[side] {
@@ -67,9 +69,9 @@ func (p *pair) takeInvalidations() (told [2][len(trackings)]invalidated, err err
 	return told, nil
 }
 
-// compareInvalidations compares what the trackers have been told, but for keys
-// that have expired on either side. It was read before the events, so that the
-// event of a key that expired in between came early: those of the last time count.
+// compareInvalidations compares what the trackers have received, except keys
+// that have expired on either side. It was read before the events, so the event
+// of a key that expired in between was early: those of the last time count.
 func (p *pair) compareInvalidations(d *Difference, told [2][len(trackings)]invalidated) error {
 	for i, tracking := range trackings {
 		for side := range told {
@@ -114,8 +116,8 @@ func (p *pair) readTracked(there []record, changed invalidated) error {
 	return nil
 }
 
-// hear sends calls that reply with numbers, and notes what the tracker has been
-// told until they have run.
+// hear sends calls that reply with numbers, and records invalidations until
+// they have run.
 func (t *tracker) hear(calls ...[]string) error {
 	var request []byte
 	for _, words := range append(calls, []string{"ECHO", endOfInvalidations}) {
@@ -145,7 +147,7 @@ func (t *tracker) hear(calls ...[]string) error {
 	}
 }
 
-// add notes the keys of a message, or that it means all.
+// add records the keys of a message, or that it invalidates all.
 func (t *invalidated) add(keys node) {
 	if keys.null() {
 		t.all++
@@ -159,7 +161,7 @@ func (t *invalidated) add(keys node) {
 	}
 }
 
-// besides lists the keys that another was not told of.
+// besides lists the keys that the other has not received.
 func (t invalidated) besides(other invalidated) []string {
 	return without(slices.Sorted(maps.Keys(t.keys)), slices.Collect(maps.Keys(other.keys)))
 }

@@ -73,8 +73,8 @@ func TestRedisAgreesWithItself(t *testing.T) {
 	}
 }
 
-// TestOracleFindsFaults makes sure that it would: one side confuses seconds with
-// milliseconds, and the script that shows it is short.
+// TestOracleFindsFaults checks that the oracle finds differences: one side
+// confuses seconds with milliseconds, and the script that shows it is short.
 func TestOracleFindsFaults(t *testing.T) {
 	right, wrong := oracle.Parley(t), oracle.Parley(t)
 	dial := wrong.Dial
@@ -98,8 +98,8 @@ func (f faulty) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// TestOracleFindsLostInvalidations: one side does not tell a caching client of
-// keys that have changed.
+// TestOracleFindsLostInvalidations: one side sends a caching client no
+// invalidations of keys that have changed.
 func TestOracleFindsLostInvalidations(t *testing.T) {
 	for _, lost := range []struct{ name, call, wrong string }{
 		{"broadcast", "*4\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n$5\r\nBCAST\r\n",
@@ -121,7 +121,7 @@ func TestOracleFindsLostInvalidations(t *testing.T) {
 	}
 }
 
-// deaf has a client ask for less than it was to hear of.
+// deaf makes a client track less than it should.
 type deaf struct {
 	net.Conn
 	call, wrong []byte

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// A Side is one of the two servers that are compared. Nobody else may use it.
+// A Side is one of the two servers that are compared. No other client may use
+// it.
 type Side struct {
 	Name string
 	Dial func() (net.Conn, error)
@@ -23,12 +24,12 @@ const (
 	patience   = 3 * time.Minute
 )
 
-// A pair is both sides while one script runs: first is believed.
+// A pair is both sides while one script runs. The first is the reference.
 type pair struct {
 	sides    [2]Side
 	protocol int
 	links    []*link
-	checker  *link // asks for the state; not part of the script
+	checker  *link // reads the state; not part of the script
 	events   [2]*wire
 	trackers [2]trackers
 	expired  [2]map[string]bool // keys, until the last comparison and the one before it
@@ -36,13 +37,13 @@ type pair struct {
 	trace    func(Call, [2]reply) // sees each call with its replies; may be nil
 }
 
-// A link is a connection to both sides, and what is known of it.
+// A link is a connection to both sides, and its state.
 type link struct {
 	wires   [2]*wire
 	multi   bool       // both have opened a transaction
 	queue   [][]string // the calls in it
 	before  exchange
-	waiting *waiting // a call without its reply
+	waiting *waiting // a call without a reply yet
 }
 
 // A wire is a connection to one side.
@@ -51,8 +52,8 @@ type wire struct {
 	r    *bufio.Reader
 }
 
-// A Difference is what a run has found: a call to which the sides replied
-// differently, or data that differs after it.
+// A Difference is the result of a run: a call with different replies, or
+// different data after it.
 type Difference struct {
 	At      int // the script's call
 	Sent    int // calls sent until it was found
@@ -62,7 +63,7 @@ type Difference struct {
 	State   bool // it is the data that differs, the events or the invalidations
 }
 
-// Error tells the call and what both sides replied.
+// Error returns the call and both replies.
 func (d *Difference) Error() string {
 	what := "different replies to"
 	if d.State {
@@ -71,8 +72,8 @@ func (d *Difference) Error() string {
 	return fmt.Sprintf("%s call %d\n%s\n%s:\n%s\n%s:\n%s", what, d.At, d.Call, d.Names[0], d.Replies[0], d.Names[1], d.Replies[1])
 }
 
-// Run sends a script to both sides, after emptying them, and returns what
-// differed first: a *Difference. Other errors are those of the connections.
+// Run empties both sides, sends them a script, and returns the first
+// difference: a *Difference. Other errors are those of the connections.
 func Run(sides [2]Side, protocol int, script []Call) error {
 	return run(sides, protocol, script, nil)
 }

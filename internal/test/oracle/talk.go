@@ -17,44 +17,43 @@ import (
 )
 
 // A talk is a script for several connections, of which each has one stream:
-// what it is sent from first to last, replies and messages of others in their
-// order. Streams are compared as a whole. Nothing is lost that way in which the
-// sides could differ about who is told what before what; which call a reply is
-// for nobody needs to know.
+// everything that it receives from first to last, replies and messages in
+// order. Streams are compared as a whole. This shows every difference in the
+// order in which a connection receives data, without matching replies to calls.
 //
 // The calls of a talk run one after the other: the next is sent when the last
-// has run, or waits. A connection whose call waits sends nothing until it has
-// been served.
+// has run, or is blocked. A connection whose call is blocked sends nothing
+// until it has been served.
 type talk struct {
 	protocol int
 	halves   [2]*half
 	calls    []Call
 }
 
-// A half is a talk as one side takes part in it.
+// A half is one side of a talk.
 type half struct {
 	Side
-	asker   *wire // is asked who waits
+	asker   *wire // asks which clients are blocked
 	streams []*stream
 	current []*stream // by connection
 }
 
-// A stream is one connection from its beginning to its end.
+// A stream is a connection from its start to its end.
 type stream struct {
 	conn   net.Conn
-	id     string // the client's, as CLIENT LIST tells it
+	id     string // the client's ID in CLIENT LIST
 	number int    // the script's connection
-	cut    bool   // ended by us, so that its last words may be lost
+	cut    bool   // closed by us, so that its last data may be lost
 	over   bool   // nothing more is sent
-	muted  bool   // it has asked for no replies, perhaps for a while only
+	muted  bool   // CLIENT REPLY has turned replies off, perhaps for one call only
 	waits  bool
 	ended  chan struct{} // closed when all has been read
 	got    bytes.Buffer
 }
 
-// talkers is how many connections talk. The last hears of changes to keys, and
-// takes nothing from sorted sets: Redis puts what a client is told of its own
-// ZPOPMIN inside the reply to it.
+// talkers is the number of connections. The last subscribes to keyspace events,
+// and removes nothing from sorted sets: Redis sends a client the events of its
+// own ZPOPMIN inside the reply to it.
 const (
 	talkers  = 4
 	listener = talkers - 1
@@ -67,7 +66,7 @@ const leaves = "(leaves)"
 // millisecond, and that passes.
 const expires = "(expires)"
 
-// lastKey is one that all calls wait for which wait at all.
+// lastKey is a key of all calls that block.
 const lastKey = "last"
 
 // Talk runs a script as a talk and returns the streams that differ: a
@@ -148,7 +147,7 @@ func (h *half) open(number, protocol int) error {
 	return nil
 }
 
-// say makes one call on both sides and returns when it has run, or waits.
+// say makes one call on both sides and returns when it has run, or is blocked.
 func (t *talk) say(c Call) error {
 	if t.halves[0].current[c.Conn].waits && c.Words[0] != leaves {
 		return nil
@@ -228,10 +227,10 @@ func (h *half) killed(words []string) *stream {
 
 var flagsOf = regexp.MustCompile(`id=(\d+) .* flags=(\S+) `)
 
-// look finds out who waits. Redis, by the time it replies to PING, has run what
-// was sent before, if perhaps only behind the PING: it goes round all
-// connections that have sent something before it writes. parley runs a call
-// within the Write to a connection in memory.
+// look finds out which clients are blocked. When Redis replies to PING, it has
+// run what was sent before, perhaps only after the PING: it reads all
+// connections before it writes. parley runs a call within the Write to an
+// in-memory connection.
 func (h *half) look() error {
 	if _, err := h.asker.ask([][]string{{"PING"}}); err != nil {
 		return fmt.Errorf("%s: %w", h.Name, err)
@@ -250,7 +249,8 @@ func (h *half) look() error {
 	return nil
 }
 
-// reopen compares who waits and replaces the connections that are over.
+// reopen compares which clients are blocked, and replaces connections that have
+// ended.
 func (t *talk) reopen() error {
 	for i := range talkers {
 		a, b := t.halves[0].current[i], t.halves[1].current[i]
@@ -273,7 +273,7 @@ func (t *talk) reopen() error {
 	return nil
 }
 
-// finish serves those who wait still and ends all streams.
+// finish serves blocked clients and ends all streams.
 func (t *talk) finish() error {
 	for range talkers { // each time some of them are served
 		if !t.waiting() {
@@ -351,7 +351,8 @@ func (t *talk) compare(i int) error {
 	return nil
 }
 
-// told lists what the stream holds, in a form that is the same on both sides.
+// told lists the content of the stream in a form that is the same on both
+// sides.
 func (s *stream) told() []string {
 	var list []string
 	rest := s.got.Bytes()
@@ -409,15 +410,15 @@ func (n node) plain() string {
 	return fmt.Sprintf("%c%d %s", n.kind, len(n.elems), strings.Join(parts, " "))
 }
 
-// What Redis tells in no defined order: subscriptions that end all at once, and
-// one message by several patterns. The first group is what has no order, the
-// second what all lines of a run share.
+// What Redis sends in no defined order: the end of several subscriptions at
+// once, and one message by several patterns. The first group has no order; the
+// second is what all lines of a run share.
 var (
 	ended   = regexp.MustCompile(`^[*>]3 "\$\d+\\r\\n[ps]?unsubscribe\\r\\n" (.*) ()":\d+\\r\\n"$`)
 	matched = regexp.MustCompile(`^[*>]4 "\$8\\r\\npmessage\\r\\n" (.*?) (".*)$`)
 )
 
-// sortRuns sorts what has no order in consecutive lines.
+// sortRuns sorts consecutive lines that have no order.
 func sortRuns(list []string, line *regexp.Regexp) {
 	for from := 0; from < len(list); {
 		first := line.FindStringSubmatch(list[from])

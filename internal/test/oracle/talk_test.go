@@ -23,8 +23,8 @@ var (
 	talkSeed = flag.Uint64("talk.seed", 1, "seed of the talks; 0: a random one")
 )
 
-// TestTalk compares what several connections are told, in order: subscribers
-// and those who publish, and who waits for a key and who is served.
+// TestTalk compares what several connections receive, in order: subscribers and
+// publishers, and which clients are blocked on a key and which are served.
 func TestTalk(t *testing.T) {
 	const length = 60
 	seed := *talkSeed
@@ -57,8 +57,8 @@ func TestTalk(t *testing.T) {
 	}
 }
 
-// TestTalkFindsFaults makes sure that it would: one side ends subscriptions that
-// it should not.
+// TestTalkFindsFaults checks that the comparison finds differences: one side
+// ends subscriptions that it should not.
 func TestTalkFindsFaults(t *testing.T) {
 	right, wrong := Parley(t), Parley(t)
 	dial := wrong.Dial
@@ -87,8 +87,8 @@ func (c confused) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// What Redis tells in no defined order is no difference, in a stream either that ends
-// in the reply to an EXEC in which a CLIENT REPLY has muted a part.
+// What Redis sends in no defined order is no difference, even in a stream that
+// ends in the reply to an EXEC in which a CLIENT REPLY has muted a part.
 func TestToldInNoOrder(t *testing.T) {
 	ended := func(pattern string) string {
 		return fmt.Sprintf("*3\r\n$12\r\npunsubscribe\r\n$1\r\n%s\r\n:0\r\n", pattern)

@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// endWithParent makes the kernel end the process with this one: a test that
-// runs into its timeout cleans up nothing.
+// endWithParent makes the kernel kill the process when this one ends: a test
+// that times out runs no cleanup.
 func endWithParent(c *exec.Cmd) {
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }

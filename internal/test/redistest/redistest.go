@@ -1,6 +1,6 @@
-// Package redistest runs a real redis-server for tests that hold parley
-// against it. Where none is installed such tests are skipped; with
-// PARLEY_REQUIRE_REDIS=1 in the environment, as in CI, they fail.
+// Package redistest runs a real redis-server for tests that compare parley with
+// it. Without one these tests are skipped; with PARLEY_REQUIRE_REDIS=1 in the
+// environment, as in CI, they fail.
 package redistest
 
 import (
@@ -22,14 +22,15 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 )
 
-// Version is the only version of Redis that counts: the one whose behaviour
-// parley keeps.
+// Version is the only accepted version of Redis: the one whose behaviour parley
+// implements.
 const Version = "7.0.15"
 
-// requireRedis is the environment variable that makes a missing Redis a failure.
+// requireRedis is the environment variable that makes a missing Redis a
+// failure.
 const requireRedis = "PARLEY_REQUIRE_REDIS"
 
-// patience is how long a Redis may take to start and to answer.
+// patience is the timeout of a Redis for its start and its replies.
 const patience = 3 * time.Minute
 
 // A Redis is a redis-server that belongs to one test.
@@ -41,12 +42,12 @@ type Redis struct {
 	log     log
 }
 
-// Need skips the test, or fails it, where there is no redis-server of the
-// right version.
+// Need skips the test, or fails it, if there is no redis-server of the right
+// version.
 func Need(t testing.TB) { find(t, "redis-server") }
 
-// CLI is the path of redis-cli, of the right version. Without one the test is
-// skipped, or fails.
+// CLI returns the path of redis-cli, of the right version. Without one the test
+// is skipped, or fails.
 func CLI(t testing.TB) string { return find(t, "redis-cli") }
 
 // find returns the path of one of Redis's programs.
@@ -68,7 +69,7 @@ var programs = map[string]func() (string, error){
 	"redis-cli":    sync.OnceValues(func() (string, error) { return look("redis-cli", "redis-cli "+Version+"\n") }),
 }
 
-// look finds a program whose --version says what it should.
+// look finds a program whose --version prints the right version.
 func look(program, version string) (path string, err error) {
 	path, err = exec.LookPath(program)
 	if err != nil {
@@ -84,9 +85,9 @@ func look(program, version string) (path string, err error) {
 	return path, nil
 }
 
-// Start starts a redis-server that ends with the test: empty, on a free
-// loopback port and a unix socket, keeping nothing on disk. args go to it as
-// they are ("--requirepass", "secret"). See Need for where there is none.
+// Start starts a redis-server that ends with the test. It is empty, listens on
+// a free loopback port and a unix socket, and writes nothing to disk. args are
+// passed on ("--requirepass", "secret"). Without a redis-server see Need.
 func Start(t testing.TB, args ...string) *Redis {
 	t.Helper()
 	path := find(t, "redis-server")
@@ -124,7 +125,7 @@ func start(path string, args []string) (*Redis, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Not t.TempDir, whose names are too long for a socket.
+	// t.TempDir is too long a path for a socket
 	dir, err := os.MkdirTemp("", "redis")
 	if err != nil {
 		return nil, err
@@ -148,7 +149,7 @@ func start(path string, args []string) (*Redis, error) {
 	return r, nil
 }
 
-// freePort finds a port on which nobody listens at the moment.
+// freePort returns a port that is free at the moment.
 func freePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -165,7 +166,7 @@ func password(args []string) string {
 	return ""
 }
 
-// run starts the process and waits until it says that it listens.
+// run starts the process and waits until it logs that it listens.
 func (r *Redis) run() error {
 	out, err := r.process.StdoutPipe()
 	if err != nil {
@@ -192,8 +193,7 @@ func (r *Redis) run() error {
 	}
 }
 
-// stop kills the process and waits for its end. There is nothing in it that
-// anybody wants to keep.
+// stop kills the process, which has no data to keep, and waits for its end.
 func (r *Redis) stop() {
 	if r.process.Process != nil {
 		r.process.Process.Kill()
@@ -203,8 +203,8 @@ func (r *Redis) stop() {
 	os.RemoveAll(r.dir)
 }
 
-// verify makes sure that who answers, on both ways in, is the process that was
-// started, and not one that found the port free as well.
+// verify checks that the process listening on both addresses is the one that
+// was started, and not another that took the same free port.
 func (r *Redis) verify() error {
 	for _, where := range [][2]string{{"tcp", r.addr}, {"unix", r.socket}} {
 		conn, err := net.Dial(where[0], where[1])
@@ -251,7 +251,7 @@ type log struct {
 	mu   sync.Mutex // guards text
 	text strings.Builder
 
-	ready, ended chan struct{} // closed when that has come
+	ready, ended chan struct{} // closed when that has happened
 }
 
 func (l *log) read(r io.Reader) {
@@ -262,7 +262,7 @@ func (l *log) read(r io.Reader) {
 		l.mu.Lock()
 		l.text.WriteString(lines.Text() + "\n")
 		l.mu.Unlock()
-		// The last line of several, each for one way in; all listen by then.
+		// the last of several lines, one per address; all listen by then
 		if !ready && strings.Contains(lines.Text(), "eady to accept connections") {
 			ready = true
 			close(l.ready)
@@ -270,7 +270,7 @@ func (l *log) read(r io.Reader) {
 	}
 }
 
-// String is what has been printed so far.
+// String returns everything printed so far.
 func (l *log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package schematest holds the chat schema as calls and their replies, for all
-// tests that run it: whatever the client, whatever the transport.
+// Package schematest contains the chat schema as calls and their replies, for
+// all tests that run it with any client over any transport.
 package schematest
 
 import (
@@ -20,13 +20,12 @@ type Step struct {
 	Line      int // in schema.txt; 0: not in it
 	Words     []string
 	Replies   [2]string // in RESP2 and RESP3, as redis-cli prints them on a terminal
-	Unordered bool      // the elements of the reply come in any order
+	Unordered bool      // the elements may come in any order
 	Extension bool      // Redis answers WRONGTYPE; so does a strict parley
 }
 
-// online is the line of the schema that asks for the members of a room who are
-// online. Redis refuses it; it stands before the line that asks the same of
-// Redis.
+// online is the line of the schema that asks for the online members of a room
+// with SINTER. Redis rejects it; the line after it is the form for Redis.
 var online = Step{
 	Words:     []string{"SINTER", "room:2:users", "user:online"},
 	Replies:   [2]string{"1) \"1\"\n2) \"2\"", "1~ \"1\"\n2~ \"2\""},
@@ -34,7 +33,7 @@ var online = Step{
 	Extension: true,
 }
 
-// Steps returns the schema in its order. They run on an empty server.
+// Steps returns the schema in order. It runs on an empty server.
 func Steps() []Step {
 	steps, err := parse(text)
 	if err != nil {
@@ -44,10 +43,11 @@ func Steps() []Step {
 	return slices.Insert(steps, i, online)
 }
 
-// Reply is what redis-cli prints in that version of the protocol.
+// Reply returns the reply that redis-cli prints in that version of the
+// protocol.
 func (s Step) Reply(protocol int) string { return s.Replies[protocol-2] }
 
-// Args are the words in the form that clients take.
+// Args returns the words as clients take them.
 func (s Step) Args() []any {
 	args := make([]any, len(s.Words))
 	for i, w := range s.Words {
@@ -56,10 +56,10 @@ func (s Step) Args() []any {
 	return args
 }
 
-// String tells where the step stands, and its words.
+// String returns the step's position and words.
 func (s Step) String() string { return fmt.Sprintf("schema.txt:%d: %q", s.Line, s.Words) }
 
-// isCall tells whether a line starts with the mark of a call.
+// isCall reports whether a line starts with the mark of a call.
 func isCall(mark string) bool { return mark == ">" || mark == "~>" }
 
 func parse(text string) ([]Step, error) {
@@ -99,8 +99,8 @@ func join(text, line string) string {
 	return text + "\n" + line
 }
 
-// split splits a line into words; one in double quotes is read as Go reads it,
-// which is how redis-cli reads those in the schema.
+// split splits a line into words. A word in double quotes is read as in Go,
+// which for the schema is the same as in redis-cli.
 func split(line string) ([]string, error) {
 	var words []string
 	for line = strings.TrimSpace(line); line != ""; line = strings.TrimSpace(line) {
@@ -122,7 +122,7 @@ func split(line string) ([]string, error) {
 	return words, nil
 }
 
-// Matches reports whether a reply, printed as redis-cli does, is that of the step.
+// Matches reports whether a reply, printed as by redis-cli, is the step's.
 func (s Step) Matches(protocol int, printed string) bool {
 	if s.Unordered {
 		return slices.Equal(bare(s.Reply(protocol)), bare(printed))
@@ -130,7 +130,7 @@ func (s Step) Matches(protocol int, printed string) bool {
 	return printed == s.Reply(protocol)
 }
 
-// bare is the elements of a flat reply without their numbers, sorted.
+// bare returns the elements of a flat reply without their numbers, sorted.
 func bare(printed string) []string {
 	lines := strings.Split(printed, "\n")
 	for i, line := range lines {
@@ -140,15 +140,15 @@ func bare(printed string) []string {
 	return lines
 }
 
-// Equal reports whether a reply, as a client library has read it, is that of
-// the step. Clients tell texts, numbers and statuses apart in their own ways,
-// so only texts and nesting are compared.
+// Equal reports whether a reply, as a client library returns it, is the step's.
+// Libraries distinguish strings, numbers and statuses differently, so only
+// texts and nesting are compared.
 func (s Step) Equal(protocol int, reply any) bool {
 	return fmt.Sprintf("%q", s.Tree(protocol)) == fmt.Sprintf("%q", s.sorted(Plain(reply)))
 }
 
-// Tree is the expected reply as a string, nil, or a slice of such. Pairs of a map, and the
-// elements of an Unordered reply, are sorted.
+// Tree returns the expected reply as a string, nil, or a slice of them. Pairs
+// of a map, and the elements of an Unordered reply, are sorted.
 func (s Step) Tree(protocol int) any { return s.sorted(Tree(s.Reply(protocol))) }
 
 func (s Step) sorted(tree any) any {
@@ -161,7 +161,7 @@ func (s Step) sorted(tree any) any {
 // element matches the start of an element as redis-cli prints it.
 var element = regexp.MustCompile(`^ *\d+[)#~>] `)
 
-// Tree reads what redis-cli prints back.
+// Tree parses the output of redis-cli.
 func Tree(printed string) any {
 	start := element.FindString(printed)
 	if start == "" {
@@ -215,7 +215,7 @@ func leaf(printed string) any {
 	return printed
 }
 
-// Plain brings what client libraries return into the form of Tree.
+// Plain converts what client libraries return into the form of Tree.
 func Plain(reply any) any {
 	switch r := reply.(type) {
 	case nil:

@@ -17,18 +17,18 @@ import (
 	"time"
 )
 
-// An Authority vouches for certificates.
+// An Authority is a certificate authority.
 type Authority struct {
 	t    testing.TB
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 
-	// Pool holds its own certificate, File is the path of that in PEM.
+	// Pool contains its own certificate; File is the path of that in PEM.
 	Pool *x509.CertPool
 	File string
 }
 
-// New returns an authority that nobody else knows of.
+// New returns a new authority, which no system trusts.
 func New(t testing.TB) *Authority {
 	a := &Authority{t: t, key: newKey(t), Pool: x509.NewCertPool(), File: filepath.Join(t.TempDir(), "ca.pem")}
 	a.cert = &x509.Certificate{
@@ -44,11 +44,11 @@ func New(t testing.TB) *Authority {
 	return a
 }
 
-// Pair is the paths of a certificate and its key, in PEM.
+// Pair has the paths of a certificate and its key, in PEM.
 type Pair struct{ Cert, Key string }
 
 // Issue writes a certificate for a name and for this machine into a directory,
-// over one that is there.
+// and replaces an existing one.
 func (a *Authority) Issue(dir, name string) Pair {
 	key := newKey(a.t)
 	template := &x509.Certificate{
@@ -66,7 +66,7 @@ func (a *Authority) Issue(dir, name string) Pair {
 	return p
 }
 
-// Certificate is Issue for those who want it in memory.
+// Certificate is Issue in memory.
 func (a *Authority) Certificate(name string) tls.Certificate {
 	p := a.Issue(a.t.TempDir(), name)
 	cert, err := tls.LoadX509KeyPair(p.Cert, p.Key)
@@ -74,8 +74,8 @@ func (a *Authority) Certificate(name string) tls.Certificate {
 	return cert
 }
 
-// Client is how a client connects that trusts this authority, with certificates
-// of its own if there are any.
+// Client returns the configuration of a client that trusts this authority, with
+// certificates of its own if there are any.
 func (a *Authority) Client(own ...tls.Certificate) *tls.Config {
 	return &tls.Config{RootCAs: a.Pool, Certificates: own, ServerName: "localhost"}
 }

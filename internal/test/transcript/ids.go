@@ -7,8 +7,8 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 )
 
-// withIDs puts the numbers of connections in place of the words that stand for
-// them. A connection is asked for its number when a word first stands for it.
+// withIDs replaces the words that stand for connections by their IDs. It asks a
+// connection for its ID at the first use of its word.
 func (c *conversation) withIDs(words []string) ([]string, error) {
 	list := make([]string, len(words))
 	for i, w := range words {
@@ -49,8 +49,8 @@ func (c *conversation) idOf(name string) (int64, error) {
 	return a.value.Int, nil
 }
 
-// name puts words in place of the numbers that withIDs has given out, where the
-// step asks for that.
+// name replaces the IDs that withIDs has used by their words, if the step asks
+// for that.
 func (c *conversation) name(a answer, o order) answer {
 	if o == withIDs {
 		a.value = c.named(a.value)

@@ -12,7 +12,7 @@ import (
 	"github.com/parley-chat/parley/internal/test/transcript"
 )
 
-// FuzzTranscript: what is taken for a transcript can be written, and then makes
+// FuzzTranscript checks that a parsed transcript can be written, and then makes
 // the same calls.
 func FuzzTranscript(f *testing.F) {
 	names, err := filepath.Glob("../../../commands/testdata/*.txt")

@@ -19,21 +19,21 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 )
 
-// A Target is a server to talk to. It must be fresh: empty, with nobody else
-// connected.
+// A Target is a server to play against. It must be empty and without other
+// clients.
 type Target struct {
 	Dial    func() (net.Conn, error)
 	Advance func(time.Duration)
 
-	// Version of Redis that the server is; empty: it can do all.
+	// Version of Redis of the server; empty: the latest.
 	Version string
 }
 
-// patience is how long a reply may take.
+// patience is the timeout of a reply.
 const patience = time.Minute
 
-// Play has the conversation with a server, in RESP 2 or 3, and fails the test
-// where Differences finds any.
+// Play makes the calls of the file in RESP 2 or 3, and fails the test for each
+// error of Differences.
 func (f *File) Play(t testing.TB, target Target, protocol int) {
 	t.Helper()
 	for _, err := range f.Differences(target, protocol) {
@@ -41,9 +41,9 @@ func (f *File) Play(t testing.TB, target Target, protocol int) {
 	}
 }
 
-// Differences has the conversation with a server, in RESP 2 or 3, and returns
-// where a reply is another. In the end it makes sure that each connection has
-// been sent nothing more than what the file says.
+// Differences makes the calls of the file in RESP 2 or 3, and returns an error
+// for each reply that differs. At the end it checks that no connection has
+// received more than the file says.
 func (f *File) Differences(target Target, protocol int) (found []error) {
 	c := newConversation(target, protocol)
 	defer c.close()
@@ -106,10 +106,10 @@ func (f *File) play(c *conversation, s step) error {
 
 func protocolIndex(protocol int) int { return protocol - 2 }
 
-// An answer is what came on a connection: a value or its end.
+// An answer is what a connection received: a value, its end, or nothing.
 type answer struct {
 	value  resp.Value
-	none   bool // nothing came
+	none   bool // nothing was received
 	closed bool
 }
 
@@ -128,8 +128,8 @@ type conversation struct {
 	target   Target
 	protocol int
 	conns    map[string]*conn
-	ids      map[int64]string // the connections that a word has stood for
-	since    string           // the version that steps now belong to
+	ids      map[int64]string // words that stand for connections, by ID
+	since    string           // the version of Redis that the next steps need
 }
 
 func newConversation(target Target, protocol int) *conversation {
@@ -137,7 +137,7 @@ func newConversation(target Target, protocol int) *conversation {
 }
 
 // skips reports whether the server is too old for a step. It must be called
-// with all steps.
+// with all steps, in order.
 func (c *conversation) skips(s step) bool {
 	if s.kind == since {
 		c.since = s.since
@@ -151,7 +151,7 @@ func (c *conversation) close() {
 	}
 }
 
-// open returns the connection of that name.
+// open returns the connection with that name, and opens it if necessary.
 func (c *conversation) open(name string) (*conn, error) {
 	if conn := c.conns[name]; conn != nil {
 		return conn, nil
@@ -164,22 +164,22 @@ func (c *conversation) open(name string) (*conn, error) {
 	if c.protocol == 2 {
 		return conn, nil
 	}
-	// A server that wants a password refuses. The connection then goes on in
-	// RESP2, and so it does wherever the file is played.
+	// A server with a password rejects HELLO. The connection then stays in
+	// RESP2, wherever the file is played.
 	conn.send([]string{"HELLO", "3"})
 	_, err = conn.read(patience)
 	return conn, err
 }
 
-// checkQuiet makes sure that nothing has come that nobody has read: the next
-// that comes on each connection is the reply to a PING.
+// checkQuiet checks that no connection has unread data: the next that each
+// receives is the reply to a PING.
 func (c *conversation) checkQuiet() error {
 	const token = "end of transcript"
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(c.conns)) {
 		conn := c.conns[name]
 		if conn.closed || conn.silent {
-			continue // nothing can come on the one, and no PING is answered on the other
+			continue // nothing can arrive on the first, and PING gets no reply on the second
 		}
 		conn.send([]string{"PING", token})
 		a, err := conn.read(patience)
@@ -188,7 +188,7 @@ func (c *conversation) checkQuiet() error {
 		case err != nil:
 			errs = append(errs, fmt.Errorf("connection %q: PING: %w", name, err))
 		case v.Str == token, v.Str == "QUEUED", strings.HasPrefix(v.Str, "NOAUTH "):
-		case len(v.Elems) == 2 && v.Elems[1].Str == token: // to a subscriber in RESP2
+		case len(v.Elems) == 2 && v.Elems[1].Str == token: // in RESP2, to a subscriber
 		default:
 			errs = append(errs, fmt.Errorf("connection %q has been sent more than the file says:\n%s", name, a.render(asSent)))
 		}
@@ -201,8 +201,8 @@ type conn struct {
 	net.Conn
 	buffer  *bufio.Reader
 	replies *resp.Reader // over buffer
-	closed  bool         // by the server, and noticed
-	silent  bool         // a call was not answered
+	closed  bool         // by the server, and read
+	silent  bool         // a call got no reply
 }
 
 func dial(target Target) (*conn, error) {
@@ -210,12 +210,12 @@ func dial(target Target) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A Reader takes a bufio.Reader as it is, so what is in it can be asked.
+	// A Reader uses a bufio.Reader as it is, so its buffer can be inspected.
 	b := bufio.NewReader(c)
 	return &conn{Conn: c, buffer: b, replies: resp.NewReader(b)}, nil
 }
 
-// send sends a call. That the connection is closed is noticed by reading.
+// send sends a call. A closed connection is noticed by read.
 func (c *conn) send(words []string) {
 	var w wire.Writer
 	w.Array(len(words))
@@ -226,7 +226,7 @@ func (c *conn) send(words []string) {
 	c.Write(w.Bytes())
 }
 
-// read returns what comes next.
+// read returns the next answer.
 func (c *conn) read(wait time.Duration) (answer, error) {
 	c.SetReadDeadline(time.Now().Add(wait))
 	v, err := c.replies.Read()

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// readable reports whether something has arrived on a socket, or its end, without
-// waiting. A read with a deadline would not do: one that has passed before the read
-// begins, as on a busy machine, hides what is there.
+// readable reports without blocking whether a socket has data, or its end. A
+// read with a deadline would not do: if the deadline has passed before the read
+// begins, as on a busy machine, it hides data.
 func readable(c net.Conn) (yes bool) {
 	socket, ok := c.(syscall.Conn)
 	if !ok {
@@ -20,7 +20,7 @@ func readable(c net.Conn) (yes bool) {
 	if err != nil {
 		return false
 	}
-	c.SetReadDeadline(time.Time{}) // an old one that has passed would end this
+	c.SetReadDeadline(time.Time{}) // an old deadline that has passed would end this
 	raw.Read(func(fd uintptr) (done bool) {
 		err := syscall.EINTR
 		for err == syscall.EINTR {

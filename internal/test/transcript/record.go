@@ -7,12 +7,11 @@ import (
 	"slices"
 )
 
-// Record has the conversation with a real Redis, once in RESP2 and once in
-// RESP3, and puts what it says in place of what the file holds. The targets are
-// two fresh servers. What comes without being asked for (a second push, the end
-// of a connection) is put into steps of its own. Calls with replies "in any
-// order" that turn out to be pairs are marked as such. Steps that the server is
-// too old for stay as they are.
+// Record makes the calls of the file on a real Redis, once in RESP2 and once in
+// RESP3, and replaces the replies in the file. The targets are two fresh
+// servers. Unsolicited data (a second push, the end of a connection) gets steps
+// of its own. Calls with replies "in any order" that turn out to be pairs are
+// marked as such. Steps that need a newer server stay as they are.
 func (f *File) Record(target2, target3 Target) error {
 	steps := make([]recorded, len(f.steps))
 	for i, s := range f.steps {
@@ -31,14 +30,15 @@ func (f *File) Record(target2, target3 Target) error {
 	return nil
 }
 
-// A recorded step has its answers in RESP2 and RESP3, once they are known.
+// A recorded is a step with its answers in RESP2 and RESP3, once they are
+// known.
 type recorded struct {
 	step
 	answers [2]answer
 	asked   bool // the server was: the answers are new
 }
 
-// settle gives the step its replies.
+// settle returns the step with its replies.
 func (r recorded) settle() step {
 	s := r.step
 	if !r.asked {
@@ -54,17 +54,17 @@ func (r recorded) settle() step {
 	return s
 }
 
-// A recording is a conversation in which nobody knows yet what will be said.
+// A recording is a conversation whose replies are being recorded.
 type recording struct {
 	*conversation
-	watch  *conn // takes no part
+	watch  *conn // for PING only; not part of the conversation
 	unread map[string][]answer
 	steps  []recorded
-	end    int // behind the last step that is no note
+	end    int // index after the last step that is not a note
 }
 
-// record has the conversation in one protocol, and returns its steps with those
-// that were put in.
+// record runs the conversation in one protocol, and returns its steps, those
+// added included.
 func record(steps []recorded, target Target, protocol int) ([]recorded, error) {
 	watch, err := dial(target)
 	if err != nil {
@@ -120,7 +120,7 @@ func (r *recording) call(s *recorded) error {
 	return r.take(s)
 }
 
-// take gives a step what came first of all that nobody has read.
+// take gives a step the first unread answer of its connection.
 func (r *recording) take(s *recorded) error {
 	c := r.conns[s.conn]
 	if c == nil {
@@ -134,23 +134,23 @@ func (r *recording) take(s *recorded) error {
 	return nil
 }
 
-// putUnread puts what nobody has asked for into steps of its own.
+// putUnread adds steps for unsolicited data.
 func (r *recording) putUnread() {
 	for _, name := range slices.Sorted(maps.Keys(r.unread)) {
 		for len(r.unread[name]) > 0 {
 			s := recorded{step: step{kind: read, conn: name}}
 			s.answers[0].none, s.answers[1].none = true, true
-			r.take(&s) // there is one: it has sent something
+			r.take(&s) // cannot fail: the connection exists
 			r.steps = slices.Insert(r.steps, r.end, s)
 			r.end++
 		}
 	}
 }
 
-// catch takes in all that has been sent so far.
+// catch reads everything sent so far.
 func (r *recording) catch() error {
-	// The first answer may come before a new connection is accepted, the second
-	// before the others of its time are sent. The third comes after them all.
+	// The first reply may come before a new connection is accepted, the second
+	// before data of that time is sent. The third comes after all of it.
 	for range 3 {
 		if err := r.askWatch(); err != nil {
 			return err
@@ -166,8 +166,8 @@ func (r *recording) catch() error {
 	return nil
 }
 
-// askWatch waits until the server has answered a PING, with an error even. A
-// conversation may have had the connection killed.
+// askWatch waits until the server has replied to a PING, possibly with an
+// error. A call may have killed the connection; then it opens a new one.
 func (r *recording) askWatch() error {
 	r.watch.send([]string{"PING"})
 	a, err := r.watch.read(patience)
@@ -183,7 +183,7 @@ func (r *recording) askWatch() error {
 	return err
 }
 
-// drain reads all that has arrived.
+// drain reads all data that has arrived.
 func (c *conn) drain() (arrived []answer, err error) {
 	for !c.closed && (c.buffer.Buffered() > 0 || readable(c.Conn)) {
 		a, err := c.read(patience)

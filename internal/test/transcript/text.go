@@ -11,7 +11,7 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 )
 
-// encode writes a rendered reply so that Parse reads it as one.
+// encode formats a rendered reply so that Parse reads it as one.
 func encode(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
@@ -22,7 +22,7 @@ func encode(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// plain reports whether a line of a reply may stand as it is.
+// plain reports whether a line of a reply can be written unquoted.
 func plain(line string) bool {
 	if isMark(line) || line[0] == '\\' || strings.HasSuffix(line, " ") || !utf8.ValidString(line) {
 		return false
@@ -33,7 +33,7 @@ func plain(line string) bool {
 	return strings.IndexFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }
 
-// render gives a reply in the form in which files hold it.
+// render formats a reply as files contain it.
 func render(v resp.Value, o order) string {
 	switch o {
 	case ofType:
@@ -74,8 +74,8 @@ func typeName(v resp.Value) string {
 	return "array"
 }
 
-// sorted puts the elements of a reply in the order of their rendering. Keys and
-// values of a map stay together, as do flat pairs if the reply has pairs.
+// sorted sorts the elements of a reply by their rendering. Keys and values of a
+// map stay together, as do flat pairs if pairs is set.
 func sorted(v resp.Value, pairs bool) resp.Value {
 	if isScan(v) {
 		v.Elems = []resp.Value{v.Elems[0], sorted(v.Elems[1], pairs)}
@@ -97,7 +97,7 @@ func sorted(v resp.Value, pairs bool) resp.Value {
 	return v
 }
 
-// isScan recognises the reply of SCAN: a cursor, and a list of what was found.
+// isScan reports whether a reply is one of SCAN: a cursor, and a list.
 func isScan(v resp.Value) bool {
 	if v.Type != resp.TypeArray || len(v.Elems) != 2 || v.Elems[0].Type != resp.TypeBulk {
 		return false
@@ -113,7 +113,8 @@ func ofPairs(v resp.Value) bool {
 	})
 }
 
-// pairedIn3 reports whether a flat reply of RESP2 has pairs as RESP3 shows it.
+// pairedIn3 reports whether a flat RESP2 reply has the pairs of the RESP3
+// reply.
 func pairedIn3(v2, v3 resp.Value) bool {
 	return v2.Type == resp.TypeArray && len(v2.Elems) > 0 && !isScan(v2) &&
 		(v3.Type == resp.TypeMap || len(v2.Elems) == 2*len(v3.Elems) && ofPairs(v3))
@@ -151,7 +152,7 @@ func splitWords(line string) (words []string, err error) {
 	}
 }
 
-// unquote reads a string up to its closing quote and returns what follows.
+// unquote reads a string up to its closing quote and returns the rest.
 func unquote(word *strings.Builder, s string) (rest string, err error) {
 	for i := 0; i < len(s); i++ {
 		switch {
@@ -178,7 +179,7 @@ func unquote(word *strings.Builder, s string) (rest string, err error) {
 	return "", errQuotes
 }
 
-// unquoteSingle is unquote for single quotes, which know one escape: \'.
+// unquoteSingle is unquote for single quotes, whose only escape is \'.
 func unquoteSingle(word *strings.Builder, s string) (rest string, err error) {
 	for i := 0; i < len(s); i++ {
 		switch {
