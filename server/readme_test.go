@@ -2,6 +2,8 @@ package server_test
 
 import (
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -36,4 +38,24 @@ func TestReadmeSession(t *testing.T) {
 		}
 	}
 	require.Greater(t, calls, 10)
+}
+
+// Code in the README stands in the file that the line below it names, which is compiled
+// and run. Links of the README lead to files.
+func TestReadmeCode(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	outdent := regexp.MustCompile(`(?m)^[ \t]+`)
+	blocks := regexp.MustCompile("(?ms)^```go\n(.*?)^```\n\\(\\[([^]]+)\\]").FindAllStringSubmatch(string(readme), -1)
+	require.Len(t, blocks, strings.Count(string(readme), "```go\n"), "the line below each must name a file")
+	require.NotEmpty(t, blocks)
+	for _, b := range blocks {
+		code, file := b[1], b[2]
+		source, err := os.ReadFile(filepath.Join("..", file))
+		require.NoError(t, err)
+		require.Contains(t, outdent.ReplaceAllString(string(source), ""), outdent.ReplaceAllString(code, ""), file)
+	}
+	for _, link := range regexp.MustCompile(`\]\(([^)#]+)`).FindAllStringSubmatch(string(readme), -1) {
+		require.FileExists(t, filepath.Join("..", link[1]))
+	}
 }
