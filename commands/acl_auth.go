@@ -53,7 +53,7 @@ func (s *State) ApplyRequirePass() {
 
 // Authenticate makes the client a user if the password is one of that user's.
 // Otherwise the client stays who it is. AUTH and HELLO come by here.
-func (c *Context) Authenticate(name, password []byte) error {
+func (c *Context) authenticate(name, password []byte) error {
 	if c.AllowAuth != nil && !c.AllowAuth(c.Client, name, password) {
 		return errAuthLimit
 	}
@@ -72,9 +72,9 @@ func (c *Context) wrongPassword(name, password []byte) error {
 	if c.AuthFailed != nil {
 		c.AuthFailed(c.Client, name, password)
 	}
-	c.LogEvent(AuthFailed, "user", name)
+	c.logEvent(AuthFailed, "user", name)
 	c.logDenial(deniedAuth, string(c.Args[0]), string(name))
-	return ErrWrongPass
+	return errWrongPass
 }
 
 // errGuesses is for calls that cannot wait for their turn, as within EXEC.

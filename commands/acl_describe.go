@@ -102,7 +102,7 @@ func (all *subjects) describe(of *selector) []string {
 		used |= c
 		rest.permitCategory(all, c, of.future)
 		sofar.permitCategory(all, c, !of.future)
-		words = append(words, sign(!of.future)+"@"+c.Names()[0])
+		words = append(words, sign(!of.future)+"@"+c.names()[0])
 	}
 	all.each(func(j *subject) {
 		yes := of.allows(j.id)

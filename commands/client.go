@@ -116,7 +116,7 @@ func (l *Client) Subscribed() int {
 }
 
 // Subscriptions counts the client's subscriptions of one kind.
-func (l *Client) Subscriptions(kind SubscriptionKind) int { return l.subscriptions[kind].len() }
+func (l *Client) subscriptionCount(kind SubscriptionKind) int { return l.subscriptions[kind].len() }
 
 // A Message is a push in both encodings, each made when the first receiver
 // needs it and shared by all. It is made and handed out under the engine's lock.
@@ -126,7 +126,7 @@ type Message struct {
 }
 
 // NewMessage returns a message that compose writes.
-func NewMessage(compose func(*resp.Writer)) *Message { return &Message{compose: compose} }
+func newMessage(compose func(*resp.Writer)) *Message { return &Message{compose: compose} }
 
 // In returns the message in RESP 2 or 3. The result is shared: read only.
 func (m *Message) In(protocol int) []byte {

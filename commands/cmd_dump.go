@@ -25,7 +25,7 @@ var dumpRows = []Command{
 		Since:   "2.6.0", Group: "generic", Complexity: "O(N), N being the size of the value; O(N*log(N)) for sorted sets",
 		Arity: -4, Flags: Write | DenyOOM,
 		Keys: Keys{{First: 1, Flags: OW | Update}},
-		ACL:  CatKeyspace | CatDangerous,
+		ACL:  catKeyspace | catDangerous,
 		Run:  restore,
 	},
 }

@@ -112,7 +112,7 @@ func (c *Context) fieldDeadline(f *timeForm, word []byte) (at int64, err error) 
 	}
 	switch {
 	case !ok:
-		return 0, ErrNotInteger
+		return 0, errNotInteger
 	case n < 0:
 		return 0, errFieldTime
 	case n > maxFieldDeadline/f.scale, n*f.scale > maxFieldDeadline-base:

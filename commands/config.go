@@ -119,7 +119,7 @@ func DefaultConfig() Config {
 }
 
 // OutputClass tells what kind of client it is. Monitors are normal ones.
-func (l *Client) OutputClass() OutputClass {
+func (l *Client) outputClass() OutputClass {
 	if l.Subscribed() > 0 {
 		return OutputPubSub
 	}
@@ -129,15 +129,15 @@ func (l *Client) OutputClass() OutputClass {
 // CanIdle reports whether the client can be idle too long: it does not wait for
 // anything, neither a key nor messages.
 func (l *Client) CanIdle() bool {
-	return !l.Blocked && !l.AsyncPending && !l.IsMonitor() && l.Subscribed() == 0
+	return !l.Blocked && !l.AsyncPending && !l.isMonitor() && l.Subscribed() == 0
 }
 
 // LimitClass tells which limits a client's output is under. A monitor is under
 // those of a replica: under Redis's for normal clients, which are none, one that
 // does not read would take all memory.
 func (l *Client) LimitClass() OutputClass {
-	if l.IsMonitor() {
+	if l.isMonitor() {
 		return OutputReplica
 	}
-	return l.OutputClass()
+	return l.outputClass()
 }

@@ -18,7 +18,7 @@ func (c *Context) Expire(limit int) (done bool) {
 		limit = 0
 	}
 	before := c.index
-	defer c.Select(before)
+	defer c.selectDB(before)
 	for i, db := range c.Databases {
 		for db.Mortal() {
 			due, ok := db.Next()
@@ -29,7 +29,7 @@ func (c *Context) Expire(limit int) (done bool) {
 				c.backlog = true
 				return false
 			}
-			c.Select(i)
+			c.selectDB(i)
 			c.dueKey = dueKey{i, due}
 			limit -= c.expire(due, limit)
 		}
@@ -53,7 +53,7 @@ func (c *Context) expireKey(key []byte) {
 	c.Stats.Expired.Add(1)
 	c.emit("DEL", key)
 	c.changed(key, nil)
-	c.Notify(EventExpired, "expired", key)
+	c.Notify(eventExpired, "expired", key)
 }
 
 // expireFields deletes the fields of a hash that are due first, and tells them

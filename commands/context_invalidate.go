@@ -63,7 +63,7 @@ func (c *Context) invalidateAll() {
 
 // invalidation is the message that some keys have changed; nil: that all may have.
 func invalidation(keys []string) *Message {
-	return NewMessage(func(w *resp.Writer) {
+	return newMessage(func(w *resp.Writer) {
 		if w.RESP3() {
 			w.Push(2)
 			w.BulkString("invalidate")
@@ -109,7 +109,7 @@ func (c *Context) sendInvalidation(l *Client, m *Message) {
 	} else if l.Protocol == 2 {
 		return
 	}
-	c.Send(to, m)
+	c.send(to, m)
 }
 
 // notifyBrokenRedirect tells a client that there is nobody at the other end of its
@@ -119,7 +119,7 @@ func (c *Context) notifyBrokenRedirect(l *Client, id int64) {
 	if l.Protocol == 2 {
 		return
 	}
-	c.Send(l, NewMessage(func(w *resp.Writer) {
+	c.send(l, newMessage(func(w *resp.Writer) {
 		w.Push(2)
 		w.BulkString("tracking-redir-broken")
 		w.Int64(id)
@@ -140,7 +140,7 @@ func (c *Context) FlushInvalidations(m *Command) {
 	if t == nil || !t.caching || c.Client.Multi != nil {
 		return
 	}
-	if m == nil || m.parent == nil || !m.parent.Has(KeepsCaching) {
+	if m == nil || m.parent == nil || !m.parent.Has(keepsCaching) {
 		t.caching = false
 	}
 }
@@ -180,11 +180,11 @@ func (c *Context) broadcast(p *trackedPrefix) {
 func (c *Context) limitTracked() {
 	t, most := &c.Tracking, c.Config.TrackingMaxKeys
 	t.overruns++
-	for effort := 100 * t.overruns; most > 0 && int64(t.Keys()) > most; effort-- {
+	for effort := 100 * t.overruns; most > 0 && int64(t.numKeys()) > most; effort-- {
 		if effort == 0 {
 			return
 		}
-		_, k := t.keys.names.At(c.Rand.IntN(t.Keys()))
+		_, k := t.keys.names.At(c.Rand.IntN(t.numKeys()))
 		c.invalidateRead(k, nil)
 	}
 	t.overruns = 0

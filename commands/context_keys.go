@@ -109,7 +109,7 @@ func (c *Context) Store(key []byte, v datastructs.Value) {
 	}
 	c.touch(key)
 	if added {
-		c.Notify(EventNew, "new", key)
+		c.Notify(eventNew, "new", key)
 	}
 }
 
@@ -151,13 +151,13 @@ func (c *Context) ClearDeadline(key []byte) bool {
 }
 
 // Flush empties the current database.
-func (c *Context) Flush() {
+func (c *Context) flush() {
 	c.empty()
 	c.invalidateAll()
 }
 
 // FlushAll empties all databases.
-func (c *Context) FlushAll() {
+func (c *Context) flushAll() {
 	for i := range c.Databases {
 		c.In(i, c.empty)
 	}
@@ -171,7 +171,7 @@ func (c *Context) empty() {
 }
 
 // Swap exchanges two databases, for all who watch, wait for or use their keys.
-func (c *Context) Swap(a, b int) {
+func (c *Context) swap(a, b int) {
 	x, y := c.Databases[a], c.Databases[b]
 	if a == b || x.Len()+y.Len() == 0 {
 		return
@@ -179,7 +179,7 @@ func (c *Context) Swap(a, b int) {
 	c.touchAll(a, x, y)
 	c.touchAll(b, x, y)
 	c.Databases[a], c.Databases[b] = y, x
-	c.Select(c.index)
+	c.selectDB(c.index)
 	c.call.changes += x.Len() + y.Len()
 	c.signalWaiters(a)
 	c.signalWaiters(b)

@@ -19,7 +19,7 @@ const (
 
 // LogEvent tells the operator of something, with keys and values as log/slog takes
 // them. Values may be what a client has sent: the server quotes and cuts them.
-func (c *Context) LogEvent(n LogEvent, args ...any) {
+func (c *Context) logEvent(n LogEvent, args ...any) {
 	if c.Host.LogEvent != nil {
 		c.Host.LogEvent(n, c.Client, args...)
 	}

@@ -70,7 +70,7 @@ func overflows(c *Context) bool {
 
 // maxReply is how many bytes that is.
 func maxReply(c *Context) int64 {
-	if limit := c.Config.OutputLimits[c.Client.OutputClass()].Hard; limit != 0 {
+	if limit := c.Config.OutputLimits[c.Client.outputClass()].Hard; limit != 0 {
 		return limit
 	}
 	return maxRepeatedBytes

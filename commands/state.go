@@ -12,7 +12,7 @@ type State struct {
 	Table     *Table
 	Databases []*datastructs.Keyspace
 	Users     Users
-	ACLLog    ACLLog
+	denials   denialLog
 	Clients   Clients
 	Channels  Channels
 	Tracking  Tracking
@@ -20,9 +20,9 @@ type State struct {
 	Stats     Stats
 	Host      Host
 	Monitors  Monitors
-	SlowLog   SlowLog
+	slowLog   slowLog
 	Pause     Pause
-	Latency   Latency
+	latency   latencyMonitor
 	Eviction  Eviction
 	Counting  datastructs.Counting // what the databases count, as Config says
 

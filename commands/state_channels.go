@@ -42,7 +42,7 @@ func (s *Channels) Subscribe(l *Client, kind SubscriptionKind, name []byte) bool
 }
 
 // Unsubscribe ends a subscription and reports whether there was one.
-func (s *Channels) Unsubscribe(l *Client, kind SubscriptionKind, name []byte) bool {
+func (s *Channels) unsubscribe(l *Client, kind SubscriptionKind, name []byte) bool {
 	return l.subscriptions[kind].remove(&s.kinds[kind], name)
 }
 
@@ -61,7 +61,7 @@ func (s *Channels) Of(l *Client, kind SubscriptionKind) []string {
 }
 
 // Names lists what anyone is subscribed to, sorted.
-func (s *Channels) Names(kind SubscriptionKind) []string {
+func (s *Channels) names(kind SubscriptionKind) []string {
 	list := make([]string, 0, s.kinds[kind].names.Len())
 	for name, n := range s.kinds[kind].names.All() {
 		if n.any() {
@@ -73,7 +73,7 @@ func (s *Channels) Names(kind SubscriptionKind) []string {
 }
 
 // Len counts the names that anyone is subscribed to.
-func (s *Channels) Len(kind SubscriptionKind) (n int) {
+func (s *Channels) count(kind SubscriptionKind) (n int) {
 	if !s.removals.any() {
 		return s.kinds[kind].names.Len()
 	}
@@ -103,7 +103,7 @@ func (s *Channels) Subscribers(kind SubscriptionKind, name []byte) (n int) {
 func (c *Context) Publish(channel, payload []byte) (receivers int) {
 	kinds := &c.Channels.kinds
 	if to := kinds[ToChannel].find(channel); to != nil {
-		receivers += c.sendAll(to, NewMessage(func(w *resp.Writer) {
+		receivers += c.sendAll(to, newMessage(func(w *resp.Writer) {
 			w.Push(3)
 			w.BulkString("message")
 			w.Bulk(channel)
@@ -114,7 +114,7 @@ func (c *Context) Publish(channel, payload []byte) (receivers int) {
 		if !datastructs.Match([]byte(pattern.name), channel, false) {
 			continue
 		}
-		receivers += c.sendAll(pattern, NewMessage(func(w *resp.Writer) {
+		receivers += c.sendAll(pattern, newMessage(func(w *resp.Writer) {
 			w.Push(4)
 			w.BulkString("pmessage")
 			w.BulkString(pattern.name)
@@ -143,9 +143,9 @@ func (c *Context) published(p Publication) {
 
 // PublishToShard is Publish for those who are subscribed with SSUBSCRIBE: no
 // pattern ever matches.
-func (c *Context) PublishToShard(channel, payload []byte) (receivers int) {
+func (c *Context) publishToShard(channel, payload []byte) (receivers int) {
 	if to := c.Channels.kinds[ToShard].find(channel); to != nil {
-		receivers = c.sendAll(to, NewMessage(func(w *resp.Writer) {
+		receivers = c.sendAll(to, newMessage(func(w *resp.Writer) {
 			w.Push(3)
 			w.BulkString("smessage")
 			w.Bulk(channel)
@@ -162,7 +162,7 @@ func (c *Context) sendAll(to *registeredName, m *Message, channel []byte) (recei
 		return c.sendInOrder(to, m, channel)
 	}
 	for l := range to.clients() {
-		c.Send(l, m)
+		c.send(l, m)
 		receivers++
 	}
 	return receivers
@@ -175,7 +175,7 @@ func (c *Context) sendInOrder(to *registeredName, m *Message, channel []byte) in
 	list := slices.SortedFunc(to.clients(), func(a, b *Client) int { return cmp.Compare(a.ID, b.ID) })
 	for _, l := range list {
 		for range c.MessageCopies(l, channel) {
-			c.Send(l, m)
+			c.send(l, m)
 		}
 	}
 	return len(list)
@@ -183,7 +183,7 @@ func (c *Context) sendInOrder(to *registeredName, m *Message, channel []byte) in
 
 // Send gives a client a message. The caller itself gets it in the order of its
 // replies, others through their outbox.
-func (c *Context) Send(to *Client, m *Message) {
+func (c *Context) send(to *Client, m *Message) {
 	switch {
 	case to.replies.ended: // it is being closed
 	case to == c.Client:

@@ -77,7 +77,7 @@ func (c *Context) BeginEviction() {
 
 // evictable is how many keys of a database may go.
 func (c *Context) evictable(db int) int {
-	if c.Config.Policy.Volatile {
+	if c.Config.Policy.volatile {
 		return c.Databases[db].Volatile()
 	}
 	return c.Databases[db].Len()
@@ -96,17 +96,17 @@ func (c *Context) evict(key []byte) {
 	c.DB.Delete(key)
 	c.changed(key, nil)
 	c.Stats.Evicted.Add(1)
-	c.Notify(EventEvicted, "evicted", key)
+	c.Notify(eventEvicted, "evicted", key)
 	c.emit("DEL", key)
 }
 
 func (c *Context) evictionCandidate() (db int, key string, ok bool) {
-	switch c.Config.Policy.Order {
-	case NoEviction:
+	switch c.Config.Policy.order {
+	case noEviction:
 		return 0, "", false
-	case Random:
+	case byRandom:
 		return c.randomCandidate()
-	case NearestTTL:
+	case byTTL:
 		return c.soonestToExpire()
 	}
 	return c.leastUsed()
@@ -127,7 +127,7 @@ func (c *Context) randomCandidate() (db int, key string, ok bool) {
 
 // keyToGo is the i-th of the keys of a database that may go.
 func (c *Context) candidateAt(db, i int) string {
-	if c.Config.Policy.Volatile {
+	if c.Config.Policy.volatile {
 		return c.Databases[db].VolatileAt(i)
 	}
 	key, _ := c.Databases[db].At(i)
@@ -171,7 +171,7 @@ func (c *Context) leastUsed() (db int, key string, ok bool) {
 
 // evictionScore tells by how much a key deserves to go, if it is there to go.
 func (c *Context) evictionScore(db int, key string) (score int64, ok bool) {
-	return c.Databases[db].EvictionScore(key, c.Config.Policy.Volatile, c.Now)
+	return c.Databases[db].EvictionScore(key, c.Config.Policy.volatile, c.Now)
 }
 
 // draw looks at some keys of a database. It reports whether there are any.

@@ -22,7 +22,7 @@ func (s *State) UsedMemory() int {
 // What is bounded by the table of commands is not counted: how long calls took (24 KiB a
 // command at most), the series of LATENCY (3 KiB an event), how often each error was told.
 func (s *State) logBytes() int {
-	return int(s.SlowLog.bytes.Load()+s.ACLLog.bytes.Load()+s.TableBytes.Load()) + s.Users.bytes + s.Config.bytes()
+	return int(s.slowLog.bytes.Load()+s.denials.bytes.Load()+s.TableBytes.Load()) + s.Users.bytes + s.Config.bytes()
 }
 
 // bytes is what parameters take that can be of any length.

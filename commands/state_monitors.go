@@ -26,12 +26,12 @@ func (s *Monitors) Remove(l *Client) {
 }
 
 // Monitors reports whether the client is shown all calls.
-func (l *Client) IsMonitor() bool { return l.monitor != nil }
+func (l *Client) isMonitor() bool { return l.monitor != nil }
 
 // MonitorError is why a monitor may not make a call, or nil. To Redis it is a
 // kind of replica, which is not to touch data.
 func (l *Client) MonitorError(m *Command) error {
-	if l.IsMonitor() && m.Flags&(ReadOnly|Write|MayReplicate) != 0 {
+	if l.isMonitor() && m.Flags&(ReadOnly|Write|mayReplicate) != 0 {
 		return errMonitorKeyspace
 	}
 	return nil
@@ -43,13 +43,13 @@ func (c *Context) FeedMonitors(m *Command, args [][]byte) {
 		return
 	}
 	line := c.monitorLine(m.Redact(args))
-	message := NewMessage(func(w *resp.Writer) { w.Status(line) })
+	message := newMessage(func(w *resp.Writer) { w.Status(line) })
 	for at := c.Monitors.list.Front(); at != nil; at = at.Next() {
 		l := at.Value.(*Client)
 		if l.Muted() {
 			continue // to Redis these are no messages
 		}
-		c.Send(l, message)
+		c.send(l, message)
 	}
 }
 

@@ -124,10 +124,10 @@ func (c *Context) restoreOrder(t *Snapshot) {
 		}
 		if c.Databases[i].Len()+p.db.Len() == 0 { // which is no change, and tells nobody
 			c.Databases[i], c.Databases[j] = c.Databases[j], c.Databases[i]
-			c.Select(c.index)
+			c.selectDB(c.index)
 			continue
 		}
-		c.Swap(i, j)
+		c.swap(i, j)
 		c.addEffect(Effect{c.index, [][]byte{[]byte("SWAPDB"), strconv.AppendInt(nil, int64(i), 10), strconv.AppendInt(nil, int64(j), 10)}})
 	}
 }

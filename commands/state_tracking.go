@@ -53,17 +53,17 @@ type trackedPrefix struct {
 type prefixLength struct{ length, prefixes int }
 
 // Clients counts the clients that track.
-func (t *Tracking) Clients() int { return len(t.clients) }
+func (t *Tracking) numClients() int { return len(t.clients) }
 
 // Keys counts the keys that are remembered, and Items their readers.
-func (t *Tracking) Keys() int  { return t.keys.names.Len() }
-func (t *Tracking) Items() int { return t.keys.count }
+func (t *Tracking) numKeys() int  { return t.keys.names.Len() }
+func (t *Tracking) numReads() int { return t.keys.count }
 
 // Prefixes counts the different prefixes that clients have.
-func (t *Tracking) Prefixes() int { return len(t.prefixes) }
+func (t *Tracking) numPrefixes() int { return len(t.prefixes) }
 
 // any reports whether somebody may have to be told of a change.
-func (t *Tracking) any() bool { return t.Keys()+len(t.prefixes) > 0 }
+func (t *Tracking) any() bool { return t.numKeys()+len(t.prefixes) > 0 }
 
 // of returns what a client has asked for, to be changed.
 func (t *Tracking) ensure(l *Client) *clientTracking {

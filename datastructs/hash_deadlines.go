@@ -81,7 +81,7 @@ func (h *Hash) ClearDeadline(field []byte) bool {
 
 // NextDeadline returns the first of the fields' deadlines; not ok if no field
 // has one.
-func (h *Hash) NextDeadline() (at int64, ok bool) {
+func (h *Hash) nextDeadline() (at int64, ok bool) {
 	if h == nil || h.mortal.len() == 0 {
 		return 0, false
 	}
@@ -95,7 +95,7 @@ func (h *Hash) NextDeadline() (at int64, ok bool) {
 // firstDeadline is NextDeadline, but that it counts hidden fields too.
 func (h *Hash) firstDeadline() (at int64, ok bool) {
 	if h.mortal.hidden() == 0 {
-		return h.NextDeadline()
+		return h.nextDeadline()
 	}
 	first, ok := h.mortal.order.Min()
 	return first.at, ok
@@ -166,7 +166,7 @@ func (h *Hash) asOf(now int64) *Hash {
 // invisible to those who change the hash. Until they are removed they must not be
 // named to it: see Keyspace.ExpireField. It reports whether it can: the fields
 // of a packed hash are few, and quickly removed.
-func (h *Hash) Hide(now int64) bool {
+func (h *Hash) hide(now int64) bool {
 	if h.mortal.all() == 0 || h.large == nil {
 		return false
 	}
@@ -175,7 +175,7 @@ func (h *Hash) Hide(now int64) bool {
 }
 
 // Hidden is the number of fields that are not to be seen.
-func (h *Hash) Hidden() int {
+func (h *Hash) numHidden() int {
 	if h == nil {
 		return 0
 	}

@@ -297,7 +297,7 @@ func (k *Keyspace) Check() error {
 		case r.value.Empty():
 			return fmt.Errorf("keyspace: %q holds an empty %s", key, r.value.Kind())
 		}
-		bytes += Bytes(r.value)
+		bytes += allocSize(r.value)
 		if err := r.value.Check(); err != nil {
 			return fmt.Errorf("keyspace: %q: %w", key, err)
 		}

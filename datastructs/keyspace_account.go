@@ -35,7 +35,7 @@ func (a *Account) Update() {
 		return
 	}
 	for _, o := range a.opened {
-		o.of.values += Bytes(o.value) - o.before
+		o.of.values += allocSize(o.value) - o.before
 		o.of.recount()
 	}
 	clear(a.opened)
@@ -51,7 +51,7 @@ func NewKeyspace(a *Account, c *Counting) *Keyspace { return &Keyspace{account: 
 func (k *Keyspace) Open(key []byte, v Value) {
 	k.note(key)
 	if k.account != nil && !k.account.isOpen(v) {
-		k.account.opened = append(k.account.opened, opened{k, v, Bytes(v)})
+		k.account.opened = append(k.account.opened, opened{k, v, allocSize(v)})
 	}
 }
 
@@ -63,14 +63,14 @@ func (a *Account) isOpen(v Value) bool {
 // before, unless Settle will.
 func (k *Keyspace) changed(v Value, before int) {
 	if !k.account.isOpen(v) {
-		k.values += Bytes(v) - before
+		k.values += allocSize(v) - before
 	}
 }
 
 // swapped counts a value that has taken the place of another; either may be nil.
 func (k *Keyspace) swapped(old, v Value) {
 	if old != v {
-		k.values += Bytes(v) - Bytes(old)
+		k.values += allocSize(v) - allocSize(old)
 	}
 }
 

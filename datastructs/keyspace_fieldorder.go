@@ -95,12 +95,12 @@ func (k *Keyspace) ExpireFields(key []byte, limit int, gone func(field []byte)) 
 	case !ok:
 		return 0, false
 	case h.spent(at + 1):
-		n = h.Len() + h.Hidden()
+		n = h.Len() + h.numHidden()
 		k.Delete(key)
 		return n, true
 	}
 	k.note(key)
-	before := Bytes(h)
+	before := allocSize(h)
 	n = h.expireFirst(limit, gone)
 	k.changed(h, before)
 	k.fields.follow(k, key, h, h)
@@ -115,7 +115,7 @@ func (k *Keyspace) ExpireField(key, field []byte) bool {
 		return false
 	}
 	k.note(key)
-	before := Bytes(h)
+	before := allocSize(h)
 	h.mortal.remove(stringOf(field))
 	h.deleteLarge(field)
 	h.forgetDeadlines()
@@ -129,7 +129,7 @@ func (k *Keyspace) ExpireField(key, field []byte) bool {
 // who change it, as Hash.Hide does.
 func (k *Keyspace) HideFields(key []byte, now int64) bool {
 	h := k.hash(key)
-	return h != nil && h.Hide(now)
+	return h != nil && h.hide(now)
 }
 
 // Hides reports whether key's hash has fields that are hidden.
@@ -139,7 +139,7 @@ func (k *Keyspace) Hides(key []byte) bool { return k.hiding(key) != nil }
 // have expired; nil if it does not, or has none.
 func (k *Keyspace) Hiding(key []byte, now int64) *Hash {
 	h := k.hiding(key)
-	if at, ok := h.NextDeadline(); ok && at < now {
+	if at, ok := h.nextDeadline(); ok && at < now {
 		return nil
 	}
 	return h
@@ -148,11 +148,11 @@ func (k *Keyspace) Hiding(key []byte, now int64) *Hash {
 // Fields is the number of fields of key's hash, expired and hidden ones included.
 func (k *Keyspace) Fields(key []byte) int {
 	h := k.hash(key)
-	return h.Len() + h.Hidden()
+	return h.Len() + h.numHidden()
 }
 
 func (k *Keyspace) hiding(key []byte) *Hash {
-	if h := k.hash(key); h.Hidden() > 0 {
+	if h := k.hash(key); h.numHidden() > 0 {
 		return h
 	}
 	return nil
@@ -170,7 +170,7 @@ func (k *Keyspace) hash(key []byte) *Hash {
 // FieldDeadline returns the first of the deadlines that fields of key's hash
 // have, hidden ones aside, if there is one.
 func (k *Keyspace) FieldDeadline(key []byte) (at int64, ok bool) {
-	return k.hash(key).NextDeadline()
+	return k.hash(key).nextDeadline()
 }
 
 func (o *fieldOrder) checkOne(h *Hash, key string) error {

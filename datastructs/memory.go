@@ -11,7 +11,7 @@ import (
 // parts of trees and maps, which do not tell what they take, count with a mean.
 
 // Bytes returns what a value takes.
-func Bytes(v Value) int {
+func allocSize(v Value) int {
 	switch v := v.(type) {
 	case *String:
 		return stringBytes + blockOf(v.text)
@@ -63,7 +63,7 @@ func (k *Keyspace) Memory(key []byte, now int64) (int, bool) {
 	if v == nil {
 		return 0, false
 	}
-	size := Bytes(v) + textBytes(len(key)) + int(unsafe.Sizeof(entry[record]{})) + slotMemory
+	size := allocSize(v) + textBytes(len(key)) + int(unsafe.Sizeof(entry[record]{})) + slotMemory
 	if _, ok := k.Deadline(key); ok {
 		size += deadlineBytes + 8
 	}

@@ -94,7 +94,7 @@ func TestBytesAreWhatTheHeapGrowsBy(t *testing.T) {
 				for len(list) < cap(list) && (len(list) < 2 || counted < 1<<20) { // beside which all else is nothing
 					v := fill(n)
 					list = append(list, v)
-					counted += Bytes(v)
+					counted += allocSize(v)
 				}
 				grown := heap() - before
 				require.InEpsilon(t, grown, counted, 0.2)
@@ -184,8 +184,8 @@ func churn(r *rand.Rand, k *Keyspace, kinds []string) {
 }
 
 func TestMemoryOfAnInteger(t *testing.T) {
-	require.Equal(t, 32, Bytes(NewInt(12)))
-	require.Equal(t, 32+8, Bytes(NewText([]byte("012"))))
+	require.Equal(t, 32, allocSize(NewInt(12)))
+	require.Equal(t, 32+8, allocSize(NewText([]byte("012"))))
 }
 
 func TestMemoryOfKeys(t *testing.T) {
