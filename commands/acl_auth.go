@@ -7,7 +7,7 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 )
 
-// Open reports whether clients are let in as this user without a word.
+// Passwordless reports whether clients are let in as this user without a word.
 func (u *User) Passwordless() bool { return u == nil || u.on && u.nopass }
 
 // NoPass reports whether the user needs none.
@@ -27,7 +27,7 @@ func (u *User) accepts(password []byte) bool {
 	return u != nil && u.on && (u.nopass || len(u.passwords) > 0 && same == 1)
 }
 
-// Admit makes a client that has connected, or begins again, the default user.
+// SetDefaultUser makes a client that has connected, or begins again, the default user.
 func (s *State) SetDefaultUser(l *Client) {
 	l.User = s.Users.standard
 	l.Authed = l.User.Passwordless()
@@ -51,7 +51,7 @@ func (s *State) ApplyRequirePass() {
 	s.Users.account(u)
 }
 
-// Authenticate makes the client a user if the password is one of that user's.
+// authenticate makes the client a user if the password is one of that user's.
 // Otherwise the client stays who it is. AUTH and HELLO come by here.
 func (c *Context) authenticate(name, password []byte) error {
 	if c.AllowAuth != nil && !c.AllowAuth(c.Client, name, password) {

@@ -15,7 +15,7 @@ import (
 // ParseInt reads an integer as Redis does.
 func ParseInt(p []byte) (int64, bool) { return datastructs.ParseInt(p) }
 
-// ParseFloat reads a double as Redis does: what strtod of C reads, but no
+// parseFloat reads a double as Redis does: what strtod of C reads, but no
 // leading space, neither NaN nor a number that is too large for a double, or so
 // small that it would become zero.
 func parseFloat(p []byte) (float64, bool) {
@@ -147,7 +147,7 @@ func (c *Context) IntArg(i int) (int64, error) {
 	return n, nil
 }
 
-// DBArg reads argument i as the number of a database.
+// dbArg reads argument i as the number of a database.
 func (c *Context) dbArg(i int) (int, error) {
 	n, err := c.IntArg(i)
 	switch {
@@ -161,7 +161,7 @@ func (c *Context) dbArg(i int) (int, error) {
 	return int(n), nil
 }
 
-// BlockTimeout reads argument i as the timeout of a blocking command: seconds
+// blockTimeout reads argument i as the timeout of a blocking command: seconds
 // as a long double of C, 0 for ever. The result is in milliseconds, rounded up
 // as Redis does, which takes what 64 bits do not hold for negative. What is
 // longer than a time.Duration, some 292 years, is for ever too.

@@ -115,7 +115,7 @@ func (l *Client) Subscribed() int {
 	return n
 }
 
-// Subscriptions counts the client's subscriptions of one kind.
+// subscriptionCount counts the client's subscriptions of one kind.
 func (l *Client) subscriptionCount(kind SubscriptionKind) int { return l.subscriptions[kind].len() }
 
 // A Message is a push in both encodings, each made when the first receiver
@@ -125,7 +125,7 @@ type Message struct {
 	encoded [2][]byte
 }
 
-// NewMessage returns a message that compose writes.
+// newMessage returns a message that compose writes.
 func newMessage(compose func(*resp.Writer)) *Message { return &Message{compose: compose} }
 
 // In returns the message in RESP 2 or 3. The result is shared: read only.

@@ -283,10 +283,10 @@ func renamenx(c *Context) error {
 }
 
 func renameKey(c *Context, key, to []byte, v datastructs.Value) {
-	at, mortal := c.DB.Deadline(key)
+	at, hasDeadline := c.DB.Deadline(key)
 	mark := c.DB.Mark(key)
 	c.Delete(key)
-	place(c, to, v, at, mortal)
+	place(c, to, v, at, hasDeadline)
 	c.DB.SetMark(to, mark)
 	c.Notify(EventGeneric, "rename_from", key)
 	c.Notify(EventGeneric, "rename_to", to)
@@ -294,10 +294,10 @@ func renameKey(c *Context, key, to []byte, v datastructs.Value) {
 
 // place stores a value that had another key under this one, with the deadline
 // that it had there. It is a new key, for which some may have waited.
-func place(c *Context, key []byte, v datastructs.Value, at int64, mortal bool) {
+func place(c *Context, key []byte, v datastructs.Value, at int64, hasDeadline bool) {
 	c.Delete(key)
 	c.Store(key, v)
-	if mortal {
+	if hasDeadline {
 		c.SetDeadline(key, at)
 	}
 }
@@ -316,11 +316,11 @@ func move(c *Context) error {
 		c.Flag(false)
 		return nil
 	}
-	at, mortal := c.DB.Deadline(key)
+	at, hasDeadline := c.DB.Deadline(key)
 	mark := c.DB.Mark(key)
 	c.Delete(key)
 	c.In(db, func() {
-		place(c, key, v, at, mortal)
+		place(c, key, v, at, hasDeadline)
 		c.DB.SetMark(key, mark)
 	})
 	c.Notify(EventGeneric, "move_from", key)
@@ -343,9 +343,9 @@ func copyKey(c *Context) error {
 		c.Flag(false)
 		return nil
 	}
-	at, mortal := c.DB.Deadline(key)
+	at, hasDeadline := c.DB.Deadline(key)
 	c.In(db, func() {
-		place(c, to, v.Clone(), at, mortal)
+		place(c, to, v.Clone(), at, hasDeadline)
 		c.Notify(EventGeneric, "copy_to", to)
 	})
 	c.Flag(true)

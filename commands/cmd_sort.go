@@ -151,7 +151,7 @@ func (s *sorting) load(c *Context) (*sortList, error) {
 			l.add(member)
 		}
 	case *datastructs.SortedSet:
-		c.DB.Open(c.Args[1], v)
+		c.DB.BeginChange(c.Args[1], v)
 		v.Unpack()
 		start, stop := 0, v.Len()
 		if s.unsorted {

@@ -119,7 +119,7 @@ var flagNames = [...]string{
 	"no_multi", "movablekeys", "allow_busy",
 }
 
-// Names lists the flags in Redis's words.
+// names lists the flags in Redis's words.
 func (f Flags) names() []string { return bitNames(f, flagNames[:]) }
 
 func bitNames[T ~uint32](bits T, names []string) []string {
@@ -166,7 +166,7 @@ var categoryNames = [...]string{
 	"blocking", "dangerous", "connection", "transaction", "scripting",
 }
 
-// Names lists the categories without the @ that ACL rules put before them.
+// names lists the categories without the @ that ACL rules put before them.
 func (c Category) names() []string { return bitNames(c, categoryNames[:]) }
 
 var groupCategories = map[string]Category{

@@ -53,7 +53,7 @@ var keyFlagNames = [...]string{
 	"not_key", "variable_flags",
 }
 
-// Names lists the flags in Redis's words.
+// names lists the flags in Redis's words.
 func (f KeyFlags) names() []string { return bitNames(f, keyFlagNames[:]) }
 
 // movable reports whether first, last and step cannot say it all.
@@ -64,7 +64,7 @@ func (k Keys) movable() bool {
 // unknown reports whether the keys have no place of their own.
 func (s KeySpec) unknown() bool { return s.Option != "" || s.Patterns }
 
-// Range returns the positions of the keys in the old form: the first, the last
+// legacyRange returns the positions of the keys in the old form: the first, the last
 // (negative: from the end) and the step; zeros where that form cannot say it.
 func (k Keys) legacyRange() (first, last, step int) {
 	if len(k) == 0 || k[0].Count {

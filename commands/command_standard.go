@@ -5,7 +5,7 @@ import "sync"
 // Standard is the table of all commands. It is made once: a table does not change.
 var Standard = sync.OnceValue(func() *Table { return StandardWith(nil) })
 
-// Extended returns a table of all commands and more: rows that stand behind the
+// StandardWith returns a table of all commands and more: rows that stand behind the
 // others. See NewTable for rows that cannot be. That each call of theirs gets one
 // whole reply is seen to: see Context.checkReply.
 func StandardWith(more []Command) *Table {

@@ -59,7 +59,7 @@ type OutputLimit struct {
 	Seconds    int64
 }
 
-// Patience is how long a client may take its time before it is closed, in
+// Timeouts is how long a client may take its time before it is closed, in
 // seconds; 0: as long as it likes. Where there is a rate as well, in bytes a
 // second, one that has kept to it may take as long again.
 type Timeouts struct {
@@ -77,7 +77,7 @@ func (c *Config) MaxUnauthenticated() int64 {
 	return max(int64(c.MaxClients)*c.UnauthenticatedPercent/100, least)
 }
 
-// Guesses are how many passwords can be tried.
+// AuthLimit are how many passwords can be tried.
 type AuthLimit struct {
 	Delay       int64 // ms for which the reply to a wrong one is held back
 	MaxFailures int64 // on one connection, one after the other; 0: any number
@@ -118,7 +118,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// OutputClass tells what kind of client it is. Monitors are normal ones.
+// outputClass tells what kind of client it is. Monitors are normal ones.
 func (l *Client) outputClass() OutputClass {
 	if l.Subscribed() > 0 {
 		return OutputPubSub

@@ -18,7 +18,7 @@ type Policy struct {
 	order    evictionOrder
 }
 
-// EvictionOrder is what makes a key go before others.
+// evictionOrder is what makes a key go before others.
 type evictionOrder uint8
 
 // What a policy may go by.
@@ -45,7 +45,7 @@ var policies = []struct {
 	{"noeviction", Policy{}},
 }
 
-// String is the name of the policy.
+// name is the name of the policy.
 func (p Policy) name() string {
 	for _, known := range policies {
 		if known.Policy == p {

@@ -67,7 +67,7 @@ func (c *Context) Begin(l *Client, micros int64) {
 	c.selectDB(l.DB)
 }
 
-// Select makes a database the one that the call works on. It does not check i.
+// selectDB makes a database the one that the call works on. It does not check i.
 func (c *Context) selectDB(i int) {
 	c.index, c.DB = i, c.Databases[i]
 }

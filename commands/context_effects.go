@@ -39,7 +39,7 @@ func (c *Context) addEffect(e Effect) {
 	}
 }
 
-// tell hands over a unit that is complete.
+// flushEffects hands over a unit that is complete.
 func (c *Context) flushEffects() {
 	if c.depth == 0 && len(c.unit) > 0 {
 		c.Effects(c.unit)

@@ -80,7 +80,7 @@ next:
 	return e, nil
 }
 
-// String returns the letters as CONFIG GET does, with A for the classes it stands
+// letters returns the letters as CONFIG GET does, with A for the classes it stands
 // for. Beside A, Redis does not show n either.
 func (e Event) letters() string {
 	var s []byte

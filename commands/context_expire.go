@@ -20,7 +20,7 @@ func (c *Context) Expire(limit int) (done bool) {
 	before := c.index
 	defer c.selectDB(before)
 	for i, db := range c.Databases {
-		for db.Mortal() {
+		for db.HasDeadlines() {
 			due, ok := db.Next()
 			if !ok || due.At >= c.Now {
 				break
@@ -82,7 +82,7 @@ func (c *Context) expireFields(key []byte, limit int) int {
 // maxDueFields bounds how many fields of a hash settle expires.
 var maxDueFields = 1000
 
-// settle does what Expire had no time for, of a key that is about to be written
+// expireDue does what Expire had no time for, of a key that is about to be written
 // to: it goes, or fields of it do. Fields that are too many stay, hidden.
 func (c *Context) expireDue(key []byte) {
 	if !c.backlog {

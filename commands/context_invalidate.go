@@ -126,7 +126,7 @@ func (c *Context) notifyBrokenRedirect(l *Client, id int64) {
 	}))
 }
 
-// Answered does what follows a call's reply: the client is told what it has
+// FlushInvalidations does what follows a call's reply: the client is told what it has
 // itself made invalid, and CLIENT CACHING has had its effect, on this call or
 // on the transaction that it ended. m is nil for an unknown command.
 func (c *Context) FlushInvalidations(m *Command) {
@@ -145,7 +145,7 @@ func (c *Context) FlushInvalidations(m *Command) {
 	}
 }
 
-// Broadcast tells the clients in broadcast mode what has changed since it was
+// BroadcastInvalidations tells the clients in broadcast mode what has changed since it was
 // called last, in one message for each prefix. Then it sees to it that no more
 // keys are remembered than there may be.
 func (c *Context) BroadcastInvalidations() {

@@ -27,7 +27,7 @@ func Open[T interface {
 func Find[T datastructs.Value](c *Context, key []byte) (T, error) {
 	v := c.useForWrite(key) // no hit and no miss: Redis counts reads
 	if v != nil {
-		c.DB.Open(key, v)
+		c.DB.BeginChange(key, v)
 	}
 	return as[T](v)
 }
@@ -64,7 +64,7 @@ func (c *Context) Peek(key []byte) datastructs.Value {
 	return c.recordLookup(key, c.DB.Peek(key, c.Now))
 }
 
-// looked counts a read, and tells subscribers of one that found nothing.
+// recordLookup counts a read, and tells subscribers of one that found nothing.
 func (c *Context) recordLookup(key []byte, v datastructs.Value) datastructs.Value {
 	if c.Client != nil && c.Client.NoStats {
 		return v
@@ -101,7 +101,7 @@ func (c *Context) Store(key []byte, v datastructs.Value) {
 	}
 	put := c.DB.Put
 	if c.Client != nil && c.Client.NoTouch {
-		put = c.DB.PutUnused
+		put = c.DB.PutNoTouch
 	}
 	added := put(key, v, c.Now)
 	if added {
@@ -150,13 +150,13 @@ func (c *Context) ClearDeadline(key []byte) bool {
 	return true
 }
 
-// Flush empties the current database.
+// flush empties the current database.
 func (c *Context) flush() {
 	c.empty()
 	c.invalidateAll()
 }
 
-// FlushAll empties all databases.
+// flushAll empties all databases.
 func (c *Context) flushAll() {
 	for i := range c.Databases {
 		c.In(i, c.empty)
@@ -170,7 +170,7 @@ func (c *Context) empty() {
 	c.DB.Clear()
 }
 
-// Swap exchanges two databases, for all who watch, wait for or use their keys.
+// swap exchanges two databases, for all who watch, wait for or use their keys.
 func (c *Context) swap(a, b int) {
 	x, y := c.Databases[a], c.Databases[b]
 	if a == b || x.Len()+y.Len() == 0 {
@@ -185,7 +185,7 @@ func (c *Context) swap(a, b int) {
 	c.signalWaiters(b)
 }
 
-// offer tells those who wait for keys of a database what it now holds. Those are
+// signalWaiters tells those who wait for keys of a database what it now holds. Those are
 // few, the keys may be very many.
 func (c *Context) signalWaiters(db int) {
 	if c.AwaitedKeys == nil {
@@ -198,7 +198,7 @@ func (c *Context) signalWaiters(db int) {
 	}
 }
 
-// ready tells of a key that has come to be, if it is of the type that calls wait
+// signalReady tells of a key that has come to be, if it is of the type that calls wait
 // for. One of another type is nothing to them, even if it becomes one of that
 // type before they are served, within the same EXEC: as in Redis.
 func (c *Context) signalReady(db int, key []byte, v datastructs.Value) {
@@ -224,11 +224,11 @@ func (c *Context) changed(key []byte, by *Client) {
 	}
 }
 
-// own is use for who is going to change the value.
+// useForWrite is use for who is going to change the value.
 func (c *Context) useForWrite(key []byte) datastructs.Value {
 	v := c.use(key)
 	if c.backlog && v != nil {
-		if h := c.DB.Hiding(key, c.Now); h != nil {
+		if h := c.DB.HidingHash(key, c.Now); h != nil {
 			return h
 		}
 	}

@@ -1,6 +1,6 @@
 package commands
 
-// A Notice is a kind of thing that a command tells the operator of. The server
+// A LogEvent is a kind of thing that a command tells the operator of. The server
 // has the words for it, and its level in the log.
 type LogEvent int
 
@@ -17,7 +17,7 @@ const (
 	LogEvents            = iota
 )
 
-// LogEvent tells the operator of something, with keys and values as log/slog takes
+// logEvent tells the operator of something, with keys and values as log/slog takes
 // them. Values may be what a client has sent: the server quotes and cuts them.
 func (c *Context) logEvent(n LogEvent, args ...any) {
 	if c.Host.LogEvent != nil {

@@ -13,7 +13,7 @@ import (
 // sound, counts as changed for all who watch or track it, and is told whole as
 // an effect: whoever follows the effects has what is here, whatever that is.
 
-// mend sees to the keys of the current call, in all databases: MOVE and COPY
+// repair sees to the keys of the current call, in all databases: MOVE and COPY
 // write to others.
 func (c *Context) repair() {
 	c.unit = c.unit[:c.call.unit] // what it has told of itself is told again
@@ -47,14 +47,14 @@ func (c *Context) emitValue(key []byte, v datastructs.Value) {
 		c.addEffect(Effect{c.index, [][]byte{[]byte("DEL"), key}})
 		return
 	}
-	at, mortal := c.DB.Deadline(key)
+	at, hasDeadline := c.DB.Deadline(key)
 	restored := [][]byte{[]byte("RESTORE"), key, strconv.AppendInt(nil, at, 10), rdb.Dump(v), []byte("REPLACE")}
-	if mortal {
+	if hasDeadline {
 		restored = append(restored, []byte("ABSTTL"))
 	}
 	c.addEffect(Effect{c.index, restored})
 	h, ok := v.(*datastructs.Hash)
-	if !ok || h.Expiring() == 0 {
+	if !ok || h.NumDeadlines() == 0 {
 		return
 	}
 	for field := range h.All() {
@@ -85,7 +85,7 @@ func (c *Context) RepairExpiry() {
 	})
 }
 
-// An expiring is what is about to expire.
+// A dueKey is what is about to expire.
 type dueKey struct {
 	db int
 	datastructs.Due

@@ -37,7 +37,7 @@ func (c *Context) Wait(timeout int64, keys ...[]byte) error {
 	return c.wait(&Wait{Keys: keys, Timeout: timeout, OnTimeout: (*resp.Writer).NullArray})
 }
 
-// AsyncFunc ends a call that is to be answered by what f comes to. What the caller sends
+// RunAsync ends a call that is to be answered by what f comes to. What the caller sends
 // meanwhile runs behind that. There is no time for it within EXEC: there it is an error.
 // CLIENT UNBLOCK makes the reply a null array.
 func (c *Context) RunAsync(f AsyncFunc) error {

@@ -101,7 +101,7 @@ func distinct(r *rand.Rand, picks int64, n int) iter.Seq[int] {
 	}
 }
 
-// A lottery draws picks out of n elements that pass by in turn; each choice of
+// A reservoir draws picks out of n elements that pass by in turn; each choice of
 // so many is equally likely.
 type reservoir struct {
 	rand     *rand.Rand

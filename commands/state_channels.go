@@ -41,7 +41,7 @@ func (s *Channels) Subscribe(l *Client, kind SubscriptionKind, name []byte) bool
 	return added
 }
 
-// Unsubscribe ends a subscription and reports whether there was one.
+// unsubscribe ends a subscription and reports whether there was one.
 func (s *Channels) unsubscribe(l *Client, kind SubscriptionKind, name []byte) bool {
 	return l.subscriptions[kind].remove(&s.kinds[kind], name)
 }
@@ -60,7 +60,7 @@ func (s *Channels) Of(l *Client, kind SubscriptionKind) []string {
 	return slices.Sorted(l.subscriptions[kind].names())
 }
 
-// Names lists what anyone is subscribed to, sorted.
+// names lists what anyone is subscribed to, sorted.
 func (s *Channels) names(kind SubscriptionKind) []string {
 	list := make([]string, 0, s.kinds[kind].names.Len())
 	for name, n := range s.kinds[kind].names.All() {
@@ -72,7 +72,7 @@ func (s *Channels) names(kind SubscriptionKind) []string {
 	return list
 }
 
-// Len counts the names that anyone is subscribed to.
+// count counts the names that anyone is subscribed to.
 func (s *Channels) count(kind SubscriptionKind) (n int) {
 	if !s.removals.any() {
 		return s.kinds[kind].names.Len()
@@ -141,7 +141,7 @@ func (c *Context) published(p Publication) {
 	}
 }
 
-// PublishToShard is Publish for those who are subscribed with SSUBSCRIBE: no
+// publishToShard is Publish for those who are subscribed with SSUBSCRIBE: no
 // pattern ever matches.
 func (c *Context) publishToShard(channel, payload []byte) (receivers int) {
 	if to := c.Channels.kinds[ToShard].find(channel); to != nil {
@@ -181,7 +181,7 @@ func (c *Context) sendInOrder(to *registeredName, m *Message, channel []byte) in
 	return len(list)
 }
 
-// Send gives a client a message. The caller itself gets it in the order of its
+// send gives a client a message. The caller itself gets it in the order of its
 // replies, others through their outbox.
 func (c *Context) send(to *Client, m *Message) {
 	switch {

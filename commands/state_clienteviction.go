@@ -50,7 +50,7 @@ func (c *Context) evictClient(l *Client, bytes int) {
 	c.Stats.EvictedClients.Add(1)
 }
 
-// Left is to be called when a client's connection holds nothing any more.
+// ClientClosed is to be called when a client's connection holds nothing any more.
 func (s *State) ClientClosed(l *Client) {
 	s.AccountClient(l)
 	s.closingBytes.Add(-l.closing)

@@ -17,7 +17,7 @@ import (
 // ErrOOM refuses a call that may take memory when there is no more.
 const ErrOOM = resp.Error("OOM command not allowed when used memory > 'maxmemory'.")
 
-// An Evicting is what is known of keys that may go. The zero value is ready, but for
+// An Eviction is what is known of keys that may go. The zero value is ready, but for
 // Rand.
 type Eviction struct {
 	Rand *rand.Rand
@@ -112,7 +112,7 @@ func (c *Context) evictionCandidate() (db int, key string, ok bool) {
 	return c.leastUsed()
 }
 
-// anyToGo takes turns between databases, as Redis does.
+// randomCandidate takes turns between databases, as Redis does.
 func (c *Context) randomCandidate() (db int, key string, ok bool) {
 	e := &c.Eviction
 	for range e.databases {
@@ -125,7 +125,7 @@ func (c *Context) randomCandidate() (db int, key string, ok bool) {
 	return 0, "", false
 }
 
-// keyToGo is the i-th of the keys of a database that may go.
+// candidateAt is the i-th of the keys of a database that may go.
 func (c *Context) candidateAt(db, i int) string {
 	if c.Config.Policy.volatile {
 		return c.Databases[db].VolatileAt(i)
@@ -134,7 +134,7 @@ func (c *Context) candidateAt(db, i int) string {
 	return key
 }
 
-// nextToExpire knows exactly, where Redis draws.
+// soonestToExpire knows exactly, where Redis draws.
 func (c *Context) soonestToExpire() (db int, key string, ok bool) {
 	first := int64(0)
 	for _, i := range c.Eviction.databases {
@@ -174,7 +174,7 @@ func (c *Context) evictionScore(db int, key string) (score int64, ok bool) {
 	return c.Databases[db].EvictionScore(key, c.Config.Policy.volatile, c.Now)
 }
 
-// draw looks at some keys of a database. It reports whether there are any.
+// sampleKeys looks at some keys of a database. It reports whether there are any.
 func (c *Context) sampleKeys(db int) bool {
 	n := c.evictable(db)
 	for range min(int64(n), c.Config.EvictionSamples, maxSamples) {
@@ -185,7 +185,7 @@ func (c *Context) sampleKeys(db int) bool {
 	return n > 0
 }
 
-// remember keeps a candidate if it is one of the best.
+// addCandidate keeps a candidate if it is one of the best.
 func (e *Eviction) addCandidate(c candidate) {
 	if len(e.pool) == poolSize && c.score <= e.pool[0].score || slices.Contains(e.pool, c) {
 		return
@@ -197,7 +197,7 @@ func (e *Eviction) addCandidate(c candidate) {
 	e.pool = slices.Insert(e.pool, i, c)
 }
 
-// forget is for when what candidates are judged by has changed, or where they are.
+// clearPool is for when what candidates are judged by has changed, or where they are.
 func (e *Eviction) clearPool() {
 	clear(e.pool[:cap(e.pool)])
 	e.pool = e.pool[:0]

@@ -16,7 +16,7 @@ const (
 	latencyEviction    = "eviction-cycle"     // keys go because memory is full
 )
 
-// Latency is the latency monitor: of each event that took as long as
+// latencyMonitor is the latency monitor: of each event that took as long as
 // latency-monitor-threshold says it keeps the last samples. The zero value is ready.
 type latencyMonitor struct {
 	mu     sync.Mutex // guards events: reads, which run side by side, add to it
@@ -33,7 +33,7 @@ type latencySeries struct {
 
 type latencySample struct{ time, ms int64 } // Unix s
 
-// ReportLatency enters an event, if it took as long as the operator has said.
+// reportLatency enters an event, if it took as long as the operator has said.
 func (c *Context) reportLatency(event string, took time.Duration) {
 	if least := c.Config.LatencyThreshold; least > 0 && took.Milliseconds() >= least {
 		c.latency.add(event, latencySample{c.Now / 1000, took.Milliseconds()})

@@ -10,13 +10,13 @@ import (
 // not depend on what else is in the process nor on when Go collects what is no
 // longer used: this is what maxmemory limits and what INFO calls used_memory.
 
-// Used is what the server takes, in bytes: its data, its clients, what is
+// UsedMemory is what the server takes, in bytes: its data, its clients, what is
 // remembered for them, and what it has had from the start.
 func (s *State) UsedMemory() int {
 	return s.Account.Bytes() + int(s.ClientBytes.Load()) + s.startup() + s.Channels.bytes() + s.Tracking.bytes() + s.watchersBytes() + s.logBytes()
 }
 
-// kept is what the server keeps of what clients have said that belongs to none of them:
+// logBytes is what the server keeps of what clients have said that belongs to none of them:
 // logs, users, parameters, and Beside.
 //
 // What is bounded by the table of commands is not counted: how long calls took (24 KiB a
@@ -86,7 +86,7 @@ func (s *State) AccountClient(l *Client) {
 	s.memoryPeak = max(s.memoryPeak, s.UsedMemory())
 }
 
-// weigh is AccountClient for a client that takes no more than it did.
+// accountClient is AccountClient for a client that takes no more than it did.
 func (s *State) accountClient(l *Client) {
 	now, names := int64(0), int64(0)
 	if s.Clients.Get(l.ID) == l {

@@ -131,7 +131,7 @@ func (s *State) Metrics(now time.Time) *Metrics {
 	return m
 }
 
-// Complete adds to metrics what needs no lock, and takes longer.
+// AddCounters adds to metrics what needs no lock, and takes longer.
 func (s *State) AddCounters(m *Metrics) {
 	stats := &s.Stats
 	m.SlowLog, m.SlowCalls = s.slowLog.size()

@@ -25,7 +25,7 @@ func (s *Monitors) Remove(l *Client) {
 	}
 }
 
-// Monitors reports whether the client is shown all calls.
+// isMonitor reports whether the client is shown all calls.
 func (l *Client) isMonitor() bool { return l.monitor != nil }
 
 // MonitorError is why a monitor may not make a call, or nil. To Redis it is a
@@ -37,7 +37,7 @@ func (l *Client) MonitorError(m *Command) error {
 	return nil
 }
 
-// Show sends a call to all monitors, but for those that are only for operators.
+// FeedMonitors sends a call to all monitors, but for those that are only for operators.
 func (c *Context) FeedMonitors(m *Command, args [][]byte) {
 	if c.Monitors.Len() == 0 || m.Flags&(SkipMonitor|Admin) != 0 {
 		return

@@ -22,7 +22,7 @@ type registry struct {
 	setBytes int        // bytes of the crowds of all names
 }
 
-// A registered is a name that has clients. Most have one.
+// A registeredName is a name that has clients. Most have one.
 type registeredName struct {
 	registry *registry
 	name     string
@@ -31,7 +31,7 @@ type registeredName struct {
 	place    *list.Element // in the order of the registry; nil: it has none
 }
 
-// A crowd is several clients of one name.
+// A clientSet is several clients of one name.
 type clientSet struct {
 	of   map[*registrations]*registration
 	most int // how many there have been since the map was made
@@ -286,7 +286,7 @@ func (n *registeredName) any() bool {
 	return false
 }
 
-// endings are registrations that have ended together and are yet to be taken out of
+// removals are registrations that have ended together and are yet to be taken out of
 // their registries, which is done in pieces. To all who ask they are gone already.
 type removals struct {
 	list    []*registrations
@@ -297,7 +297,7 @@ type removals struct {
 // more would hold up others.
 const maxRemovals = 1000
 
-// end ends all registrations of a client: few right away. Nil has none.
+// start ends all registrations of a client: few right away. Nil has none.
 func (e *removals) start(s *registrations) {
 	if s.len() == 0 {
 		return
@@ -319,7 +319,7 @@ func (s *registrations) dropSome(limit int) int {
 	return limit
 }
 
-// takeOut takes out up to limit registrations that have ended, and returns what is
+// run takes out up to limit registrations that have ended, and returns what is
 // left of the limit.
 func (e *removals) run(limit int) int {
 	for limit > 0 && len(e.list) > 0 {
@@ -362,7 +362,7 @@ func (s *State) CleanUp() (done bool) {
 	return !s.CleanUpPending()
 }
 
-// Ending reports whether there is something for CleanUp to do. It needs no lock.
+// CleanUpPending reports whether there is something for CleanUp to do. It needs no lock.
 func (s *State) CleanUpPending() bool {
 	return s.removals.any() || s.Channels.removals.any() || s.Tracking.removals.any()
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/parley-chat/parley/datastructs"
 )
 
-// A SlowLog keeps the last of the calls that took long. The zero value is ready.
+// A slowLog keeps the last of the calls that took long. The zero value is ready.
 type slowLog struct {
 	mu      sync.Mutex           // guards all below: reads, which run side by side, add to it
 	next    int64                // id; never starts again

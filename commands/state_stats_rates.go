@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// Rates tell how much happens in a second just now: in the last second and a
+// rates tell how much happens in a second just now: in the last second and a
 // half or so, as in Redis, which looks at its counters ten times a second. Here
 // calls themselves do so as they come, and when none comes there is nothing to see.
 // The zero value is ready.
@@ -17,7 +17,7 @@ type rates struct {
 	n       int // made
 }
 
-// A look is what the counters said at a time.
+// A rateSample is what the counters said at a time.
 type rateSample struct {
 	micros                      int64
 	commands, inBytes, outBytes int64

@@ -52,20 +52,20 @@ type trackedPrefix struct {
 
 type prefixLength struct{ length, prefixes int }
 
-// Clients counts the clients that track.
+// numClients counts the clients that track.
 func (t *Tracking) numClients() int { return len(t.clients) }
 
-// Keys counts the keys that are remembered, and Items their readers.
+// numKeys counts the keys that are remembered, and Items their readers.
 func (t *Tracking) numKeys() int  { return t.keys.names.Len() }
 func (t *Tracking) numReads() int { return t.keys.count }
 
-// Prefixes counts the different prefixes that clients have.
+// numPrefixes counts the different prefixes that clients have.
 func (t *Tracking) numPrefixes() int { return len(t.prefixes) }
 
 // any reports whether somebody may have to be told of a change.
 func (t *Tracking) any() bool { return t.numKeys()+len(t.prefixes) > 0 }
 
-// of returns what a client has asked for, to be changed.
+// ensure returns what a client has asked for, to be changed.
 func (t *Tracking) ensure(l *Client) *clientTracking {
 	if l.tracking == nil {
 		l.tracking = new(clientTracking)
@@ -73,7 +73,7 @@ func (t *Tracking) ensure(l *Client) *clientTracking {
 	return l.tracking
 }
 
-// on switches tracking on, or changes how a client tracks. Prefixes that the
+// enable switches tracking on, or changes how a client tracks. Prefixes that the
 // client has already it keeps; in broadcast mode without any it is told of all
 // keys.
 func (t *Tracking) enable(l *Client, want clientTracking, prefixes [][]byte) {
@@ -104,7 +104,7 @@ func (t *clientTracking) has(prefix string) bool {
 	return found
 }
 
-// meets returns the first of the client's prefixes that begins with another, or
+// overlapping returns the first of the client's prefixes that begins with another, or
 // that this one begins with. But for the empty one, which is the first, none of them
 // begins with another: so only the neighbours can.
 func (t *clientTracking) overlapping(prefix string) (other string, found bool) {
@@ -136,7 +136,7 @@ func merge(list, more []string) []string {
 	return list
 }
 
-// off switches tracking off.
+// disable switches tracking off.
 func (t *Tracking) disable(l *Client) {
 	if l.tracking == nil {
 		return
@@ -257,7 +257,7 @@ func (t *Tracking) change(key []byte, by *Client) {
 	}
 }
 
-// take returns the prefixes with changes, in order, and the changes as having
+// takeChanged returns the prefixes with changes, in order, and the changes as having
 // been told.
 func (t *Tracking) takeChanged() []*trackedPrefix {
 	list := t.changed
@@ -266,7 +266,7 @@ func (t *Tracking) takeChanged() []*trackedPrefix {
 	return list
 }
 
-// besides returns those of the keys that a client was not the last to change.
+// changedByOthers returns those of the keys that a client was not the last to change.
 func (p *trackedPrefix) changedByOthers(l *Client, keys []string) []string {
 	var others []string
 	for _, key := range keys {

@@ -36,7 +36,7 @@ func (s *State) dropUnwatched() {
 	}
 }
 
-// spoil makes the transactions fail that depend on a key.
+// markDirty makes the transactions fail that depend on a key.
 func (n *registeredName) markDirty() {
 	for l := range n.clients() {
 		l.dirty = true

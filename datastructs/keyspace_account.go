@@ -28,7 +28,7 @@ func (a *Account) Bytes() int {
 	return a.bytes
 }
 
-// Settle counts what the values that have been opened take now, and forgets
+// Update counts what the values that have been opened take now, and forgets
 // them. It does not matter whether a key still holds them.
 func (a *Account) Update() {
 	if a == nil || len(a.opened) == 0 {
@@ -36,7 +36,7 @@ func (a *Account) Update() {
 	}
 	for _, o := range a.opened {
 		o.of.values += allocSize(o.value) - o.before
-		o.of.recount()
+		o.of.updateAccount()
 	}
 	clear(a.opened)
 	a.opened = a.opened[:0]
@@ -46,10 +46,10 @@ func (a *Account) Update() {
 // uses. Either may be nil.
 func NewKeyspace(a *Account, c *Counting) *Keyspace { return &Keyspace{account: a, counting: c} }
 
-// Open is to be told of a value, got from a key, that is about to be changed in
+// BeginChange is to be told of a value, got from a key, that is about to be changed in
 // place.
-func (k *Keyspace) Open(key []byte, v Value) {
-	k.note(key)
+func (k *Keyspace) BeginChange(key []byte, v Value) {
+	k.beforeChange(key)
 	if k.account != nil && !k.account.isOpen(v) {
 		k.account.opened = append(k.account.opened, opened{k, v, allocSize(v)})
 	}
@@ -59,23 +59,23 @@ func (a *Account) isOpen(v Value) bool {
 	return a != nil && slices.ContainsFunc(a.opened, func(o opened) bool { return o.value == v })
 }
 
-// changed counts a value that the keyspace itself has changed, which took so much
+// accountChange counts a value that the keyspace itself has changed, which took so much
 // before, unless Settle will.
-func (k *Keyspace) changed(v Value, before int) {
+func (k *Keyspace) accountChange(v Value, before int) {
 	if !k.account.isOpen(v) {
 		k.values += allocSize(v) - before
 	}
 }
 
-// swapped counts a value that has taken the place of another; either may be nil.
-func (k *Keyspace) swapped(old, v Value) {
+// accountReplace counts a value that has taken the place of another; either may be nil.
+func (k *Keyspace) accountReplace(old, v Value) {
 	if old != v {
 		k.values += allocSize(v) - allocSize(old)
 	}
 }
 
-// recount tells the account what has changed.
-func (k *Keyspace) recount() {
+// updateAccount tells the account what has changed.
+func (k *Keyspace) updateAccount() {
 	if k.account == nil {
 		return
 	}

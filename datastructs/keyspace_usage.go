@@ -55,8 +55,8 @@ func (c *Counting) used(mark uint32, now int64, chance *rand.Rand) uint32 {
 // counts reports whether uses are counted here.
 func (k *Keyspace) counts() bool { return k.counting != nil && k.counting.On }
 
-// use marks a use of a key.
-func (k *Keyspace) use(r *record, now int64, chance *rand.Rand) {
+// markUse marks a use of a key.
+func (k *Keyspace) markUse(r *record, now int64, chance *rand.Rand) {
 	if !k.counts() {
 		r.touch(now)
 		return
@@ -67,8 +67,8 @@ func (k *Keyspace) use(r *record, now int64, chance *rand.Rand) {
 	}
 }
 
-// born marks a key that has just come to be.
-func (k *Keyspace) born(r *record, now int64) {
+// markNew marks a key that has just come to be.
+func (k *Keyspace) markNew(r *record, now int64) {
 	if k.counts() {
 		r.used = k.counting.fresh(now)
 	} else {

@@ -10,13 +10,13 @@ import (
 // date as they change, so that to ask costs the same whatever the size. The
 // parts of trees and maps, which do not tell what they take, count with a mean.
 
-// Bytes returns what a value takes.
+// allocSize returns what a value takes.
 func allocSize(v Value) int {
 	switch v := v.(type) {
 	case *String:
 		return stringBytes + blockOf(v.text)
 	case *Hash:
-		size := hashBytes + blockOf(v.packed) + v.mortal.bytes()
+		size := hashBytes + blockOf(v.packed) + v.expiry.bytes()
 		if v.large != nil {
 			size += tableBytes + v.large.bytes
 		}

@@ -159,14 +159,14 @@ func churn(r *rand.Rand, k *Keyspace, kinds []string) {
 		k.SetDeadline(key, r.Int64N(1e12))
 	case 2:
 		if z, ok := v.(*SortedSet); ok {
-			k.Open(key, v)
+			k.BeginChange(key, v)
 			for i := range 50 {
 				z.Set(scattered(r.IntN(1000)), float64(i))
 			}
 			k.Put(key, v, 0)
 		}
 		if h, ok := v.(*Hash); ok {
-			k.Open(key, v)
+			k.BeginChange(key, v)
 			for range 20 {
 				h.Delete(scattered(r.IntN(1000)))
 				h.Set(scattered(r.IntN(1000)), make([]byte, r.IntN(100)))

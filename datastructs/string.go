@@ -171,7 +171,7 @@ func (s *String) lend(part []byte) {
 	}
 }
 
-// AppendTo appends the text to dst.
+// appendTo appends the text to dst.
 func (s *String) appendTo(dst []byte) []byte {
 	switch {
 	case s == nil:

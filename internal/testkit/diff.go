@@ -38,7 +38,7 @@ func (r *Kit) Diff(was, is *Snapshot) (string, error) {
 			then, until = is.at, is.of
 		}
 		now := max(was.at, then)
-		err = c.Compare(was.of, until, func(db int, key string, a, b datastructs.Past) {
+		err = c.Compare(was.of, until, func(db int, key string, a, b datastructs.PastValue) {
 			writeDiff(&text, db, linesOf(db, key, a, was.at, now), linesOf(db, key, b, then, now))
 		})
 	})
@@ -46,10 +46,10 @@ func (r *Kit) Diff(was, is *Snapshot) (string, error) {
 }
 
 // linesOf is what Dump says of a key as it was at some time, the deadlines as of now.
-func linesOf(db int, key string, p datastructs.Past, at, now int64) []string {
+func linesOf(db int, key string, p datastructs.PastValue, at, now int64) []string {
 	w := lines{db: db, told: true}
 	h := holding{value: p.Value(at)}
-	h.at, h.mortal = p.Deadline()
+	h.at, h.hasDeadline = p.Deadline()
 	w.key(key, h, now)
 	return split(w.String())
 }

@@ -62,14 +62,14 @@ func sortedKeys(db *datastructs.Keyspace) []string {
 
 // A holding is what a key holds. It is absent if it has no value.
 type holding struct {
-	value  datastructs.Value
-	at     int64 // its deadline, if mortal
-	mortal bool
+	value       datastructs.Value
+	at          int64 // its deadline, if hasDeadline
+	hasDeadline bool
 }
 
 func held(db *datastructs.Keyspace, key []byte, now int64) (h holding) {
 	h.value = db.Peek(key, now)
-	h.at, h.mortal = db.Deadline(key)
+	h.at, h.hasDeadline = db.Deadline(key)
 	return h
 }
 
@@ -116,7 +116,7 @@ func (w *lines) key(key string, h holding, now int64) {
 			w.line([]byte("ZADD"), name, exact(score), member)
 		}
 	}
-	if h.mortal {
+	if h.hasDeadline {
 		w.line([]byte("PEXPIRE"), name, decimal(h.at-now))
 	}
 }
