@@ -7,10 +7,10 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 )
 
-// Passwordless reports whether clients are let in as this user without a word.
+// Passwordless reports whether clients become this user without AUTH.
 func (u *User) Passwordless() bool { return u == nil || u.on && u.nopass }
 
-// NoPass reports whether the user needs none.
+// NoPass reports whether the user accepts any password, as the ACL rule nopass says.
 func (u *User) NoPass() bool { return u == nil || u.nopass }
 
 // accepts reports whether a password proves that a client is the user. To find
@@ -27,21 +27,20 @@ func (u *User) accepts(password []byte) bool {
 	return u != nil && u.on && (u.nopass || len(u.passwords) > 0 && same == 1)
 }
 
-// SetDefaultUser makes a client that has connected, or begins again, the default user.
+// SetDefaultUser makes a client the default user: after it connects, and at RESET.
 func (s *State) SetDefaultUser(l *Client) {
 	l.User = s.Users.standard
 	l.Authed = l.User.Passwordless()
 }
 
-// MustAuthenticate reports whether a client is to do nothing before it has told
-// who it is. That a default user with a password has come to need none lets in
-// those who wait, too.
+// MustAuthenticate reports whether a client may run nothing before AUTH. If the default user
+// stops needing a password, connected clients need none either.
 func (s *State) MustAuthenticate(l *Client) bool {
 	return !l.Authed && !s.Users.standard.Passwordless()
 }
 
-// ApplyRequirePass makes what the parameter requirepass says the default user's only
-// password; "" is none: any will do.
+// ApplyRequirePass makes the parameter requirepass the default user's only password. If it
+// is "", any password is accepted.
 func (s *State) ApplyRequirePass() {
 	u := s.Users.standard
 	u.passwords, u.nopass = nil, s.Config.Password == ""

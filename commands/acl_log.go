@@ -11,7 +11,7 @@ import (
 	"github.com/parley-chat/parley/datastructs"
 )
 
-// A denialLog keeps the last of what users were refused for lack of rights. The
+// A denialLog keeps the last calls that were refused for lack of permissions: ACL LOG. The
 // zero value is ready.
 type denialLog struct {
 	mu      sync.Mutex  // guards entries: reads, which run side by side, are refused too

@@ -58,8 +58,8 @@ type Client struct {
 	replies       replies
 }
 
-// A Peer is what a connection offers to commands. All methods may be called
-// under the engine's lock: none of them blocks or calls back.
+// A Peer is what a connection offers to commands. All methods may be called under the
+// engine's lock: none of them blocks or calls back.
 type Peer interface {
 	// Push queues a message behind all that was queued before.
 	Push(*Message)
@@ -143,7 +143,7 @@ func (m *Message) In(protocol int) []byte {
 	return m.encoded[i]
 }
 
-// Clients finds the connected clients of a server. The zero value is ready.
+// Clients are the connected clients of a server. The zero value is ready.
 type Clients struct {
 	byID map[int64]*Client
 	list list.List // of *Client, in the order in which they connected
@@ -158,7 +158,7 @@ func (s *Clients) Add(l *Client) {
 	l.place = s.list.PushBack(l)
 }
 
-// Remove forgets a client that is gone.
+// Remove removes a client that has disconnected.
 func (s *Clients) Remove(l *Client) {
 	if l.place != nil {
 		delete(s.byID, l.ID)

@@ -11,14 +11,14 @@ import (
 	"github.com/parley-chat/parley/datastructs"
 )
 
-// A Policy says which keys may go when memory is full, and which of them first. The
-// zero Policy lets none go.
+// A Policy says which keys are evicted when memory is full, and in which order. The zero
+// Policy evicts none.
 type Policy struct {
 	volatile bool // only keys with a deadline
 	order    evictionOrder
 }
 
-// evictionOrder is what makes a key go before others.
+// An evictionOrder is the order in which a policy evicts keys.
 type evictionOrder uint8
 
 // What a policy may go by.
@@ -45,7 +45,7 @@ var policies = []struct {
 	{"noeviction", Policy{}},
 }
 
-// name is the name of the policy.
+// name returns the policy's name in Redis.
 func (p Policy) name() string {
 	for _, known := range policies {
 		if known.Policy == p {
@@ -55,11 +55,11 @@ func (p Policy) name() string {
 	return ""
 }
 
-// Evicts reports whether any key may ever go.
+// Evicts reports whether the policy evicts keys at all.
 func (p Policy) Evicts() bool { return p.order != noEviction }
 
-// Configured is to be called when Config has changed: uses of keys are marked as the
-// policy needs it.
+// Configured must be called after Config has changed. It adapts how uses of keys are counted
+// to the policy.
 func (s *State) Configured() {
 	now := datastructs.Counting{On: s.Config.Policy.order == byLFU, Factor: s.Config.LFUFactor, Decay: s.Config.LFUDecay}
 	if now != s.Counting {

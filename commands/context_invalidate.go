@@ -126,9 +126,9 @@ func (c *Context) notifyBrokenRedirect(l *Client, id int64) {
 	}))
 }
 
-// FlushInvalidations does what follows a call's reply: the client is told what it has
-// itself made invalid, and CLIENT CACHING has had its effect, on this call or
-// on the transaction that it ended. m is nil for an unknown command.
+// FlushInvalidations must be called after a call is answered. It sends the client the
+// invalidations that its own call caused, and ends the effect of CLIENT CACHING. m is nil
+// for an unknown command.
 func (c *Context) FlushInvalidations(m *Command) {
 	if len(c.invalidations) > 0 {
 		for _, message := range c.invalidations {
@@ -145,9 +145,8 @@ func (c *Context) FlushInvalidations(m *Command) {
 	}
 }
 
-// BroadcastInvalidations tells the clients in broadcast mode what has changed since it was
-// called last, in one message for each prefix. Then it sees to it that no more
-// keys are remembered than there may be.
+// BroadcastInvalidations sends clients in broadcast mode the keys that have changed since
+// its last call, one message for each prefix. Then it evicts tracked keys above the limit.
 func (c *Context) BroadcastInvalidations() {
 	if len(c.Tracking.changed) > 0 {
 		for _, p := range c.Tracking.takeChanged() {

@@ -23,7 +23,7 @@ func Open[T interface {
 	return v, err
 }
 
-// Find is Open for those to whom an absent key is not an empty value: it gives nil.
+// Find is Open for handlers to which an absent key is not an empty value: it returns nil.
 func Find[T datastructs.Value](c *Context, key []byte) (T, error) {
 	v := c.useForWrite(key) // no hit and no miss: Redis counts reads
 	if v != nil {
@@ -64,7 +64,7 @@ func (c *Context) Peek(key []byte) datastructs.Value {
 	return c.recordLookup(key, c.DB.Peek(key, c.Now))
 }
 
-// recordLookup counts a read, and tells subscribers of one that found nothing.
+// recordLookup counts a hit or a miss, and publishes the event keymiss.
 func (c *Context) recordLookup(key []byte, v datastructs.Value) datastructs.Value {
 	if c.Client != nil && c.Client.NoStats {
 		return v
@@ -76,9 +76,8 @@ func (c *Context) recordLookup(key []byte, v datastructs.Value) datastructs.Valu
 	return v
 }
 
-// Save stores a changed value, marks the change and tells the event. The key
-// keeps its deadline. A value that has become empty deletes the key, which is
-// told with the event "del" after the other.
+// Save stores a changed value, marks the key as changed and publishes the event. The key
+// keeps its deadline. An empty value deletes the key, with the event "del" after the other.
 func (c *Context) Save(key []byte, v datastructs.Value, class Event, event string) {
 	c.Store(key, v)
 	c.Notify(class, event, key)
@@ -87,8 +86,8 @@ func (c *Context) Save(key []byte, v datastructs.Value, class Event, event strin
 	}
 }
 
-// Store is Save without the events but "new", for those who reply before they
-// tell the others.
+// Store is Save without events except "new", for handlers that reply before they publish
+// events.
 func (c *Context) Store(key []byte, v datastructs.Value) {
 	c.expireDue(key)
 	if v.Empty() {
@@ -113,8 +112,8 @@ func (c *Context) Store(key []byte, v datastructs.Value) {
 	}
 }
 
-// Replace stores a value in place of whatever was there: the old deadline is
-// gone. Of events it tells what Store does. An empty value leaves no key.
+// Replace stores a value in place of any other and removes the deadline. It publishes the
+// events of Store. An empty value leaves no key.
 func (c *Context) Replace(key []byte, v datastructs.Value) {
 	c.expireDue(key)
 	if c.Counting.On {
@@ -170,7 +169,7 @@ func (c *Context) empty() {
 	c.DB.Clear()
 }
 
-// swap exchanges two databases, for all who watch, wait for or use their keys.
+// swap exchanges two databases, for all clients that watch, wait for or use their keys.
 func (c *Context) swap(a, b int) {
 	x, y := c.Databases[a], c.Databases[b]
 	if a == b || x.Len()+y.Len() == 0 {
@@ -185,8 +184,8 @@ func (c *Context) swap(a, b int) {
 	c.signalWaiters(b)
 }
 
-// signalWaiters tells those who wait for keys of a database what it now holds. Those are
-// few, the keys may be very many.
+// signalWaiters signals the awaited keys that a database now holds. Awaited keys are few;
+// the keys of a database may be very many.
 func (c *Context) signalWaiters(db int) {
 	if c.AwaitedKeys == nil {
 		return
@@ -198,9 +197,9 @@ func (c *Context) signalWaiters(db int) {
 	}
 }
 
-// signalReady tells of a key that has come to be, if it is of the type that calls wait
-// for. One of another type is nothing to them, even if it becomes one of that
-// type before they are served, within the same EXEC: as in Redis.
+// signalReady reports a new key to blocked calls if it is of the type that they wait for. As
+// in Redis, a key of another type does not count, even if it becomes one of that type within
+// the same EXEC.
 func (c *Context) signalReady(db int, key []byte, v datastructs.Value) {
 	if c.KeyReady != nil && v.Kind() == datastructs.KindSortedSet {
 		c.KeyReady(db, key)
@@ -213,8 +212,8 @@ func (c *Context) touch(key []byte) {
 	c.changed(key, c.Client)
 }
 
-// changed tells all who want to know that a key was changed, and by whom: nil
-// where no client did it.
+// changed marks a key as dirty for WATCH and invalidates it for tracking. by is the client
+// that changed it; nil: none did.
 func (c *Context) changed(key []byte, by *Client) {
 	if watched := c.watchers[c.index]; watched != nil {
 		watched.find(key).markDirty()
@@ -224,7 +223,7 @@ func (c *Context) changed(key []byte, by *Client) {
 	}
 }
 
-// useForWrite is use for who is going to change the value.
+// useForWrite is use for handlers that will change the value.
 func (c *Context) useForWrite(key []byte) datastructs.Value {
 	v := c.use(key)
 	if c.backlog && v != nil {

@@ -1,6 +1,6 @@
 package commands
 
-// Host is what a server tells the commands about the process around them.
+// Host describes the process around the commands.
 type Host struct {
 	Version    string // of parley
 	Pid        int
@@ -63,8 +63,8 @@ const (
 // DebugAccesses lists them.
 var DebugAccesses = []DebugAccess{DebugNo, DebugLocal, DebugYes}
 
-// ProtectedError is why a call may not run that the operator has to allow, or
-// nil. local: the client is on this machine.
+// ProtectedError returns the error if a call needs the operator's permission and has none,
+// or nil. local: the client is on this machine.
 func (s *State) ProtectedError(m *Command, local bool) error {
 	if !m.Has(Protected) || s.Host.Debug == DebugYes || s.Host.Debug == DebugLocal && local {
 		return nil

@@ -93,8 +93,8 @@ const (
 	maxAverageTTL      = 100 * 365 * 24 * time.Hour // a time.Duration holds no more than three times that
 )
 
-// Metrics takes what needs the engine's lock, shared or not; Complete is to add
-// the rest.
+// Metrics returns the metrics that need the engine's lock, shared or exclusive. AddCounters
+// adds the rest.
 func (s *State) Metrics(now time.Time) *Metrics {
 	m := &Metrics{
 		Changes:         s.changes,
@@ -131,7 +131,7 @@ func (s *State) Metrics(now time.Time) *Metrics {
 	return m
 }
 
-// AddCounters adds to metrics what needs no lock, and takes longer.
+// AddCounters adds the metrics that need no lock and take longer.
 func (s *State) AddCounters(m *Metrics) {
 	stats := &s.Stats
 	m.SlowLog, m.SlowCalls = s.slowLog.size()

@@ -25,11 +25,11 @@ func (s *Monitors) Remove(l *Client) {
 	}
 }
 
-// isMonitor reports whether the client is shown all calls.
+// isMonitor reports whether the client has sent MONITOR.
 func (l *Client) isMonitor() bool { return l.monitor != nil }
 
-// MonitorError is why a monitor may not make a call, or nil. To Redis it is a
-// kind of replica, which is not to touch data.
+// MonitorError returns the error if a monitor may not make a call, or nil. Redis treats a
+// monitor as a kind of replica, which must not touch data.
 func (l *Client) MonitorError(m *Command) error {
 	if l.isMonitor() && m.Flags&(ReadOnly|Write|mayReplicate) != 0 {
 		return errMonitorKeyspace
@@ -37,7 +37,7 @@ func (l *Client) MonitorError(m *Command) error {
 	return nil
 }
 
-// FeedMonitors sends a call to all monitors, but for those that are only for operators.
+// FeedMonitors sends a call to all monitors, unless its row is Admin or SkipMonitor.
 func (c *Context) FeedMonitors(m *Command, args [][]byte) {
 	if c.Monitors.Len() == 0 || m.Flags&(SkipMonitor|Admin) != 0 {
 		return

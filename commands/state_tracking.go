@@ -5,14 +5,12 @@ import (
 	"slices"
 )
 
-// Tracking knows which clients are to be told that keys have changed, so that
-// they can keep values in a cache of their own. The zero value is ready. Keys
-// are names here, whatever the database, as in Redis.
+// Tracking remembers which clients are sent invalidations of which keys. The zero value is
+// ready. As in Redis, keys are names, whatever the database.
 //
-// It knows two kinds of clients. Of those in the default mode it remembers the
-// keys that they have read, each until it changes or until the client is gone.
-// Those in broadcast mode have prefixes, and are told of all keys that begin
-// with one, read or not.
+// In the default mode it remembers the keys that a client has read, each until it changes or
+// the client disconnects. In broadcast mode a client has prefixes and is sent all changed
+// keys that begin with one.
 type Tracking struct {
 	clients  map[*Client]struct{} // that track now
 	keys     registry             // that are remembered, and for whom
@@ -283,9 +281,8 @@ func (t *Tracking) byKey(l *Client) bool {
 	return tracks && !l.tracking.broadcast
 }
 
-// IsTracking reports whether the next calls of a client are to be remembered, so
-// that to read is to change something. The client itself may ask without the
-// engine's lock.
+// IsTracking reports whether the client's next reads are remembered for invalidation, so
+// that a read changes state. The client's own calls may ask without the engine's lock.
 func (l *Client) IsTracking() bool {
 	t := l.tracking
 	return t != nil && t.on && !t.broadcast && (!t.optIn || t.caching)

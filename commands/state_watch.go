@@ -36,7 +36,7 @@ func (s *State) dropUnwatched() {
 	}
 }
 
-// markDirty makes the transactions fail that depend on a key.
+// markDirty makes the transactions fail that watch the name.
 func (n *registeredName) markDirty() {
 	for l := range n.clients() {
 		l.dirty = true

@@ -101,7 +101,7 @@ func (h *Hash) firstDeadline() (at int64, ok bool) {
 	return first.at, ok
 }
 
-// NumDeadlines reports how many fields have a deadline.
+// NumDeadlines returns how many fields have a deadline.
 func (h *Hash) NumDeadlines() int {
 	if h == nil {
 		return 0

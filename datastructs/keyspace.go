@@ -83,8 +83,7 @@ func (k *Keyspace) Put(key []byte, v Value, now int64) (added bool) {
 	return k.put(key, v, now, true)
 }
 
-// PutNoTouch is Put, but that a value which is there already is not used by
-// being put again.
+// PutNoTouch is Put without marking a use of a value that is already there.
 func (k *Keyspace) PutNoTouch(key []byte, v Value, now int64) (added bool) {
 	return k.put(key, v, now, false)
 }
@@ -163,7 +162,7 @@ func (k *Keyspace) name(key []byte) string {
 	return name
 }
 
-// ClearDeadline lets key live for ever and reports whether it had a deadline.
+// ClearDeadline removes the deadline of a key and reports whether it had one.
 func (k *Keyspace) ClearDeadline(key []byte) bool {
 	r, ok := k.keys.get(key)
 	if !ok {
@@ -189,7 +188,7 @@ type Due struct {
 	Fields bool
 }
 
-// HasDeadlines reports whether anything in here ever expires.
+// HasDeadlines reports whether any key or field has a deadline.
 func (k *Keyspace) HasDeadlines() bool { return k.deadlines.order != nil || k.fields.order != nil }
 
 // Next returns what expires first; not ok if nothing ever does. Of equal

@@ -2,12 +2,11 @@ package datastructs
 
 import "slices"
 
-// An Account knows what the keyspaces that share it take, in bytes, at any time:
-// they add what they gain and lose. The zero value is ready; to nil nothing is
-// told, and it holds 0.
+// An Account is the sum of bytes that the keyspaces sharing it take. The zero value is
+// ready; a nil Account holds 0.
 //
-// A value that is changed in place does not tell its keyspace. So who is about to
-// change one says so with Keyspace.Open, and calls Settle when done.
+// A value that is changed in place does not notify its keyspace. So a caller calls
+// Keyspace.BeginChange before such a change, and Account.Update after it.
 type Account struct {
 	bytes  int
 	opened []opened
@@ -28,8 +27,7 @@ func (a *Account) Bytes() int {
 	return a.bytes
 }
 
-// Update counts what the values that have been opened take now, and forgets
-// them. It does not matter whether a key still holds them.
+// Update accounts for the values since BeginChange, whether or not a key still holds them.
 func (a *Account) Update() {
 	if a == nil || len(a.opened) == 0 {
 		return
@@ -42,12 +40,11 @@ func (a *Account) Update() {
 	a.opened = a.opened[:0]
 }
 
-// NewKeyspace returns a keyspace that tells an account, and asks whether to count
-// uses. Either may be nil.
+// NewKeyspace returns a keyspace that adds its bytes to a, and counts uses as c says. Either
+// may be nil.
 func NewKeyspace(a *Account, c *Counting) *Keyspace { return &Keyspace{account: a, counting: c} }
 
-// BeginChange is to be told of a value, got from a key, that is about to be changed in
-// place.
+// BeginChange must be called before a value, got from a key, is changed in place.
 func (k *Keyspace) BeginChange(key []byte, v Value) {
 	k.beforeChange(key)
 	if k.account != nil && !k.account.isOpen(v) {
@@ -59,8 +56,8 @@ func (a *Account) isOpen(v Value) bool {
 	return a != nil && slices.ContainsFunc(a.opened, func(o opened) bool { return o.value == v })
 }
 
-// accountChange counts a value that the keyspace itself has changed, which took so much
-// before, unless Settle will.
+// accountChange accounts for a value that the keyspace itself has changed, unless
+// Account.Update will. before is the size of it before the change.
 func (k *Keyspace) accountChange(v Value, before int) {
 	if !k.account.isOpen(v) {
 		k.values += allocSize(v) - before
@@ -74,7 +71,7 @@ func (k *Keyspace) accountReplace(old, v Value) {
 	}
 }
 
-// updateAccount tells the account what has changed.
+// updateAccount adds the change in bytes to the account.
 func (k *Keyspace) updateAccount() {
 	if k.account == nil {
 		return

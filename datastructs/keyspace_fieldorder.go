@@ -135,8 +135,8 @@ func (k *Keyspace) HideFields(key []byte, now int64) bool {
 // Hides reports whether key's hash has fields that are hidden.
 func (k *Keyspace) Hides(key []byte) bool { return k.hiding(key) != nil }
 
-// HidingHash returns key's hash, to be changed, if it hides all of its fields that
-// have expired; nil if it does not, or has none.
+// HidingHash returns a key's hash, to be changed, if it hides all of its expired fields;
+// otherwise nil.
 func (k *Keyspace) HidingHash(key []byte, now int64) *Hash {
 	h := k.hiding(key)
 	if at, ok := h.nextDeadline(); ok && at < now {

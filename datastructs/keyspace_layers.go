@@ -73,7 +73,7 @@ func put(m map[string]PastValue, key string, p PastValue) map[string]PastValue {
 	return m
 }
 
-// beforeChange is told of each key before it changes.
+// beforeChange must be called with each key before it changes.
 func (k *Keyspace) beforeChange(key []byte) {
 	if k.layers != nil {
 		k.saveToLayer(key)
@@ -93,7 +93,7 @@ func (k *Keyspace) saveToLayer(key []byte) {
 	l.before = put(l.before, string(key), p)
 }
 
-// moveToLayer gives all there is to the last layer, before it is cleared.
+// moveToLayer moves all data to the last layer, before the keyspace is cleared.
 func (k *Keyspace) moveToLayer() {
 	if k.layers == nil {
 		return
@@ -129,7 +129,7 @@ func exactCopy(v Value) Value {
 	return v.Clone()
 }
 
-// ValueAt returns what key held when a layer was opened; l may be nil, for now.
+// ValueAt returns what a key held when a layer was opened; l may be nil, for now.
 func (k *Keyspace) ValueAt(l *Layer, key string) PastValue {
 	for _, l := range k.since(l) {
 		if p, ok := l.before[key]; ok {
@@ -187,8 +187,8 @@ func (k *Keyspace) addKeys(keys map[string]struct{}) {
 	}
 }
 
-// ResetLayer is to be told that each key holds again what it did when a layer was
-// opened: if that is the last one, it need not remember it any more.
+// ResetLayer must be called once each key holds again what it did when a layer was opened.
+// The last layer then drops what it has saved.
 func (k *Keyspace) ResetLayer(l *Layer) {
 	if k.layers[len(k.layers)-1] == l {
 		*l = Layer{}
