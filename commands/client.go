@@ -9,7 +9,7 @@ import (
 // A Client is what commands know of one caller: a connection, or code in the
 // same process. The engine's lock guards it. Beyond that a client's own calls,
 // of which one runs at a time, may read all of it, write Active and Last while
-// they share the lock, and look at Multi and at whether it IsTracking without it:
+// they share the lock, and read Multi and IsTracking without it:
 // nobody else changes those.
 type Client struct {
 	ID        int64
@@ -30,15 +30,15 @@ type Client struct {
 	Multi        *Multi // nil outside MULTI
 	Failures     int    // wrong passwords since the last right one
 	Blocked      bool   // waiting for a key
-	AsyncPending bool   // waiting for its AsyncFunc, and not blocked
-	NoEvict      bool   // asked not to be closed for what it takes of the memory
+	AsyncPending bool   // waiting for an async call; Blocked is false then
+	NoEvict      bool   // CLIENT NO-EVICT is on
 
 	// Waiting is the call of this client that waits, for whatever; nil: none does.
 	// WaitingBytes is what it takes in memory, which is in State.ClientBytes.
 	Waiting      [][]byte
 	WaitingBytes int
 
-	NoTouch bool // its calls do not count as use of keys, but for TOUCH
+	NoTouch bool // its calls do not count as uses of keys, except TOUCH
 	NoStats bool // its reads are neither hits nor misses
 
 	// Direct is a caller without a connection (Server.Do): no message can

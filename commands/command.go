@@ -27,7 +27,7 @@ import "strings"
 type Command struct {
 	Name       string            // lower case; a row in Subs has its own word only
 	Syntax     string            // the words behind the name, in the manual's notation; see Argument
-	Types      map[string]string // of arguments whose names do not tell theirs
+	Types      map[string]string // types of arguments that their names do not imply
 	Summary    string
 	Since      string // the version of Redis that brought it
 	Group      string // the manual's chapter: "string", "hash", "sorted-set", ...
@@ -41,15 +41,15 @@ type Command struct {
 	Deprecated string   // the version since which ReplacedBy is preferred, or ""
 	ReplacedBy string
 	Subs       []Command
-	Secrets    func(args [][]byte) []int // the places of words that nobody may be shown; nil: none. See Redact
+	Secrets    func(args [][]byte) []int // the places of secret words; nil: none. See Redact
 	Run        func(*Context) error
 
-	added  bool // a program has added it: it is not known to reply as it should
+	added  bool // a program has added it: its replies are checked
 	id     int  // place among all rows and sub-rows of a table
 	parent *Command
 	subs   map[string]*Command
 
-	arguments func() []Argument // Syntax, parsed by the first who asks
+	arguments func() []Argument // Syntax, parsed at the first use
 }
 
 // FullName is the name that clients see: "get", "client|list".
@@ -99,7 +99,7 @@ const (
 	AllowBusy                         // allowed while a script hangs
 
 	Immediate       // runs at once inside MULTI instead of being queued
-	NeedsConnection // about the connection that it is sent on: not for callers without one
+	NeedsConnection // about the caller's connection: refused without one
 	Subscribed      // allowed while a RESP2 client is subscribed
 	EndsMulti       // ends a transaction even if it is refused
 	LeavesMulti     // ends a transaction, so that one may run though memory is full
@@ -109,7 +109,7 @@ const (
 	Authenticates   // may present a password
 	keepsCaching    // of a row with others below: CLIENT CACHING is about none of those
 	SysCmd          // COMMAND DOCS says that it is not for everyday use
-	Hidden          // a test's own: those who listen in on a server are not told of it
+	Hidden          // a test's own: hidden from recorders and statistics
 )
 
 var flagNames = [...]string{
