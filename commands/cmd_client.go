@@ -381,9 +381,9 @@ func (v *victims) include(l *Client) bool {
 		(v.local == nil || l.LocalAddr == string(v.local))
 }
 
-// appendClient appends the client's line of CLIENT LIST. What Redis has and
-// parley has not stands as a constant: file descriptors (-1), a fixed buffer for replies (rbs, rbp) and the events that its
-// loop waits for.
+// appendClient appends the client's line of CLIENT LIST. What Redis has and parley has not
+// stands as a constant: file descriptors (-1), a fixed buffer for replies (rbs, rbp) and the
+// events that its loop waits for.
 func appendClient(c *Context, text []byte, l *Client) []byte {
 	use := l.peer().Usage()
 	arguments, replies := SizeOf(l.Waiting), 0 // of the call under way, or that waits

@@ -79,7 +79,7 @@ func (c *Context) expireFields(key []byte, limit int) int {
 	return n
 }
 
-// maxDueFields bounds how many fields of a hash settle expires.
+// maxDueFields bounds how many fields of a hash expireDue expires.
 var maxDueFields = 1000
 
 // expireDue expires a key, or fields of it, before the key is written to, where Expire has

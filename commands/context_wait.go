@@ -10,7 +10,7 @@ import (
 // A Wait is the result of a call that blocks: until one of its keys is created, or its async
 // function returns.
 type Wait struct {
-	Keys      [][]byte           // in the call's order; none: nothing but time, or the errand, ends it
+	Keys      [][]byte           // in the call's order; none: nothing but time, or the async function, ends it
 	Timeout   int64              // ms; 0: for ever
 	OnTimeout func(*resp.Writer) // the reply when the time is up
 	Async     AsyncFunc          // nil: none

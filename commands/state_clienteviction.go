@@ -38,8 +38,8 @@ func (c *Context) EvictClients(limit int64) {
 	}
 }
 
-// evictClient closes a client. What its connection holds, and its call that waits, is gone once that has
-// ended, but is no reason to close others until then.
+// evictClient closes a client. What its connection holds, and its call that waits, is gone
+// once that has ended, but is no reason to close others until then.
 func (c *Context) evictClient(l *Client, bytes int) {
 	if c.Host.LogEvent != nil {
 		c.Host.LogEvent(ClientEvicted, l, "bytes", bytes)

@@ -43,7 +43,7 @@ func (n *registeredName) markDirty() {
 	}
 }
 
-// touchAll spoils what is watched in a database before it is emptied, or in one
+// touchAll marks watched keys dirty in a database before it is emptied, or in one
 // that is swapped with another: those keys that are in one of them.
 func (c *Context) touchAll(index int, databases ...*datastructs.Keyspace) {
 	watched := c.watchers[index]

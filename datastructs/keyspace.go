@@ -331,7 +331,7 @@ func (k *Keyspace) Check() error {
 // checkBytes holds what is kept against what has been counted anew.
 func (k *Keyspace) checkBytes(values int) error {
 	switch {
-	case k.account == nil: // nobody settles it
+	case k.account == nil: // no account is updated
 		return nil
 	case values != k.values:
 		return fmt.Errorf("keyspace: the values take %d bytes, not %d", values, k.values)
