@@ -7,10 +7,10 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 )
 
-// Open reports whether clients are let in as this user without a word.
+// Passwordless reports whether clients become this user without AUTH.
 func (u *User) Passwordless() bool { return u == nil || u.on && u.nopass }
 
-// NoPass reports whether the user needs none.
+// NoPass reports whether the user accepts any password, as the ACL rule nopass says.
 func (u *User) NoPass() bool { return u == nil || u.nopass }
 
 // accepts reports whether a password proves that a client is the user. To find
@@ -27,21 +27,20 @@ func (u *User) accepts(password []byte) bool {
 	return u != nil && u.on && (u.nopass || len(u.passwords) > 0 && same == 1)
 }
 
-// Admit makes a client that has connected, or begins again, the default user.
+// SetDefaultUser makes a client the default user: after it connects, and at RESET.
 func (s *State) SetDefaultUser(l *Client) {
 	l.User = s.Users.standard
 	l.Authed = l.User.Passwordless()
 }
 
-// MustAuthenticate reports whether a client is to do nothing before it has told
-// who it is. That a default user with a password has come to need none lets in
-// those who wait, too.
+// MustAuthenticate reports whether a client may run nothing before AUTH. If the default user
+// stops needing a password, connected clients need none either.
 func (s *State) MustAuthenticate(l *Client) bool {
 	return !l.Authed && !s.Users.standard.Passwordless()
 }
 
-// ApplyRequirePass makes what the parameter requirepass says the default user's only
-// password; "" is none: any will do.
+// ApplyRequirePass makes the parameter requirepass the default user's only password. If it
+// is "", any password is accepted.
 func (s *State) ApplyRequirePass() {
 	u := s.Users.standard
 	u.passwords, u.nopass = nil, s.Config.Password == ""
@@ -51,9 +50,9 @@ func (s *State) ApplyRequirePass() {
 	s.Users.account(u)
 }
 
-// Authenticate makes the client a user if the password is one of that user's.
+// authenticate makes the client a user if the password is one of that user's.
 // Otherwise the client stays who it is. AUTH and HELLO come by here.
-func (c *Context) Authenticate(name, password []byte) error {
+func (c *Context) authenticate(name, password []byte) error {
 	if c.AllowAuth != nil && !c.AllowAuth(c.Client, name, password) {
 		return errAuthLimit
 	}
@@ -72,9 +71,9 @@ func (c *Context) wrongPassword(name, password []byte) error {
 	if c.AuthFailed != nil {
 		c.AuthFailed(c.Client, name, password)
 	}
-	c.LogEvent(AuthFailed, "user", name)
+	c.logEvent(AuthFailed, "user", name)
 	c.logDenial(deniedAuth, string(c.Args[0]), string(name))
-	return ErrWrongPass
+	return errWrongPass
 }
 
 // errGuesses is for calls that cannot wait for their turn, as within EXEC.

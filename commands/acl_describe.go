@@ -85,7 +85,7 @@ func (s *selector) channelRules() (list []string) {
 // 7.0 does not keep the rules it was given: it starts from all or nothing, takes
 // the categories that fit, the best first, and then the commands that are still
 // missing or too many. Which categories those are depends on what commands there
-// are: so foreign ones count, and those of later versions do not.
+// are: so unsupported ones count, and those of later versions do not.
 func (all *subjects) describe(of *selector) []string {
 	sofar, word := new(selector), "-@all"
 	if of.future {
@@ -102,7 +102,7 @@ func (all *subjects) describe(of *selector) []string {
 		used |= c
 		rest.permitCategory(all, c, of.future)
 		sofar.permitCategory(all, c, !of.future)
-		words = append(words, sign(!of.future)+"@"+c.Names()[0])
+		words = append(words, sign(!of.future)+"@"+c.names()[0])
 	}
 	all.each(func(j *subject) {
 		yes := of.allows(j.id)

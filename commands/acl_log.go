@@ -11,9 +11,9 @@ import (
 	"github.com/parley-chat/parley/datastructs"
 )
 
-// An ACLLog keeps the last of what users were refused for lack of rights. The
+// A denialLog keeps the last calls that were refused for lack of permissions: ACL LOG. The
 // zero value is ready.
-type ACLLog struct {
+type denialLog struct {
 	mu      sync.Mutex  // guards entries: reads, which run side by side, are refused too
 	entries []*aclEntry // the latest last
 	bytes   atomic.Int64
@@ -42,7 +42,7 @@ func (e *aclEntry) like(f *aclEntry) bool {
 }
 
 // add enters a refusal and drops the oldest entries beyond a number of them.
-func (s *ACLLog) add(e *aclEntry, most int64) {
+func (s *denialLog) add(e *aclEntry, most int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := len(s.entries) - 1; i >= max(0, len(s.entries)-aclMergeWithin); i-- {
@@ -64,7 +64,7 @@ func (s *ACLLog) add(e *aclEntry, most int64) {
 }
 
 // last returns up to n entries, the latest first.
-func (s *ACLLog) last(n int) []*aclEntry {
+func (s *denialLog) last(n int) []*aclEntry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := slices.Clone(s.entries[max(0, len(s.entries)-n):])
@@ -72,7 +72,7 @@ func (s *ACLLog) last(n int) []*aclEntry {
 	return list
 }
 
-func (s *ACLLog) reset() {
+func (s *denialLog) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entries = nil
@@ -92,7 +92,7 @@ func (c *Context) logDenial(lack denial, object, user string) {
 		context = "multi"
 	}
 	client := bytes.TrimSuffix(appendClient(c, nil, c.Client), []byte("\n"))
-	c.ACLLog.add(&aclEntry{
+	c.denials.add(&aclEntry{
 		count: 1, lack: lack, context: context, object: cutForLog(object), user: cutForLog(user), time: c.Now,
 		client: cutForLog(string(client)),
 	}, c.Config.ACLLogMaxLen)

@@ -47,7 +47,7 @@ func (w ChannelWords) In(args [][]byte) [][]byte {
 	return args[from:to]
 }
 
-// A question is a call that the selectors of a user are asked about.
+// An aclCheck is a call to be checked against the selectors of a user.
 type aclCheck struct {
 	command *Command
 	args    [][]byte
@@ -68,7 +68,7 @@ func (q *aclCheck) keys() []KeyUse {
 	return q.uses
 }
 
-// judge tells what a user lacks for a call, and which word of it that is about.
+// check returns what a user lacks for a call, and the place of the word concerned.
 func (r *rules) check(m *Command, args [][]byte) (lack denial, at int) {
 	q := aclCheck{command: m, args: args}
 	lack = deniedCommand
@@ -84,7 +84,7 @@ func (r *rules) check(m *Command, args [][]byte) (lack denial, at int) {
 	return lack, at
 }
 
-// judge is that of one selector.
+// check is rules.check for one selector.
 func (s *selector) check(q *aclCheck) (lack denial, at int) {
 	if !s.allowsCall(q.command, q.args) {
 		return deniedCommand, 0
@@ -105,7 +105,7 @@ func (s *selector) check(q *aclCheck) (lack denial, at int) {
 	return allowed, 0
 }
 
-// letsRun reports whether a command may be run, with these words at least. A test's
+// allowsCall reports whether a command may be run, with these words at least. A test's
 // own may, or a test of what users may not could not be cleared away.
 func (s *selector) allowsCall(m *Command, args [][]byte) bool {
 	if m.Flags&(NoAuth|Hidden) != 0 || s.allows(m.id) {
@@ -135,7 +135,7 @@ func (c *Context) denial(m *Command, args [][]byte) denial {
 	return lack
 }
 
-// Denied is why the client's user may not make a call, or nil.
+// ACLError returns the error if the client's user may not make a call, or nil.
 func (c *Context) ACLError(m *Command, args [][]byte) error {
 	switch c.denial(m, args) {
 	case allowed:
@@ -148,7 +148,7 @@ func (c *Context) ACLError(m *Command, args [][]byte) error {
 	return Errorf("NOPERM this user has no permissions to run the '%s' command", m.FullName())
 }
 
-// aclErrorInExec is Denied for a call that was let in when it was queued.
+// aclErrorInExec is ACLError for a call that was allowed when it was queued.
 func (c *Context) aclErrorInExec(m *Command, args [][]byte) error {
 	var why string
 	switch c.denial(m, args) {

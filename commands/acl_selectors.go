@@ -69,7 +69,7 @@ func (s *selector) clone() *selector {
 	return &copied
 }
 
-// unbound reports whether the selector lets in everything.
+// isUnrestricted reports whether the selector allows every call.
 func (s *selector) isUnrestricted() bool {
 	return s.anyKey && s.anyChannel && s.future && !slices.ContainsFunc(s.commands, func(w uint64) bool { return ^w != 0 })
 }
@@ -148,22 +148,22 @@ func (s *selector) addChannels(pattern string) {
 	}
 }
 
-// letsTo reports whether a key may be used so.
+// allowsKey reports whether a key may be accessed in this way.
 func (s *selector) allowsKey(key []byte, use access) bool {
 	return s.anyKey || slices.ContainsFunc(s.keys, func(r keyRight) bool {
 		return r.access&use == use && datastructs.Match([]byte(r.pattern), key, false)
 	})
 }
 
-// letsToAll reports whether all keys may be used so, as far as one can tell
-// without thinking about patterns.
+// allowsAllKeys reports whether all keys may be accessed in this way. Only the pattern "*"
+// counts.
 func (s *selector) allowsAllKeys(use access) bool {
 	return s.anyKey || slices.ContainsFunc(s.keys, func(r keyRight) bool {
 		return r.access&use == use && r.pattern == "*"
 	})
 }
 
-// letsHear reports whether a channel is among those allowed. A pattern of
+// allowsChannel reports whether a channel is among those allowed. A pattern of
 // channels is only where it is allowed as it stands.
 func (s *selector) allowsChannel(name []byte, pattern bool) bool {
 	if s.anyChannel {

@@ -3,7 +3,7 @@ package commands
 import "strings"
 
 // A subject is what a rule of an ACL can be about: a row of the table, or a
-// command of Redis that is not here (see foreign).
+// command of Redis that is not here (see unsupported).
 type subject struct {
 	id         int    // of a row: its place in the table
 	name       string // in full

@@ -2,7 +2,7 @@ package commands
 
 import "strings"
 
-// foreign are the commands of Redis 7.0.15 that are not here, by their ACL
+// unsupported are the commands of Redis 7.0.15 that are not here, by their ACL
 // categories. Nobody can call them, but rules may be about them: so a file of
 // users says the same here and in a Redis, and loses nothing on the way from one
 // to the other.

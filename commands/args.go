@@ -16,10 +16,10 @@ import (
 // ParseInt reads an integer as Redis does.
 func ParseInt(p []byte) (int64, bool) { return datastructs.ParseInt(p) }
 
-// ParseFloat reads a double as Redis does: what strtod of C reads, but no
+// parseFloat reads a double as Redis does: what strtod of C reads, but no
 // leading space, neither NaN nor a number that is too large for a double, or so
 // small that it would become zero.
-func ParseFloat(p []byte) (float64, bool) {
+func parseFloat(p []byte) (float64, bool) {
 	f, inRange, ok := strtod(p)
 	return f, ok && inRange
 }
@@ -143,13 +143,13 @@ func lowerByte(b byte) byte {
 func (c *Context) IntArg(i int) (int64, error) {
 	n, ok := ParseInt(c.Args[i])
 	if !ok {
-		return 0, ErrNotInteger
+		return 0, errNotInteger
 	}
 	return n, nil
 }
 
-// DBArg reads argument i as the number of a database.
-func (c *Context) DBArg(i int) (int, error) {
+// dbArg reads argument i as the number of a database.
+func (c *Context) dbArg(i int) (int, error) {
 	n, err := c.IntArg(i)
 	switch {
 	case err != nil:
@@ -157,28 +157,19 @@ func (c *Context) DBArg(i int) (int, error) {
 	case n != int64(int32(n)):
 		return 0, Errorf("ERR value is out of range, value must between %d and %d", math.MinInt32, math.MaxInt32)
 	case n < 0 || n >= int64(len(c.Databases)):
-		return 0, ErrDBIndex
+		return 0, errDBIndex
 	}
 	return int(n), nil
 }
 
-// FloatArg reads argument i; the error is the one most commands give.
-func (c *Context) FloatArg(i int) (float64, error) {
-	f, ok := ParseFloat(c.Args[i])
-	if !ok {
-		return 0, ErrNotFloat
-	}
-	return f, nil
-}
-
-// BlockTimeout reads argument i as the timeout of a blocking command: seconds
+// blockTimeout reads argument i as the timeout of a blocking command: seconds
 // as a long double of C, 0 for ever. The result is in milliseconds, rounded up
 // as Redis does, which takes what 64 bits do not hold for negative. What is
 // longer than a time.Duration, some 292 years, is for ever too.
-func (c *Context) BlockTimeout(i int) (ms int64, err error) {
+func (c *Context) blockTimeout(i int) (ms int64, err error) {
 	seconds, ok := parseLong(c.Args[i])
 	if !ok {
-		return 0, ErrTimeoutFloat
+		return 0, errTimeoutFloat
 	}
 	exact := new(big.Float).SetPrec(longMantissa).Mul(seconds, big.NewFloat(1000))
 	ms, side := exact.Int64()
@@ -187,7 +178,7 @@ func (c *Context) BlockTimeout(i int) (ms int64, err error) {
 	}
 	switch {
 	case ms < 0 || side == big.Below:
-		return 0, ErrTimeoutSign
+		return 0, errTimeoutSign
 	case ms > math.MaxInt64/int64(time.Millisecond):
 		return 0, nil
 	}
@@ -238,7 +229,7 @@ func (c *Context) millisArg(i int) (int64, error) {
 	case !ok:
 		return 0, errTimeoutInteger
 	case ms < 0:
-		return 0, ErrTimeoutSign
+		return 0, errTimeoutSign
 	}
 	return ms, nil
 }

@@ -9,7 +9,7 @@ import (
 // A Client is what commands know of one caller: a connection, or code in the
 // same process. The engine's lock guards it. Beyond that a client's own calls,
 // of which one runs at a time, may read all of it, write Active and Last while
-// they share the lock, and look at Multi and at whether it IsTracking without it:
+// they share the lock, and read Multi and IsTracking without it:
 // nobody else changes those.
 type Client struct {
 	ID        int64
@@ -30,15 +30,15 @@ type Client struct {
 	Multi        *Multi // nil outside MULTI
 	Failures     int    // wrong passwords since the last right one
 	Blocked      bool   // waiting for a key
-	AsyncPending bool   // waiting for its AsyncFunc, and not blocked
-	NoEvict      bool   // asked not to be closed for what it takes of the memory
+	AsyncPending bool   // waiting for an async call; Blocked is false then
+	NoEvict      bool   // CLIENT NO-EVICT is on
 
 	// Waiting is the call of this client that waits, for whatever; nil: none does.
 	// WaitingBytes is what it takes in memory, which is in State.ClientBytes.
 	Waiting      [][]byte
 	WaitingBytes int
 
-	NoTouch bool // its calls do not count as use of keys, but for TOUCH
+	NoTouch bool // its calls do not count as uses of keys, except TOUCH
 	NoStats bool // its reads are neither hits nor misses
 
 	// Direct is a caller without a connection (Server.Do): no message can
@@ -58,8 +58,8 @@ type Client struct {
 	replies       replies
 }
 
-// A Peer is what a connection offers to commands. All methods may be called
-// under the engine's lock: none of them blocks or calls back.
+// A Peer is what a connection offers to commands. All methods may be called under the
+// engine's lock: none of them blocks or calls back.
 type Peer interface {
 	// Push queues a message behind all that was queued before.
 	Push(*Message)
@@ -115,8 +115,8 @@ func (l *Client) Subscribed() int {
 	return n
 }
 
-// Subscriptions counts the client's subscriptions of one kind.
-func (l *Client) Subscriptions(kind SubscriptionKind) int { return l.subscriptions[kind].len() }
+// subscriptionCount counts the client's subscriptions of one kind.
+func (l *Client) subscriptionCount(kind SubscriptionKind) int { return l.subscriptions[kind].len() }
 
 // A Message is a push in both encodings, each made when the first receiver
 // needs it and shared by all. It is made and handed out under the engine's lock.
@@ -125,8 +125,8 @@ type Message struct {
 	encoded [2][]byte
 }
 
-// NewMessage returns a message that compose writes.
-func NewMessage(compose func(*wire.Writer)) *Message { return &Message{compose: compose} }
+// newMessage returns a message that compose writes.
+func newMessage(compose func(*wire.Writer)) *Message { return &Message{compose: compose} }
 
 // In returns the message in RESP 2 or 3. The result is shared: read only.
 func (m *Message) In(protocol int) []byte {
@@ -143,7 +143,7 @@ func (m *Message) In(protocol int) []byte {
 	return m.encoded[i]
 }
 
-// Clients finds the connected clients of a server. The zero value is ready.
+// Clients are the connected clients of a server. The zero value is ready.
 type Clients struct {
 	byID map[int64]*Client
 	list list.List // of *Client, in the order in which they connected
@@ -158,7 +158,7 @@ func (s *Clients) Add(l *Client) {
 	l.place = s.list.PushBack(l)
 }
 
-// Remove forgets a client that is gone.
+// Remove removes a client that has disconnected.
 func (s *Clients) Remove(l *Client) {
 	if l.place != nil {
 		delete(s.byID, l.ID)

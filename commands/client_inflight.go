@@ -2,7 +2,7 @@ package commands
 
 // What is under way is for tests that wait until nothing is.
 
-// InFlight is what a connection has not come to the end of.
+// InFlight is the unfinished work of a connection.
 type InFlight struct {
 	Running  bool // calls run, or are about to
 	Closing  bool // it is being closed
@@ -11,5 +11,6 @@ type InFlight struct {
 	Messages int  // how many messages are in those, at most
 }
 
-// InFlight tells what of the client's connection is; nothing is of one without.
+// InFlight returns the unfinished work of the client's connection; none without a
+// connection.
 func (l *Client) InFlight() InFlight { return l.peer().InFlight() }

@@ -386,7 +386,7 @@ func aclSave(c *Context) error {
 		text = append(append(text, c.describe(u)...), '\n')
 	}
 	if err := c.Host.ACLFile.Write(text); err != nil {
-		c.LogEvent(UsersNotSaved, "error", err.Error())
+		c.logEvent(UsersNotSaved, "error", err.Error())
 		return errACLSave
 	}
 	c.OK()
@@ -400,7 +400,7 @@ func aclLog(c *Context) error {
 	}
 	if len(c.Args) == 3 {
 		if Is(cString(c.Args[2]), "RESET") {
-			c.ACLLog.reset()
+			c.denials.reset()
 			c.OK()
 			return nil
 		}
@@ -409,7 +409,7 @@ func aclLog(c *Context) error {
 			return err
 		}
 	}
-	list := c.ACLLog.last(int(min(max(count, 0), int64(maxListed))))
+	list := c.denials.last(int(min(max(count, 0), int64(maxListed))))
 	c.Array(len(list))
 	for _, e := range list {
 		e.write(c)

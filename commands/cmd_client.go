@@ -6,7 +6,7 @@ var clientRow = Command{
 	Name: "client", Syntax: "",
 	Summary: "Holds the commands about connections.",
 	Since:   "2.4.0", Group: "connection", Complexity: "That of the subcommand",
-	Arity: -2, Flags: KeepsCaching,
+	Arity: -2, Flags: keepsCaching,
 	Subs: []Command{
 		{
 			Name: "caching", Syntax: "<YES | NO>",
@@ -252,7 +252,7 @@ func listed(c *Context, words [][]byte) (list []*Client, err error) {
 			return nil, err
 		}
 		for _, l := range c.Clients.All() {
-			if l.OutputClass() == class {
+			if l.outputClass() == class {
 				list = append(list, l)
 			}
 		}
@@ -375,15 +375,15 @@ func parseVictims(c *Context, words [][]byte) (v victims, err error) {
 func (v *victims) include(l *Client) bool {
 	return l != v.spared &&
 		(v.id == 0 || l.ID == v.id) &&
-		(v.class == nil || l.OutputClass() == *v.class) &&
+		(v.class == nil || l.outputClass() == *v.class) &&
 		(v.user == nil || l.User == v.user) &&
 		(v.addr == nil || l.Addr == string(v.addr)) &&
 		(v.local == nil || l.LocalAddr == string(v.local))
 }
 
-// appendClient appends the client's line of CLIENT LIST. What Redis has and
-// parley has not stands as a constant: file descriptors (-1), a fixed buffer for replies (rbs, rbp) and the events that its
-// loop waits for.
+// appendClient appends the client's line of CLIENT LIST. What Redis has and parley has not
+// stands as a constant: file descriptors (-1), a fixed buffer for replies (rbs, rbp) and the
+// events that its loop waits for.
 func appendClient(c *Context, text []byte, l *Client) []byte {
 	use := l.peer().Usage()
 	arguments, replies := SizeOf(l.Waiting), 0 // of the call under way, or that waits
@@ -403,7 +403,7 @@ func appendClient(c *Context, text []byte, l *Client) []byte {
 		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=%d rbs=0 rbp=0 obl=%d oll=%d omem=%d tot-mem=%d "+
 		"events=r cmd=%s user=%s redir=%d resp=%d lib-name=%s lib-ver=%s\n",
 		l.ID, l.Addr, l.LocalAddr, l.Name, (c.Now-l.Created)/1000, (c.Now-l.Active)/1000, clientFlags(c, l), l.DB,
-		l.Subscriptions(ToChannel), l.Subscriptions(ToPattern), l.Subscriptions(ToShard), multi,
+		l.subscriptionCount(ToChannel), l.subscriptionCount(ToPattern), l.subscriptionCount(ToShard), multi,
 		use.Query, use.QueryFree, arguments, queued, replies, use.OutputPieces, use.Output, total,
 		last, l.User, l.redirection(), l.Protocol, l.LibName, l.LibVersion)
 }
@@ -416,7 +416,7 @@ func clientFlags(c *Context, l *Client) string {
 		letter byte
 		holds  bool
 	}{
-		{'O', l.IsMonitor()},
+		{'O', l.isMonitor()},
 		{'P', l.Subscribed() > 0},
 		{'x', l.Multi != nil},
 		{'b', l.Blocked},

@@ -59,7 +59,7 @@ func clientPause(c *Context) error {
 		return c.subcommandError()
 	case len(c.Args) == 3, Is(c.Args[3], "ALL"):
 	case Is(c.Args[3], "WRITE"):
-		kind = PauseWrites
+		kind = pauseWrites
 	default:
 		return Errorf("ERR CLIENT PAUSE mode must be WRITE or ALL")
 	}

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/parley-chat/parley/datastructs"
 )
@@ -15,7 +14,7 @@ var introspectionRows = []Command{
 		Summary: "Describes all commands, and holds the commands that describe some.",
 		Since:   "2.8.13", Group: "server", Complexity: "O(N), N being the number of commands",
 		Arity: -1, Flags: Loading | Stale,
-		ACL:  CatConnection,
+		ACL:  catConnection,
 		Tips: []string{"nondeterministic_output_order"},
 		Run:  commandAll,
 		Subs: []Command{
@@ -24,7 +23,7 @@ var introspectionRows = []Command{
 				Summary: "Counts the commands.",
 				Since:   "2.8.13", Group: "server", Complexity: "O(1)",
 				Arity: 2, Flags: Loading | Stale,
-				ACL: CatConnection,
+				ACL: catConnection,
 				Run: commandCount,
 			},
 			{
@@ -32,7 +31,7 @@ var introspectionRows = []Command{
 				Summary: "Documents commands: what they do, and their arguments.",
 				Since:   "7.0.0", Group: "server", Complexity: "O(N), N being the number of commands asked for",
 				Arity: -2, Flags: Loading | Stale,
-				ACL:  CatConnection,
+				ACL:  catConnection,
 				Tips: []string{"nondeterministic_output_order"},
 				Run:  commandDocs,
 			},
@@ -41,7 +40,7 @@ var introspectionRows = []Command{
 				Summary: "Finds the keys in a call.",
 				Since:   "2.8.13", Group: "server", Complexity: "O(N), N being the number of arguments",
 				Arity: -4, Flags: Loading | Stale,
-				ACL: CatConnection,
+				ACL: catConnection,
 				Run: commandGetKeys,
 			},
 			{
@@ -49,7 +48,7 @@ var introspectionRows = []Command{
 				Summary: "Finds the keys in a call and says what it does to each.",
 				Since:   "7.0.0", Group: "server", Complexity: "O(N), N being the number of arguments",
 				Arity: -4, Flags: Loading | Stale,
-				ACL: CatConnection,
+				ACL: catConnection,
 				Run: commandGetKeysAndFlags,
 			},
 			{
@@ -57,7 +56,7 @@ var introspectionRows = []Command{
 				Summary: "Lists these subcommands.",
 				Since:   "5.0.0", Group: "server", Complexity: "O(1)",
 				Arity: 2, Flags: Loading | Stale,
-				ACL: CatConnection,
+				ACL: catConnection,
 				Run: Help,
 			},
 			{
@@ -65,7 +64,7 @@ var introspectionRows = []Command{
 				Summary: "Describes commands in the form that client libraries read.",
 				Since:   "2.8.13", Group: "server", Complexity: "O(N), N being the number of commands asked for",
 				Arity: -2, Flags: Loading | Stale,
-				ACL:  CatConnection,
+				ACL:  catConnection,
 				Tips: []string{"nondeterministic_output_order"},
 				Run:  commandInfo,
 			},
@@ -74,7 +73,7 @@ var introspectionRows = []Command{
 				Summary: "Lists the names of commands and subcommands.",
 				Since:   "7.0.0", Group: "server", Complexity: "O(N), N being the number of commands",
 				Arity: -2, Flags: Loading | Stale,
-				ACL:  CatConnection,
+				ACL:  catConnection,
 				Tips: []string{"nondeterministic_output_order"},
 				Run:  commandList,
 			},
@@ -114,15 +113,15 @@ func commandInfo(c *Context) error {
 
 // describeCommand writes the ten elements that COMMAND INFO has for a row.
 func describeCommand(c *Context, m *Command) {
-	first, last, step := m.Keys.Range()
+	first, last, step := m.Keys.legacyRange()
 	c.Array(10)
 	c.BulkString(m.FullName())
 	c.Int(m.Arity)
-	writeStatuses(c, m.Flags.Names())
+	writeStatuses(c, m.Flags.names())
 	c.Int(first)
 	c.Int(last)
 	c.Int(step)
-	categories := m.Categories().Names()
+	categories := m.Categories().names()
 	for i := range categories {
 		categories[i] = "@" + categories[i]
 	}
@@ -155,7 +154,7 @@ func writeStatuses(c *Context, words []string) {
 func describeKeys(c *Context, s KeySpec) {
 	c.Map(3)
 	c.BulkString("flags")
-	writeStatuses(c, s.Flags.Names())
+	writeStatuses(c, s.Flags.names())
 
 	c.BulkString("begin_search")
 	if s.unknown() {
@@ -350,7 +349,7 @@ func commandGetKeysAndFlags(c *Context) error {
 	for _, u := range uses {
 		c.Array(2)
 		c.Bulk(u.Key)
-		writeStatuses(c, u.Flags.Names())
+		writeStatuses(c, u.Flags.names())
 	}
 	return nil
 }
@@ -437,14 +436,4 @@ func commandList(c *Context) error {
 	}
 	c.CloseArray(mark, n)
 	return nil
-}
-
-// CategoryNamed finds a category by its name without the @; 0 if there is none.
-func CategoryNamed(name []byte) Category {
-	for i, known := range categoryNames {
-		if Is(name, strings.ToUpper(known)) {
-			return 1 << i
-		}
-	}
-	return 0
 }

@@ -100,7 +100,7 @@ func configSet(c *Context) error {
 		}
 	}
 	for i, p := range chosen {
-		c.LogEvent(ConfigSet, "parameter", p.name, "value", shown(p, pairs[2*i+1]))
+		c.logEvent(ConfigSet, "parameter", p.name, "value", shown(p, pairs[2*i+1]))
 	}
 	before := c.Config.Password
 	c.Config.apply(draft)

@@ -103,7 +103,7 @@ func quit(c *Context) error {
 }
 
 func selectDatabase(c *Context) error {
-	i, err := c.DBArg(1)
+	i, err := c.dbArg(1)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func selectDatabase(c *Context) error {
 // choose makes a database the client's own.
 func choose(c *Context, i int) {
 	c.Client.DB = i
-	c.Select(i)
+	c.selectDB(i)
 }
 
 // speak changes the client's protocol, from the reply under way on.
@@ -155,7 +155,7 @@ func auth(c *Context) error {
 			return errNoPassword
 		}
 	}
-	if err := c.Authenticate(user, password); err != nil {
+	if err := c.authenticate(user, password); err != nil {
 		return err
 	}
 	c.OK()
@@ -172,7 +172,7 @@ func hello(c *Context) error {
 		case !ok:
 			return errProtocolVersion
 		case version != 2 && version != 3:
-			return ErrNoProto
+			return errNoProto
 		}
 		protocol = int(version)
 		if err := helloOptions(c, c.Args[2:]); err != nil {
@@ -192,7 +192,7 @@ func helloOptions(c *Context, options [][]byte) error {
 		var err error
 		switch {
 		case Is(options[0], "AUTH") && len(options) > 2:
-			err = c.Authenticate(options[1], options[2])
+			err = c.authenticate(options[1], options[2])
 			options = options[3:]
 		case Is(options[0], "SETNAME") && len(options) > 1:
 			err = setName(c, options[1])

@@ -65,7 +65,7 @@ const kindAndFooter = 1 + 10
 func debugObject(c *Context) error {
 	v := c.DB.Peek(c.Args[2], c.Now)
 	if v == nil {
-		return ErrNoSuchKey
+		return errNoSuchKey
 	}
 	references := 1
 	if s, ok := v.(*datastructs.String); ok && s.Shared() {

@@ -25,7 +25,7 @@ var dumpRows = []Command{
 		Since:   "2.6.0", Group: "generic", Complexity: "O(N), N being the size of the value; O(N*log(N)) for sorted sets",
 		Arity: -4, Flags: Write | DenyOOM,
 		Keys: Keys{{First: 1, Flags: OW | Update}},
-		ACL:  CatKeyspace | CatDangerous,
+		ACL:  catKeyspace | catDangerous,
 		Run:  restore,
 	},
 }
@@ -85,17 +85,17 @@ func restore(c *Context) error {
 	case err != nil:
 		return errFormat
 	}
-	at, mortal := ttl, ttl > 0
-	if mortal && !o.absolute {
+	at, hasDeadline := ttl, ttl > 0
+	if hasDeadline && !o.absolute {
 		at += c.Now // beyond 64 bits it is long past, as in Redis
 	}
-	if mortal && at <= c.Now {
+	if hasDeadline && at <= c.Now {
 		return restorePast(c, key)
 	}
 	if s, ok := v.(*datastructs.String); ok && c.Effects != nil {
 		s.Bytes() // may be a part of the call, which the effect tells of: see newString
 	}
-	place(c, key, v, at, mortal)
+	place(c, key, v, at, hasDeadline)
 	switch {
 	case c.Counting.On && o.freq >= 0:
 		c.DB.SetFrequency(key, o.freq, c.Now)
@@ -103,7 +103,7 @@ func restore(c *Context) error {
 		c.DB.SetIdle(key, o.idle, c.Now)
 	}
 	c.Notify(EventGeneric, "restore", key)
-	if mortal && !o.absolute {
+	if hasDeadline && !o.absolute {
 		c.EmitAs(restoreAt(c.Args, at)...)
 	}
 	c.OK()

@@ -40,14 +40,14 @@ func parseExpireRule(args [][]byte) (r expireRule, err error) {
 }
 
 // allows reports whether the deadline at may replace the old one, if there is one.
-func (r expireRule) allows(at, old int64, mortal bool) bool {
+func (r expireRule) allows(at, old int64, hasDeadline bool) bool {
 	switch {
-	case r.onlyNew && mortal, r.onlyOld && !mortal:
+	case r.onlyNew && hasDeadline, r.onlyOld && !hasDeadline:
 		return false
 	case r.later:
-		return mortal && at > old
+		return hasDeadline && at > old
 	case r.earlier:
-		return !mortal || at < old
+		return !hasDeadline || at < old
 	}
 	return true
 }
@@ -75,8 +75,8 @@ func expireAs(c *Context, f *timeForm) error {
 		c.Flag(false)
 		return nil
 	}
-	switch old, mortal := c.DB.Deadline(key); {
-	case !rule.allows(at, old, mortal):
+	switch old, hasDeadline := c.DB.Deadline(key); {
+	case !rule.allows(at, old, hasDeadline):
 		c.Flag(false)
 	case at <= c.Now: // a deletion: Redis replies behind its event
 		c.expireAt(key, at)
@@ -120,8 +120,8 @@ func replyDeadline(c *Context, form func(at int64) int64) error {
 		c.Int(-2)
 		return nil
 	}
-	at, mortal := c.DB.Deadline(key)
-	if !mortal {
+	at, hasDeadline := c.DB.Deadline(key)
+	if !hasDeadline {
 		c.Int(-1)
 		return nil
 	}

@@ -236,7 +236,7 @@ func hincrby(c *Context) error {
 		}
 	}
 	if by > 0 && n > math.MaxInt64-by || by < 0 && n < math.MinInt64-by {
-		return ErrOverflow
+		return errOverflow
 	}
 	n += by
 	h.Update(c.Args[2], word(n))
@@ -250,7 +250,7 @@ func hincrby(c *Context) error {
 func hincrbyfloat(c *Context) error {
 	by, ok := parseLong(c.Args[3])
 	if !ok {
-		return ErrNotFloat
+		return errNotFloat
 	}
 	if by.IsInf() {
 		return errNaNOrInfinity
@@ -380,7 +380,7 @@ func hrandfield(c *Context) error {
 	case len(c.Args) > 3 && !values:
 		return ErrSyntax
 	case values && (count < -math.MaxInt64/2 || count > math.MaxInt64/2):
-		return ErrOutOfRange // the length of a flat reply would not fit in RESP2
+		return errOutOfRange // the length of a flat reply would not fit in RESP2
 	}
 	h, err := Read[*datastructs.Hash](c, c.Args[1])
 	if err != nil {

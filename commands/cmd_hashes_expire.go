@@ -112,7 +112,7 @@ func (c *Context) fieldDeadline(f *timeForm, word []byte) (at int64, err error) 
 	}
 	switch {
 	case !ok:
-		return 0, ErrNotInteger
+		return 0, errNotInteger
 	case n < 0:
 		return 0, errFieldTime
 	case n > maxFieldDeadline/f.scale, n*f.scale > maxFieldDeadline-base:
@@ -183,8 +183,8 @@ func expireField(c *Context, h *datastructs.Hash, field []byte, at int64, rule e
 	if _, found := h.Get(field); !found {
 		return noField
 	}
-	switch old, mortal := h.Deadline(field); {
-	case !rule.allows(at, old, mortal):
+	switch old, hasDeadline := h.Deadline(field); {
+	case !rule.allows(at, old, hasDeadline):
 		return notAllowed
 	case at <= c.Now:
 		h.Delete(field)
@@ -284,10 +284,10 @@ func replyFieldDeadlines(c *Context, form func(at int64) int64) error {
 	}
 	c.Array(len(fields))
 	for _, field := range fields {
-		at, mortal := h.Deadline(field)
+		at, hasDeadline := h.Deadline(field)
 		_, found := h.Get(field)
 		switch {
-		case mortal:
+		case hasDeadline:
 			c.Int64(form(at))
 		case found:
 			c.Int(noDeadline)

@@ -207,7 +207,7 @@ func hsetex(c *Context) error {
 		}
 	}
 	c.Store(key, h)
-	c.DB.Open(key, h) // it is not final yet
+	c.DB.BeginChange(key, h) // it is not final yet
 	c.Flag(true)
 	c.Notify(EventHash, "hset", key)
 	if !o.expires || o.at > c.Now { // else all that remains to be told is HDEL
@@ -228,14 +228,14 @@ func hsetex(c *Context) error {
 // would take away. Fields of one deadline that follow each other are one effect.
 func (c *Context) logKept(key []byte, h *datastructs.Hash, fields [][]byte) {
 	for i := 0; i < len(fields); {
-		at, mortal := h.Deadline(fields[i])
+		at, hasDeadline := h.Deadline(fields[i])
 		j := i + 1
 		for ; j < len(fields); j++ {
-			if next, ok := h.Deadline(fields[j]); ok != mortal || next != at {
+			if next, ok := h.Deadline(fields[j]); ok != hasDeadline || next != at {
 				break
 			}
 		}
-		if mortal {
+		if hasDeadline {
 			c.logDeadline(key, at, fields[i:j])
 		}
 		i = j

@@ -16,7 +16,7 @@ var infoRows = []Command{
 		Summary: "Tells the state of the server and what it has done, for people and monitoring tools.",
 		Since:   "1.0.0", Group: "server", Complexity: "O(1)",
 		Arity: -1, Flags: Loading | Stale,
-		ACL:  CatDangerous,
+		ACL:  catDangerous,
 		Tips: []string{"nondeterministic_output", "request_policy:all_shards", "response_policy:special"},
 		Run:  info,
 	},
@@ -122,7 +122,7 @@ func infoClients(c *Context, t *infoText) {
 	t.field("client_recent_max_input_buffer", input)
 	t.field("client_recent_max_output_buffer", output)
 	t.field("blocked_clients", blocked)
-	t.field("tracking_clients", c.Tracking.Clients())
+	t.field("tracking_clients", c.Tracking.numClients())
 }
 
 func infoPersistence(c *Context, t *infoText) {
@@ -171,15 +171,15 @@ func infoStats(c *Context, t *infoText) {
 	t.field("current_eviction_exceeded_time", full.Milliseconds())
 	t.field("keyspace_hits", s.Hits.Load())
 	t.field("keyspace_misses", s.Misses.Load())
-	t.field("pubsub_channels", c.Channels.Len(ToChannel))
-	t.field("pubsub_patterns", c.Channels.Len(ToPattern))
-	t.field("pubsubshard_channels", c.Channels.Len(ToShard))
+	t.field("pubsub_channels", c.Channels.count(ToChannel))
+	t.field("pubsub_patterns", c.Channels.count(ToPattern))
+	t.field("pubsubshard_channels", c.Channels.count(ToShard))
 	t.none("latest_fork_usec", "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys",
 		"active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses",
 		"total_active_defrag_time", "current_active_defrag_time")
-	t.field("tracking_total_keys", c.Tracking.Keys())
-	t.field("tracking_total_items", c.Tracking.Items())
-	t.field("tracking_total_prefixes", c.Tracking.Prefixes())
+	t.field("tracking_total_keys", c.Tracking.numKeys())
+	t.field("tracking_total_items", c.Tracking.numReads())
+	t.field("tracking_total_prefixes", c.Tracking.numPrefixes())
 	t.none("unexpected_error_replies")
 	t.field("total_error_replies", s.Errors.Load())
 	t.none("dump_payload_sanitizations")

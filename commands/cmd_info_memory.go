@@ -50,7 +50,7 @@ func infoMemory(c *Context, t *infoText) {
 
 // Memory is what the server and the process have of it, in bytes.
 type memory struct {
-	used     uint64 // by the server's account; see Used
+	used     uint64 // by the server's account; see State.UsedMemory
 	peak     uint64 // the most that used was
 	startup  uint64 // of used: what there is without data and clients
 	clients  uint64 // likewise: what they hold

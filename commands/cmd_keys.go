@@ -58,7 +58,7 @@ var keyRows = []Command{
 		Summary: "Lists the keys that match a pattern.",
 		Since:   "1.0.0", Group: "generic", Complexity: "O(N), N being the number of keys in the database",
 		Arity: 2, Flags: ReadOnly,
-		ACL:  CatKeyspace | CatDangerous,
+		ACL:  catKeyspace | catDangerous,
 		Tips: []string{"request_policy:all_shards", "nondeterministic_output_order"},
 		Run:  keysMatching,
 	},
@@ -259,7 +259,7 @@ func rename(c *Context) error {
 	key, to := c.Args[1], c.Args[2]
 	v := c.useForWrite(key)
 	if v == nil {
-		return ErrNoSuchKey
+		return errNoSuchKey
 	}
 	if string(key) != string(to) {
 		renameKey(c, key, to, v)
@@ -272,7 +272,7 @@ func renamenx(c *Context) error {
 	key, to := c.Args[1], c.Args[2]
 	v := c.useForWrite(key)
 	if v == nil {
-		return ErrNoSuchKey
+		return errNoSuchKey
 	}
 	free := c.use(to) == nil
 	if free {
@@ -283,10 +283,10 @@ func renamenx(c *Context) error {
 }
 
 func renameKey(c *Context, key, to []byte, v datastructs.Value) {
-	at, mortal := c.DB.Deadline(key)
+	at, hasDeadline := c.DB.Deadline(key)
 	mark := c.DB.Mark(key)
 	c.Delete(key)
-	place(c, to, v, at, mortal)
+	place(c, to, v, at, hasDeadline)
 	c.DB.SetMark(to, mark)
 	c.Notify(EventGeneric, "rename_from", key)
 	c.Notify(EventGeneric, "rename_to", to)
@@ -294,33 +294,33 @@ func renameKey(c *Context, key, to []byte, v datastructs.Value) {
 
 // place stores a value that had another key under this one, with the deadline
 // that it had there. It is a new key, for which some may have waited.
-func place(c *Context, key []byte, v datastructs.Value, at int64, mortal bool) {
+func place(c *Context, key []byte, v datastructs.Value, at int64, hasDeadline bool) {
 	c.Delete(key)
 	c.Store(key, v)
-	if mortal {
+	if hasDeadline {
 		c.SetDeadline(key, at)
 	}
 }
 
 func move(c *Context) error {
 	key := c.Args[1]
-	db, err := c.DBArg(2)
+	db, err := c.dbArg(2)
 	if err != nil {
 		return err
 	}
 	if db == c.Index() {
-		return ErrSameObject
+		return errSameObject
 	}
 	v := c.useForWrite(key)
 	if v == nil || c.Databases[db].Peek(key, c.Now) != nil {
 		c.Flag(false)
 		return nil
 	}
-	at, mortal := c.DB.Deadline(key)
+	at, hasDeadline := c.DB.Deadline(key)
 	mark := c.DB.Mark(key)
 	c.Delete(key)
 	c.In(db, func() {
-		place(c, key, v, at, mortal)
+		place(c, key, v, at, hasDeadline)
 		c.DB.SetMark(key, mark)
 	})
 	c.Notify(EventGeneric, "move_from", key)
@@ -336,16 +336,16 @@ func copyKey(c *Context) error {
 		return err
 	}
 	if db == c.Index() && string(key) == string(to) {
-		return ErrSameObject
+		return errSameObject
 	}
 	v := c.recordLookup(key, c.useForWrite(key))
 	if v == nil || !replace && c.Databases[db].Peek(to, c.Now) != nil {
 		c.Flag(false)
 		return nil
 	}
-	at, mortal := c.DB.Deadline(key)
+	at, hasDeadline := c.DB.Deadline(key)
 	c.In(db, func() {
-		place(c, to, v.Clone(), at, mortal)
+		place(c, to, v.Clone(), at, hasDeadline)
 		c.Notify(EventGeneric, "copy_to", to)
 	})
 	c.Flag(true)
@@ -360,7 +360,7 @@ func parseCopy(c *Context) (db int, replace bool, err error) {
 			replace = true
 		case Is(c.Args[i], "DB") && i+1 < len(c.Args):
 			i++
-			if db, err = c.DBArg(i); err != nil {
+			if db, err = c.dbArg(i); err != nil {
 				return 0, false, err
 			}
 		default:

@@ -73,10 +73,10 @@ var latencyRow = Command{
 var latencyTips = []string{"nondeterministic_output", "request_policy:all_nodes", "response_policy:special"}
 
 func latencyLatest(c *Context) error {
-	names := c.Latency.names()
+	names := c.latency.names()
 	c.Array(len(names))
 	for _, name := range names {
-		e := c.Latency.of(name)
+		e := c.latency.of(name)
 		last := e.samples[len(e.samples)-1]
 		c.Array(4)
 		c.BulkString(name)
@@ -88,7 +88,7 @@ func latencyLatest(c *Context) error {
 }
 
 func latencyHistory(c *Context) error {
-	samples := c.Latency.of(string(c.Args[2])).samples
+	samples := c.latency.of(string(c.Args[2])).samples
 	c.Array(len(samples))
 	for _, s := range samples {
 		c.Array(2)
@@ -99,7 +99,7 @@ func latencyHistory(c *Context) error {
 }
 
 func latencyReset(c *Context) error {
-	names := c.Latency.names()
+	names := c.latency.names()
 	if len(c.Args) > 2 {
 		names = names[:0]
 		for _, word := range c.Args[2:] {
@@ -108,7 +108,7 @@ func latencyReset(c *Context) error {
 	}
 	n := 0
 	for _, name := range names {
-		if c.Latency.reset(name) {
+		if c.latency.reset(name) {
 			n++
 		}
 	}
@@ -118,7 +118,7 @@ func latencyReset(c *Context) error {
 
 func latencyGraph(c *Context) error {
 	name := string(c.Args[2])
-	e := c.Latency.of(name)
+	e := c.latency.of(name)
 	if len(e.samples) == 0 {
 		return Errorf("ERR No samples available for event '%s'", cut(c.Args[2], len(c.Args[2])))
 	}
@@ -155,13 +155,13 @@ func latencyReport(c *Context) string {
 	if c.Config.LatencyThreshold == 0 {
 		return "The latency monitor is off. CONFIG SET latency-monitor-threshold <milliseconds> turns it on.\n"
 	}
-	names := c.Latency.names()
+	names := c.latency.names()
 	if len(names) == 0 {
 		return fmt.Sprintf("Nothing has taken %d ms or more since the latency monitor was turned on or reset.\n", c.Config.LatencyThreshold)
 	}
 	var b strings.Builder
 	for _, name := range names {
-		e := c.Latency.of(name)
+		e := c.latency.of(name)
 		sum, first := int64(0), e.samples[0].time
 		for _, s := range e.samples {
 			sum += s.ms

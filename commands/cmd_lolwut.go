@@ -31,7 +31,7 @@ func lolwut(c *Context) error {
 	}
 	version, ok := ParseInt(words[1])
 	if !ok {
-		return ErrNotInteger
+		return errNotInteger
 	}
 	if version != 5 && version != 6 {
 		c.Verbatim("txt", last)
@@ -42,7 +42,7 @@ func lolwut(c *Context) error {
 	for i, word := range words[2:min(len(words), 4)] {
 		n, ok := ParseInt(word)
 		if !ok {
-			return ErrNotInteger
+			return errNotInteger
 		}
 		size[i] = min(max(n, 1), most[i])
 	}

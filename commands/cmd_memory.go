@@ -72,7 +72,7 @@ func memoryUsage(c *Context) error {
 		n, ok := ParseInt(words[1])
 		switch {
 		case !ok:
-			return ErrNotInteger
+			return errNotInteger
 		case n < 0:
 			return ErrSyntax
 		}

@@ -14,7 +14,7 @@ func monitor(c *Context) error {
 	switch {
 	case c.Final:
 		return Errorf("ERR MONITOR isn't allowed for DENY BLOCKING client")
-	case c.Client.IsMonitor():
+	case c.Client.isMonitor():
 		return nil
 	}
 	c.Client.monitor = c.Monitors.list.PushBack(c.Client)

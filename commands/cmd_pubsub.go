@@ -18,7 +18,7 @@ var pubsubRows = []Command{
 		Name: "publish", Syntax: "channel message",
 		Summary: "Sends a message to all who are subscribed to a channel.",
 		Since:   "2.0.0", Group: "pubsub", Complexity: "O(N+M), N being the channel's subscribers and M all subscribed patterns",
-		Arity: 3, Flags: PubSub | Loading | Stale | Fast | MayReplicate,
+		Arity: 3, Flags: PubSub | Loading | Stale | Fast | mayReplicate,
 		Channels: ChannelWords{First: 1, Last: 1},
 		Run:      publish,
 	},
@@ -68,7 +68,7 @@ var pubsubRows = []Command{
 				Summary: "Lists these subcommands.",
 				Since:   "6.2.0", Group: "pubsub", Complexity: "O(1)",
 				Arity: 2, Flags: Loading | Stale,
-				ACL: CatSlow,
+				ACL: catSlow,
 				Run: Help,
 			},
 		},
@@ -84,7 +84,7 @@ var pubsubRows = []Command{
 		Name: "spublish", Syntax: "shardchannel message",
 		Summary: "Sends a message to all who are subscribed to a shard channel.",
 		Since:   "7.0.0", Group: "pubsub", Complexity: "O(N), N being the shard channel's subscribers",
-		Arity: 3, Flags: PubSub | Loading | Stale | Fast | MayReplicate,
+		Arity: 3, Flags: PubSub | Loading | Stale | Fast | mayReplicate,
 		Channels: ChannelWords{First: 1, Last: 1},
 		Keys:     Keys{{First: 1, Flags: NotKey}},
 		Run:      spublish,
@@ -148,7 +148,7 @@ func subscribing(kind SubscriptionKind) func(*Context) error {
 func unsubscribing(kind SubscriptionKind) func(*Context) error {
 	return func(c *Context) error {
 		for _, name := range c.Args[1:] {
-			c.Channels.Unsubscribe(c.Client, kind, name)
+			c.Channels.unsubscribe(c.Client, kind, name)
 			confirmSubscription(c, kind, name, true)
 		}
 		if len(c.Args) > 1 {
@@ -156,7 +156,7 @@ func unsubscribing(kind SubscriptionKind) func(*Context) error {
 		}
 		held := c.Channels.Of(c.Client, kind)
 		for _, name := range held {
-			c.Channels.Unsubscribe(c.Client, kind, []byte(name))
+			c.Channels.unsubscribe(c.Client, kind, []byte(name))
 			confirmSubscription(c, kind, []byte(name), true)
 		}
 		if len(held) == 0 {
@@ -170,11 +170,11 @@ func unsubscribing(kind SubscriptionKind) func(*Context) error {
 // client now has: of shard channels, or of channels and patterns together. named
 // is false where it had none to end.
 func confirmSubscription(c *Context, kind SubscriptionKind, name []byte, named bool) {
-	held := c.Client.Subscriptions(ToShard)
+	held := c.Client.subscriptionCount(ToShard)
 	if kind != ToShard {
-		held = c.Client.Subscriptions(ToChannel) + c.Client.Subscriptions(ToPattern)
+		held = c.Client.subscriptionCount(ToChannel) + c.Client.subscriptionCount(ToPattern)
 	}
-	c.Send(c.Client, NewMessage(func(w *wire.Writer) {
+	c.send(c.Client, newMessage(func(w *wire.Writer) {
 		w.Push(3)
 		w.BulkString(c.Command.Name)
 		w.BulkOrNull(name, named)
@@ -188,7 +188,7 @@ func publish(c *Context) error {
 }
 
 func spublish(c *Context) error {
-	c.Int(c.PublishToShard(c.Args[1], c.Args[2]))
+	c.Int(c.publishToShard(c.Args[1], c.Args[2]))
 	return nil
 }
 
@@ -202,7 +202,7 @@ func listChannels(c *Context, kind SubscriptionKind) error {
 		return c.subcommandError()
 	}
 	mark, n := c.Mark(), 0
-	for _, name := range c.Channels.Names(kind) {
+	for _, name := range c.Channels.names(kind) {
 		if len(c.Args) == 2 || datastructs.Match(c.Args[2], []byte(name), false) {
 			c.BulkString(name)
 			n++
@@ -213,7 +213,7 @@ func listChannels(c *Context, kind SubscriptionKind) error {
 }
 
 func pubsubNumPat(c *Context) error {
-	c.Int(c.Channels.Len(ToPattern))
+	c.Int(c.Channels.count(ToPattern))
 	return nil
 }
 

@@ -77,7 +77,7 @@ func parseWalk(args [][]byte, kinds bool) (walk, error) {
 		case Is(args[0], "COUNT"):
 			n, ok := ParseInt(args[1])
 			if !ok {
-				return w, ErrNotInteger
+				return w, errNotInteger
 			}
 			if n < 1 {
 				return w, ErrSyntax
@@ -106,11 +106,11 @@ func parseCursor(p []byte) (uint64, error) {
 		p = p[1:]
 	}
 	if len(p) == 0 || p[0] == '+' || p[0] == '-' {
-		return 0, ErrCursor
+		return 0, errCursor
 	}
 	n, err := strconv.ParseUint(string(p), 10, 64)
 	if err != nil {
-		return 0, ErrCursor
+		return 0, errCursor
 	}
 	if negative {
 		n = -n

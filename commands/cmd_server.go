@@ -14,7 +14,7 @@ var databaseRows = []Command{
 		Summary: "Counts the keys of the current database.",
 		Since:   "1.0.0", Group: "server", Complexity: "O(1)",
 		Arity: 1, Flags: ReadOnly | Fast,
-		ACL:  CatKeyspace,
+		ACL:  catKeyspace,
 		Tips: []string{"request_policy:all_shards", "response_policy:agg_sum"},
 		Run:  dbsize,
 	},
@@ -23,7 +23,7 @@ var databaseRows = []Command{
 		Summary: "Removes the keys of all databases.",
 		Since:   "1.0.0", Group: "server", Complexity: "O(N), N being the number of keys in all databases",
 		Arity: -1, Flags: Write,
-		ACL:  CatKeyspace | CatDangerous,
+		ACL:  catKeyspace | catDangerous,
 		Tips: []string{"request_policy:all_shards", "response_policy:all_succeeded"},
 		Run:  flushall,
 	},
@@ -32,7 +32,7 @@ var databaseRows = []Command{
 		Summary: "Removes the keys of the current database.",
 		Since:   "1.0.0", Group: "server", Complexity: "O(N), N being the number of keys in the database",
 		Arity: -1, Flags: Write,
-		ACL:  CatKeyspace | CatDangerous,
+		ACL:  catKeyspace | catDangerous,
 		Tips: []string{"request_policy:all_shards", "response_policy:all_succeeded"},
 		Run:  flushdb,
 	},
@@ -48,7 +48,7 @@ var databaseRows = []Command{
 		Summary: "Exchanges the contents of two databases.",
 		Since:   "4.0.0", Group: "server", Complexity: "O(N), N being the number of keys in both databases",
 		Arity: 3, Flags: Write | Fast,
-		ACL: CatKeyspace | CatDangerous,
+		ACL: catKeyspace | catDangerous,
 		Run: swapdb,
 	},
 	{
@@ -66,7 +66,7 @@ var roleRow = Command{
 	Summary: "Tells the part that the server has in replication.",
 	Since:   "2.8.12", Group: "server", Complexity: "O(1)",
 	Arity: 1, Flags: NoScript | Loading | Stale | Fast,
-	ACL: CatAdmin | CatDangerous,
+	ACL: catAdmin | catDangerous,
 	Run: role,
 }
 
@@ -88,7 +88,7 @@ func flushdb(c *Context) error {
 	if err := checkFlush(c); err != nil {
 		return err
 	}
-	c.Flush()
+	c.flush()
 	c.OK()
 	return nil
 }
@@ -97,7 +97,7 @@ func flushall(c *Context) error {
 	if err := checkFlush(c); err != nil {
 		return err
 	}
-	c.FlushAll()
+	c.flushAll()
 	c.OK()
 	return nil
 }
@@ -123,10 +123,10 @@ func swapdb(c *Context) error {
 	}
 	for _, n := range indexes {
 		if n < 0 || n >= len(c.Databases) {
-			return ErrDBIndex
+			return errDBIndex
 		}
 	}
-	c.Swap(indexes[0], indexes[1])
+	c.swap(indexes[0], indexes[1])
 	c.OK()
 	return nil
 }
@@ -166,10 +166,10 @@ func shutdown(c *Context) error {
 		return Errorf("ERR SHUTDOWN is not for clients of this server")
 	case save && !force:
 		// There is nothing to save to. Redis stays up too when it cannot.
-		c.LogEvent(SaveRefused)
+		c.logEvent(SaveRefused)
 		return Errorf("ERR Errors trying to SHUTDOWN. Check logs.")
 	}
-	c.LogEvent(ShutdownAsked)
+	c.logEvent(ShutdownAsked)
 	c.Host.Shutdown()
 	if c.Client == nil || c.Client.Peer == nil {
 		c.OK() // a caller without a connection waits for a reply

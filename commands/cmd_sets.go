@@ -301,7 +301,7 @@ func popMembers(c *Context) error {
 	key := c.Args[1]
 	count, ok := ParseInt(c.Args[2])
 	if !ok || count < 0 {
-		return ErrNotPositive
+		return errNotPositive
 	}
 	s, err := Find[*datastructs.Set](c, key)
 	if err != nil {

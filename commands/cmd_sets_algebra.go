@@ -76,7 +76,7 @@ func sintercardArgs(c *Context) (keys [][]byte, limit int64, err error) {
 	numkeys, ok := ParseInt(c.Args[1])
 	switch {
 	case !ok || numkeys < 1:
-		return nil, 0, ErrNumKeys
+		return nil, 0, errNumKeys
 	case numkeys > int64(len(c.Args)-2):
 		return nil, 0, errTooManyKeys
 	}
@@ -87,7 +87,7 @@ func sintercardArgs(c *Context) (keys [][]byte, limit int64, err error) {
 		}
 		limit, ok = ParseInt(options[1])
 		if !ok || limit < 0 {
-			return nil, 0, ErrLimit
+			return nil, 0, errLimit
 		}
 	}
 	return keys, limit, nil
@@ -154,7 +154,7 @@ func readOperands(c *Context, keys [][]byte) (list []members, extended bool, err
 	if c.ExtensionUsed != nil {
 		c.ExtensionUsed(c.Client, c.Command, c.Args)
 	}
-	c.sinterWarning.Do(func() { c.LogEvent(SortedSetIntersected, "key", key) })
+	c.sinterWarning.Do(func() { c.logEvent(SortedSetIntersected, "key", key) })
 	return list, true, nil
 }
 

@@ -59,7 +59,7 @@ func slowlogGet(c *Context) error {
 	default:
 		return c.subcommandError()
 	}
-	list := c.SlowLog.last(int(min(count, math.MaxInt32)))
+	list := c.slowLog.last(int(min(count, math.MaxInt32)))
 	c.Array(len(list))
 	for _, call := range list {
 		c.Array(6)
@@ -77,12 +77,12 @@ func slowlogGet(c *Context) error {
 }
 
 func slowlogLen(c *Context) error {
-	c.Int(c.SlowLog.len())
+	c.Int(c.slowLog.len())
 	return nil
 }
 
 func slowlogReset(c *Context) error {
-	c.SlowLog.reset()
+	c.slowLog.reset()
 	c.OK()
 	return nil
 }

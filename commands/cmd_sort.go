@@ -23,7 +23,7 @@ var sortRows = []Command{
 			{Patterns: true, Flags: RO | Access},
 			{First: 2, Option: "STORE", Skip: map[string]int{"by": 1, "get": 1, "limit": 2}, Flags: OW | Update},
 		},
-		ACL: CatSet | CatSortedSet | CatList | CatDangerous,
+		ACL: catSet | catSortedSet | catList | catDangerous,
 		Run: sortAny,
 	},
 	{
@@ -34,7 +34,7 @@ var sortRows = []Command{
 		Complexity: "O(N+M*log(M)), N being the number of members and M that of those returned; O(N) if nothing is sorted",
 		Arity:      -2, Flags: ReadOnly | Exclusive,
 		Keys: Keys{{First: 1, Flags: RO | Access}, {Patterns: true, Flags: RO | Access}},
-		ACL:  CatSet | CatSortedSet | CatList | CatDangerous,
+		ACL:  catSet | catSortedSet | catList | catDangerous,
 		Run:  sortReadOnly,
 	},
 }
@@ -151,7 +151,7 @@ func (s *sorting) load(c *Context) (*sortList, error) {
 			l.add(member)
 		}
 	case *datastructs.SortedSet:
-		c.DB.Open(c.Args[1], v)
+		c.DB.BeginChange(c.Args[1], v)
 		v.Unpack()
 		start, stop := 0, v.Len()
 		if s.unsorted {

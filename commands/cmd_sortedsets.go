@@ -112,9 +112,9 @@ func addScores(c *Context, o addOptions) error {
 	var few [8]float64 // keeps the usual call from allocating
 	scores := few[:0]
 	for i := 0; i < len(pairs); i += 2 {
-		score, ok := ParseFloat(pairs[i])
+		score, ok := parseFloat(pairs[i])
 		if !ok {
-			return ErrNotFloat
+			return errNotFloat
 		}
 		scores = append(scores, score)
 	}
@@ -315,7 +315,7 @@ func zrandmember(c *Context) error {
 	case len(c.Args) > 4 || withScores && !Is(c.Args[3], "WITHSCORES"):
 		return ErrSyntax
 	case withScores && (count < -math.MaxInt64/2 || count > math.MaxInt64/2):
-		return ErrOutOfRange
+		return errOutOfRange
 	}
 	z, err := Read[*datastructs.SortedSet](c, c.Args[1])
 	if err != nil {

@@ -176,7 +176,7 @@ func zintercard(c *Context) error {
 		}
 		var ok bool
 		if limit, ok = ParseInt(options[1]); !ok || limit < 0 {
-			return ErrLimit
+			return errLimit
 		}
 	}
 	n := 0
@@ -245,7 +245,7 @@ func (a *algebra) readOptions(words [][]byte, store bool) (err error) {
 
 func (a *algebra) readWeights(words [][]byte) error {
 	for i := range a.inputs {
-		weight, ok := ParseFloat(words[i])
+		weight, ok := parseFloat(words[i])
 		if !ok {
 			return errWeight
 		}

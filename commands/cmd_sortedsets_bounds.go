@@ -53,7 +53,7 @@ func (r *memberRange) readEnds(low, high []byte) error {
 		r.first, ok1 = ParseInt(low)
 		r.last, ok2 = ParseInt(high)
 		if !ok1 || !ok2 {
-			return ErrNotInteger
+			return errNotInteger
 		}
 	}
 	return nil

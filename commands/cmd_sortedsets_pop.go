@@ -80,7 +80,7 @@ func popFrom(c *Context, highest bool) error {
 	if len(c.Args) == 3 {
 		n, ok := ParseInt(c.Args[2])
 		if !ok || n < 0 {
-			return ErrNotPositive
+			return errNotPositive
 		}
 		count, pairs = n, c.RESP3()
 	}
@@ -108,7 +108,7 @@ func bzpopmax(c *Context) error { return awaitPop(c, true) }
 
 func awaitPop(c *Context, highest bool) error {
 	last := len(c.Args) - 1
-	timeout, err := c.BlockTimeout(last)
+	timeout, err := c.blockTimeout(last)
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func bzmpop(c *Context) error {
 	if err != nil {
 		return err
 	}
-	timeout, err := c.BlockTimeout(1)
+	timeout, err := c.blockTimeout(1)
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func readMultiPop(words [][]byte) (m multiPop, err error) {
 	n, ok := ParseInt(words[0])
 	switch {
 	case !ok || n < 1:
-		return m, ErrNumKeys
+		return m, errNumKeys
 	case n > int64(len(words)-2):
 		return m, ErrSyntax
 	}

@@ -366,7 +366,7 @@ func (q *rangeQuery) readLimit(offset, count []byte) error {
 	q.offset, ok1 = ParseInt(offset)
 	q.count, ok2 = ParseInt(count)
 	if !ok1 || !ok2 {
-		return ErrNotInteger
+		return errNotInteger
 	}
 	return nil
 }

@@ -144,7 +144,7 @@ var stringRows = []Command{
 		Summary: "Sets a string, whatever the key held before.",
 		Since:   "1.0.0", Group: "string", Complexity: "O(1)",
 		Arity: -3, Flags: Write | DenyOOM,
-		Keys: Keys{{First: 1, Flags: RW | Access | Update | VariableFlags}},
+		Keys: Keys{{First: 1, Flags: RW | Access | Update | variableFlags}},
 		Run:  set,
 	},
 	{
@@ -264,7 +264,7 @@ func (o *setting) deadline(c *Context) (at int64, err error) {
 	}
 	n, ok := ParseInt(o.time)
 	if !ok {
-		return 0, ErrNotInteger
+		return 0, errNotInteger
 	}
 	if n <= 0 {
 		return 0, c.expireError()

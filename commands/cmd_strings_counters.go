@@ -42,10 +42,10 @@ func addInt(c *Context, by int64) error {
 	}
 	n, ok := s.Int()
 	if !ok {
-		return ErrNotInteger
+		return errNotInteger
 	}
 	if by > 0 && n > math.MaxInt64-by || by < 0 && n < math.MinInt64-by {
-		return ErrOverflow
+		return errOverflow
 	}
 	s.SetInt(n + by)
 	c.Save(key, s, EventString, "incrby")
@@ -65,7 +65,7 @@ func incrbyfloat(c *Context) error {
 	}
 	by, valid := parseLong(c.Args[2])
 	if !ok || !valid {
-		return ErrNotFloat
+		return errNotFloat
 	}
 	sum, ok := addLong(n, by)
 	if !ok {

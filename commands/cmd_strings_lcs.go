@@ -35,7 +35,7 @@ func parseLCS(args [][]byte) (o lcsOptions, err error) {
 			i++
 			n, ok := ParseInt(args[i])
 			if !ok {
-				return o, ErrNotInteger
+				return o, errNotInteger
 			}
 			o.least = n
 		default:

@@ -75,7 +75,7 @@ func setrange(c *Context) error {
 		return nil
 	}
 	if offset > c.maxText()-int64(len(patch)) {
-		return ErrTooLong
+		return errTooLong
 	}
 	s.SetRange(int(offset), patch)
 	c.Save(key, s, EventString, "setrange")
@@ -92,7 +92,7 @@ func appendValue(c *Context) error {
 	case s == nil:
 		s = newString(c, tail) // as SET: it may be an integer
 	case int64(s.Len()) > c.maxText()-int64(len(tail)):
-		return ErrTooLong
+		return errTooLong
 	default:
 		s.Append(tail)
 	}

@@ -67,7 +67,7 @@ func exec(c *Context) error {
 	defer c.EndMulti(c.Client)
 	switch {
 	case m.aborted:
-		return ErrExecAbort
+		return errExecAbort
 	case spoilt:
 		c.NullArray()
 		return nil

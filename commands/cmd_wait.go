@@ -12,7 +12,7 @@ var waitRow = Command{
 	Summary: "Waits until so many replicas have what this connection has written, and counts them.",
 	Since:   "3.0.0", Group: "generic", Complexity: "O(1)",
 	Arity: 3, Flags: NoScript,
-	ACL:  CatConnection,
+	ACL:  catConnection,
 	Tips: []string{"request_policy:all_shards", "response_policy:agg_min"},
 	Run:  waitForReplicas,
 }

@@ -18,14 +18,16 @@
 // a stable API within a minor version covers packages server, servertest, ops and resp only.
 package commands
 
+import "strings"
+
 // A Command is one row of the table.
 //
 // Redis has a second level for some (CLIENT LIST, CONFIG GET): those rows hold
 // Subs and, but for COMMAND, no Run.
 type Command struct {
 	Name       string            // lower case; a row in Subs has its own word only
-	Syntax     string            // the words behind the name, in the manual's notation; see ParseSyntax
-	Types      map[string]string // of arguments whose names do not tell theirs
+	Syntax     string            // the words behind the name, in the manual's notation; see Argument
+	Types      map[string]string // types of arguments that their names do not imply
 	Summary    string
 	Since      string // the version of Redis that brought it
 	Group      string // the manual's chapter: "string", "hash", "sorted-set", ...
@@ -39,15 +41,15 @@ type Command struct {
 	Deprecated string   // the version since which ReplacedBy is preferred, or ""
 	ReplacedBy string
 	Subs       []Command
-	Secrets    func(args [][]byte) []int // the places of words that nobody may be shown; nil: none. See Redact
+	Secrets    func(args [][]byte) []int // the places of secret words; nil: none. See Redact
 	Run        func(*Context) error
 
-	added  bool // a program has added it: it is not known to reply as it should
+	added  bool // a program has added it: its replies are checked
 	id     int  // place among all rows and sub-rows of a table
 	parent *Command
 	subs   map[string]*Command
 
-	arguments func() []Argument // Syntax, parsed by the first who asks
+	arguments func() []Argument // Syntax, parsed at the first use
 }
 
 // FullName is the name that clients see: "get", "client|list".
@@ -87,27 +89,27 @@ const (
 	Stale                             // allowed on a replica without its master
 	SkipMonitor                       // not shown to MONITOR
 	SkipSlowlog                       // not kept in the slow log
-	Asking                            // cluster: accepts an importing slot
+	asking                            // cluster: accepts an importing slot
 	Fast                              // takes constant or logarithmic time
 	NoAuth                            // allowed before authentication
-	NoMandatoryKeys                   // has keys in some forms only
-	NoAsyncLoading                    // not while a replica loads in the background
+	noMandatoryKeys                   // has keys in some forms only
+	noAsyncLoading                    // not while a replica loads in the background
 	NoMulti                           // not inside MULTI
-	MovableKeys                       // key positions depend on the arguments; set by NewTable
+	movableKeys                       // key positions depend on the arguments; set by NewTable
 	AllowBusy                         // allowed while a script hangs
 
 	Immediate       // runs at once inside MULTI instead of being queued
-	NeedsConnection // about the connection that it is sent on: not for callers without one
+	NeedsConnection // about the caller's connection: refused without one
 	Subscribed      // allowed while a RESP2 client is subscribed
 	EndsMulti       // ends a transaction even if it is refused
 	LeavesMulti     // ends a transaction, so that one may run though memory is full
 	Exclusive       // ReadOnly, but no other read may run beside it: it changes how a value is kept
-	MayReplicate    // a replica would be told of it though it is no write; Redis keeps that to itself
+	mayReplicate    // a replica would be told of it though it is no write; Redis keeps that to itself
 	Protected       // only where the operator has allowed it
 	Authenticates   // may present a password
-	KeepsCaching    // of a row with others below: CLIENT CACHING is about none of those
+	keepsCaching    // of a row with others below: CLIENT CACHING is about none of those
 	SysCmd          // COMMAND DOCS says that it is not for everyday use
-	Hidden          // a test's own: those who listen in on a server are not told of it
+	Hidden          // a test's own: hidden from recorders and statistics
 )
 
 var flagNames = [...]string{
@@ -117,8 +119,8 @@ var flagNames = [...]string{
 	"no_multi", "movablekeys", "allow_busy",
 }
 
-// Names lists the flags in Redis's words.
-func (f Flags) Names() []string { return bitNames(f, flagNames[:]) }
+// names lists the flags in Redis's words.
+func (f Flags) names() []string { return bitNames(f, flagNames[:]) }
 
 func bitNames[T ~uint32](bits T, names []string) []string {
 	list := make([]string, 0, 4)
@@ -135,27 +137,27 @@ type Category uint32
 
 // The categories, in the order in which COMMAND INFO lists them.
 const (
-	CatKeyspace Category = 1 << iota
-	CatRead
-	CatWrite
-	CatSet
-	CatSortedSet
-	CatList
-	CatHash
-	CatString
-	CatBitmap
-	CatHyperLogLog
-	CatGeo
-	CatStream
-	CatPubSub
-	CatAdmin
-	CatFast
-	CatSlow
-	CatBlocking
-	CatDangerous
-	CatConnection
-	CatTransaction
-	CatScripting
+	catKeyspace Category = 1 << iota
+	catRead
+	catWrite
+	catSet
+	catSortedSet
+	catList
+	catHash
+	catString
+	catBitmap
+	catHyperLogLog
+	catGeo
+	catStream
+	catPubSub
+	catAdmin
+	catFast
+	catSlow
+	catBlocking
+	catDangerous
+	catConnection
+	catTransaction
+	catScripting
 )
 
 var categoryNames = [...]string{
@@ -164,18 +166,18 @@ var categoryNames = [...]string{
 	"blocking", "dangerous", "connection", "transaction", "scripting",
 }
 
-// Names lists the categories without the @ that ACL rules put before them.
-func (c Category) Names() []string { return bitNames(c, categoryNames[:]) }
+// names lists the categories without the @ that ACL rules put before them.
+func (c Category) names() []string { return bitNames(c, categoryNames[:]) }
 
 var groupCategories = map[string]Category{
-	"generic":      CatKeyspace,
-	"string":       CatString,
-	"hash":         CatHash,
-	"set":          CatSet,
-	"sorted-set":   CatSortedSet,
-	"pubsub":       CatPubSub,
-	"connection":   CatConnection,
-	"transactions": CatTransaction,
+	"generic":      catKeyspace,
+	"string":       catString,
+	"hash":         catHash,
+	"set":          catSet,
+	"sorted-set":   catSortedSet,
+	"pubsub":       catPubSub,
+	"connection":   catConnection,
+	"transactions": catTransaction,
 }
 
 // Categories returns the row's ACL categories: those its flags imply, and those
@@ -190,8 +192,8 @@ func (m *Command) Categories() Category {
 		flag     Flags
 		category Category
 	}{
-		{Write, CatWrite}, {ReadOnly, CatRead}, {Admin, CatAdmin | CatDangerous},
-		{PubSub, CatPubSub}, {Fast, CatFast}, {Blocking, CatBlocking},
+		{Write, catWrite}, {ReadOnly, catRead}, {Admin, catAdmin | catDangerous},
+		{PubSub, catPubSub}, {Fast, catFast}, {Blocking, catBlocking},
 	}
 	for _, i := range implied {
 		if m.Has(i.flag) {
@@ -199,7 +201,17 @@ func (m *Command) Categories() Category {
 		}
 	}
 	if !m.Has(Fast) {
-		c |= CatSlow
+		c |= catSlow
 	}
 	return c
+}
+
+// CategoryNamed finds a category by its name without the @; 0 if there is none.
+func CategoryNamed(name []byte) Category {
+	for i, known := range categoryNames {
+		if Is(name, strings.ToUpper(known)) {
+			return 1 << i
+		}
+	}
+	return 0
 }

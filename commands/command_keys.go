@@ -45,7 +45,7 @@ const (
 	Insert                             // adds data
 	Delete                             // removes data
 	NotKey                             // is no key, but stands where a cluster looks for one
-	VariableFlags                      // as given with the option GET, else OW | Update
+	variableFlags                      // as given with the option GET, else OW | Update
 )
 
 var keyFlagNames = [...]string{
@@ -53,8 +53,8 @@ var keyFlagNames = [...]string{
 	"not_key", "variable_flags",
 }
 
-// Names lists the flags in Redis's words.
-func (f KeyFlags) Names() []string { return bitNames(f, keyFlagNames[:]) }
+// names lists the flags in Redis's words.
+func (f KeyFlags) names() []string { return bitNames(f, keyFlagNames[:]) }
 
 // movable reports whether first, last and step cannot say it all.
 func (k Keys) movable() bool {
@@ -64,9 +64,9 @@ func (k Keys) movable() bool {
 // unknown reports whether the keys have no place of their own.
 func (s KeySpec) unknown() bool { return s.Option != "" || s.Patterns }
 
-// Range returns the positions of the keys in the old form: the first, the last
+// legacyRange returns the positions of the keys in the old form: the first, the last
 // (negative: from the end) and the step; zeros where that form cannot say it.
-func (k Keys) Range() (first, last, step int) {
+func (k Keys) legacyRange() (first, last, step int) {
 	if len(k) == 0 || k[0].Count {
 		return 0, 0, 0
 	}
@@ -167,12 +167,12 @@ func (s KeySpec) behindOption(args [][]byte) (at int, found bool) {
 // flagsIn decides what VariableFlags leaves open, by the words behind the key
 // and its value.
 func (s KeySpec) flagsIn(args [][]byte, key int) KeyFlags {
-	if s.Flags&VariableFlags == 0 {
+	if s.Flags&variableFlags == 0 {
 		return s.Flags
 	}
 	for _, word := range args[min(key+2, len(args)):] {
 		if Is(word, "GET") {
-			return s.Flags &^ VariableFlags
+			return s.Flags &^ variableFlags
 		}
 	}
 	return OW | Update

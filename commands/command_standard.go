@@ -5,9 +5,9 @@ import "sync"
 // Standard is the table of all commands. It is made once: a table does not change.
 var Standard = sync.OnceValue(func() *Table { return StandardWith(nil) })
 
-// Extended returns a table of all commands and more: rows that stand behind the
-// others. See NewTable for rows that cannot be. That each call of theirs gets one
-// whole reply is seen to: see Context.checkReply.
+// StandardWith returns a table of all commands, followed by more rows. NewTable says which
+// rows are invalid. Each call of an added row is checked to write one whole reply; see
+// Context.checkReply.
 func StandardWith(more []Command) *Table {
 	t := NewTable(stringRows, hashRows, hashExpiryRows, hashSetexRows, setRows, sortedSetRows, keyRows, scanRows, sortRows, dumpRows,
 		transactionRows, pubsubRows, connectionRows, serverRows, more)

@@ -42,11 +42,6 @@ var typesOfNames = func() map[string]string {
 	return types
 }()
 
-// ParseSyntax reads the manual's notation: words in capitals are tokens, others
-// stand for values; [a] may be left out, <a | b> and [a | b] are a choice, and
-// [x ...] repeats the x before it.
-func ParseSyntax(syntax string) ([]Argument, error) { return parseSyntax(syntax, nil) }
-
 // Arguments returns the row's Syntax as a tree. Rows of a Table parse it once.
 func (m *Command) Arguments() []Argument {
 	if m.arguments != nil {
@@ -63,6 +58,9 @@ func (m *Command) parseArguments() []Argument {
 	return list
 }
 
+// parseSyntax reads the manual's notation. Words in capitals are tokens, others stand for
+// values. [a] may be omitted, <a | b> and [a | b] are choices, and [x ...] repeats the x
+// before it. types gives the types of arguments by name.
 func parseSyntax(syntax string, types map[string]string) ([]Argument, error) {
 	p := syntaxParser{types: types, words: syntaxWords(syntax)}
 	s, err := p.scope("")
@@ -329,57 +327,4 @@ func containerName(a Argument) string {
 		names[i] = b.Name
 	}
 	return strings.Join(names, "_")
-}
-
-// FormatSyntax writes arguments in the notation that ParseSyntax reads.
-func FormatSyntax(arguments []Argument) string {
-	texts := make([]string, len(arguments))
-	for i, a := range arguments {
-		texts[i] = a.String()
-	}
-	return strings.Join(texts, " ")
-}
-
-// String returns the argument in the manual's notation, as redis-cli shows it.
-func (a Argument) String() string {
-	text := a.body()
-	if a.Type == "oneof" && a.Token != "" && !a.Optional && !a.Multiple {
-		text = "<" + text + ">" // or the token would seem to belong to the first only
-	}
-	if a.Token != "" && a.Type != "pure-token" && !a.MultipleToken {
-		text = a.Token + " " + text
-	}
-	switch {
-	case a.Optional:
-		return "[" + text + "]"
-	case a.Type == "oneof" && a.Token == "":
-		return "<" + text + ">"
-	}
-	return text
-}
-
-// body is the argument without the brackets around it, repetitions included.
-func (a Argument) body() string {
-	var text string
-	switch a.Type {
-	case "pure-token":
-		text = a.Token
-	case "block":
-		text = FormatSyntax(a.Arguments)
-	case "oneof":
-		choices := make([]string, len(a.Arguments))
-		for i, b := range a.Arguments {
-			choices[i] = b.String()
-		}
-		text = strings.Join(choices, " | ")
-	default:
-		text = a.Name
-	}
-	if a.MultipleToken && a.Type != "pure-token" {
-		text = a.Token + " " + text
-	}
-	if a.Multiple {
-		text += " [" + text + " ...]"
-	}
-	return text
 }

@@ -43,7 +43,7 @@ func (t *Table) adopt(m, parent *Command) *Command {
 		panic(fmt.Sprintf("commands: row %q is incomplete", row.FullName()))
 	}
 	if row.Keys.movable() {
-		row.Flags |= MovableKeys
+		row.Flags |= movableKeys
 	}
 	if len(row.Subs) > 0 {
 		row.subs = make(map[string]*Command, len(row.Subs))

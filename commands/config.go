@@ -59,9 +59,8 @@ type OutputLimit struct {
 	Seconds    int64
 }
 
-// Patience is how long a client may take its time before it is closed, in
-// seconds; 0: as long as it likes. Where there is a rate as well, in bytes a
-// second, one that has kept to it may take as long again.
+// Timeouts are the limits, in seconds, after which a client is closed; 0: no limit. Where
+// there is a rate too, in bytes per second, a client that keeps to it gets as long again.
 type Timeouts struct {
 	Idle int64 // between calls
 	Auth int64 // to say who it is, where it must
@@ -70,14 +69,14 @@ type Timeouts struct {
 	Output, OutputRate int64 // to read what it is being sent
 }
 
-// MaxUnauthenticated is how many connections there may be that have not authenticated
-// and must: a share of all, or some at least.
+// MaxUnauthenticated is the limit of connections that have not authenticated and must: a
+// share of maxclients, but at least 10.
 func (c *Config) MaxUnauthenticated() int64 {
 	const least = 10
 	return max(int64(c.MaxClients)*c.UnauthenticatedPercent/100, least)
 }
 
-// Guesses are how many passwords can be tried.
+// AuthLimit limits failed authentication: how many passwords can be tried, and how fast.
 type AuthLimit struct {
 	Delay       int64 // ms for which the reply to a wrong one is held back
 	MaxFailures int64 // on one connection, one after the other; 0: any number
@@ -118,26 +117,26 @@ func DefaultConfig() Config {
 	}
 }
 
-// OutputClass tells what kind of client it is. Monitors are normal ones.
-func (l *Client) OutputClass() OutputClass {
+// outputClass returns the class of the client's output limits. Monitors are normal clients.
+func (l *Client) outputClass() OutputClass {
 	if l.Subscribed() > 0 {
 		return OutputPubSub
 	}
 	return OutputNormal
 }
 
-// CanIdle reports whether the client can be idle too long: it does not wait for
-// anything, neither a key nor messages.
+// CanIdle reports whether the idle timeout applies to the client: it waits for no key, no
+// async call and no messages.
 func (l *Client) CanIdle() bool {
-	return !l.Blocked && !l.AsyncPending && !l.IsMonitor() && l.Subscribed() == 0
+	return !l.Blocked && !l.AsyncPending && !l.isMonitor() && l.Subscribed() == 0
 }
 
-// LimitClass tells which limits a client's output is under. A monitor is under
-// those of a replica: under Redis's for normal clients, which are none, one that
-// does not read would take all memory.
+// LimitClass returns the class whose output limits apply to a client. Monitors get those of
+// a replica: Redis has no limit for normal clients, so a monitor that does not read could
+// take all memory.
 func (l *Client) LimitClass() OutputClass {
-	if l.IsMonitor() {
+	if l.isMonitor() {
 		return OutputReplica
 	}
-	return l.OutputClass()
+	return l.outputClass()
 }

@@ -11,23 +11,23 @@ import (
 	"github.com/parley-chat/parley/datastructs"
 )
 
-// A Policy says which keys may go when memory is full, and which of them first. The
-// zero Policy lets none go.
+// A Policy says which keys are evicted when memory is full, and in which order. The zero
+// Policy evicts none.
 type Policy struct {
-	Volatile bool // only keys with a deadline
-	Order    EvictionOrder
+	volatile bool // only keys with a deadline
+	order    evictionOrder
 }
 
-// EvictionOrder is what makes a key go before others.
-type EvictionOrder uint8
+// An evictionOrder is the order in which a policy evicts keys.
+type evictionOrder uint8
 
 // What a policy may go by.
 const (
-	NoEviction EvictionOrder = iota // no key goes
-	LRU                             // the one that has not been used for the longest time
-	LFU                             // the one that is used most rarely
-	Random
-	NearestTTL // the one that would expire first
+	noEviction evictionOrder = iota // no key goes
+	byLRU                           // the one that has not been used for the longest time
+	byLFU                           // the one that is used most rarely
+	byRandom
+	byTTL // the one that would expire first
 )
 
 // policies are in the order in which Redis lists them.
@@ -35,18 +35,18 @@ var policies = []struct {
 	name string
 	Policy
 }{
-	{"volatile-lru", Policy{true, LRU}},
-	{"volatile-lfu", Policy{true, LFU}},
-	{"volatile-random", Policy{true, Random}},
-	{"volatile-ttl", Policy{true, NearestTTL}},
-	{"allkeys-lru", Policy{false, LRU}},
-	{"allkeys-lfu", Policy{false, LFU}},
-	{"allkeys-random", Policy{false, Random}},
+	{"volatile-lru", Policy{true, byLRU}},
+	{"volatile-lfu", Policy{true, byLFU}},
+	{"volatile-random", Policy{true, byRandom}},
+	{"volatile-ttl", Policy{true, byTTL}},
+	{"allkeys-lru", Policy{false, byLRU}},
+	{"allkeys-lfu", Policy{false, byLFU}},
+	{"allkeys-random", Policy{false, byRandom}},
 	{"noeviction", Policy{}},
 }
 
-// String is the name of the policy.
-func (p Policy) String() string {
+// name returns the policy's name in Redis.
+func (p Policy) name() string {
 	for _, known := range policies {
 		if known.Policy == p {
 			return known.name
@@ -55,13 +55,13 @@ func (p Policy) String() string {
 	return ""
 }
 
-// Evicts reports whether any key may ever go.
-func (p Policy) Evicts() bool { return p.Order != NoEviction }
+// Evicts reports whether the policy evicts keys at all.
+func (p Policy) Evicts() bool { return p.order != noEviction }
 
-// Configured is to be called when Config has changed: uses of keys are marked as the
-// policy needs it.
+// Configured must be called after Config has changed. It adapts how uses of keys are counted
+// to the policy.
 func (s *State) Configured() {
-	now := datastructs.Counting{On: s.Config.Policy.Order == LFU, Factor: s.Config.LFUFactor, Decay: s.Config.LFUDecay}
+	now := datastructs.Counting{On: s.Config.Policy.order == byLFU, Factor: s.Config.LFUFactor, Decay: s.Config.LFUDecay}
 	if now != s.Counting {
 		s.Counting = now
 		s.Eviction.clearPool()

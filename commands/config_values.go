@@ -300,7 +300,7 @@ func setPercentiles(draft *Config, v string) error {
 	list := []float64{}
 	if v != "" {
 		for _, word := range strings.Split(v, " ") {
-			p, ok := ParseFloat([]byte(word))
+			p, ok := parseFloat([]byte(word))
 			switch {
 			case !ok:
 				return errPercentiles

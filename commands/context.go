@@ -66,11 +66,11 @@ type call struct {
 // Unix µs.
 func (c *Context) Begin(l *Client, micros int64) {
 	c.Client, c.Now, c.Micros = l, micros/1000, micros
-	c.Select(l.DB)
+	c.selectDB(l.DB)
 }
 
-// Select makes a database the one that the call works on. It does not check i.
-func (c *Context) Select(i int) {
+// selectDB makes a database the one that the call works on. It does not check i.
+func (c *Context) selectDB(i int) {
 	c.index, c.DB = i, c.Databases[i]
 }
 
@@ -80,8 +80,8 @@ func (c *Context) Index() int { return c.index }
 // In runs f with another database in DB.
 func (c *Context) In(db int, f func()) {
 	before := c.index
-	c.Select(db)
-	defer c.Select(before) // should f panic even
+	c.selectDB(db)
+	defer c.selectDB(before) // should f panic even
 	f()
 }
 

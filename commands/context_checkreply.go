@@ -27,7 +27,7 @@ func (c *Context) checkReply(err error) error {
 	}
 	c.Error(errWrongReply)
 	if _, told := c.misreplied.LoadOrStore(m, true); !told {
-		c.LogEvent(WrongReply, "command", m.FullName(), "replies", n, "whole", whole)
+		c.logEvent(WrongReply, "command", m.FullName(), "replies", n, "whole", whole)
 	}
 	return errWrongReply
 }

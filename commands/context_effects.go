@@ -13,9 +13,9 @@ type Effect struct {
 	Words [][]byte
 }
 
-// EmitAs tells what the call amounts to where that is not the call itself: a
-// random pick, a relative time, a float sum. It may be called several times;
-// each is one command. Words are strings, []byte, or integers.
+// EmitAs sets the effect of the call where that is not the call itself: for a random pick, a
+// relative time, a float sum. Each call of it adds one command. Words are strings, []byte or
+// numbers.
 func (c *Context) EmitAs(words ...any) {
 	c.call.logged = true
 	c.emit(words...)
@@ -39,7 +39,7 @@ func (c *Context) addEffect(e Effect) {
 	}
 }
 
-// tell hands over a unit that is complete.
+// flushEffects hands over the unit once it is complete.
 func (c *Context) flushEffects() {
 	if c.depth == 0 && len(c.unit) > 0 {
 		c.Effects(c.unit)

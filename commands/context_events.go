@@ -12,23 +12,23 @@ type Event uint16
 
 // The classes, and the letters that select them.
 const (
-	EventKeyspace Event = 1 << iota // K: publish to __keyspace@<db>__:<key>
-	EventKeyevent                   // E: publish to __keyevent@<db>__:<event>
+	eventKeyspace Event = 1 << iota // K: publish to __keyspace@<db>__:<key>
+	eventKeyevent                   // E: publish to __keyevent@<db>__:<event>
 	EventGeneric                    // g
 	EventString                     // $
-	EventList                       // l
+	eventList                       // l
 	EventSet                        // s
 	EventHash                       // h
 	EventZSet                       // z
-	EventExpired                    // x
-	EventEvicted                    // e
-	EventStream                     // t
+	eventExpired                    // x
+	eventEvicted                    // e
+	eventStream                     // t
 	EventMiss                       // m, not in A
-	EventModule                     // d
-	EventNew                        // n, not in A
+	eventModule                     // d
+	eventNew                        // n, not in A
 
-	eventAll = EventGeneric | EventString | EventList | EventSet | EventHash |
-		EventZSet | EventExpired | EventEvicted | EventStream | EventModule
+	eventAll = EventGeneric | EventString | eventList | EventSet | EventHash |
+		EventZSet | eventExpired | eventEvicted | eventStream | eventModule
 )
 
 // Notify tells subscribers of keyspace notifications that something happened
@@ -41,10 +41,10 @@ func (c *Context) Notify(class Event, event string, key []byte) {
 		return
 	}
 	db := strconv.Itoa(c.index)
-	if want&EventKeyspace != 0 {
+	if want&eventKeyspace != 0 {
 		c.Publish([]byte("__keyspace@"+db+"__:"+string(key)), []byte(event))
 	}
-	if want&EventKeyevent != 0 {
+	if want&eventKeyevent != 0 {
 		c.Publish([]byte("__keyevent@"+db+"__:"+event), key)
 	}
 }
@@ -54,10 +54,10 @@ var eventLetters = []struct {
 	letter byte
 	event  Event
 }{
-	{'g', EventGeneric}, {'$', EventString}, {'l', EventList}, {'s', EventSet},
-	{'h', EventHash}, {'z', EventZSet}, {'x', EventExpired}, {'e', EventEvicted},
-	{'t', EventStream}, {'d', EventModule}, {'n', EventNew},
-	{'K', EventKeyspace}, {'E', EventKeyevent}, {'m', EventMiss},
+	{'g', EventGeneric}, {'$', EventString}, {'l', eventList}, {'s', EventSet},
+	{'h', EventHash}, {'z', EventZSet}, {'x', eventExpired}, {'e', eventEvicted},
+	{'t', eventStream}, {'d', eventModule}, {'n', eventNew},
+	{'K', eventKeyspace}, {'E', eventKeyevent}, {'m', EventMiss},
 }
 
 // ParseEvents reads the letters of notify-keyspace-events.
@@ -80,13 +80,13 @@ next:
 	return e, nil
 }
 
-// String returns the letters as CONFIG GET does, with A for the classes it stands
+// letters returns the letters as CONFIG GET does, with A for the classes it stands
 // for. Beside A, Redis does not show n either.
-func (e Event) String() string {
+func (e Event) letters() string {
 	var s []byte
 	if e&eventAll == eventAll {
 		s = append(s, 'A')
-		e &^= eventAll | EventNew
+		e &^= eventAll | eventNew
 	}
 	for _, l := range eventLetters {
 		if e&l.event != 0 {

@@ -9,18 +9,18 @@ import (
 
 // What happens by itself when the time of keys and of fields is up.
 
-// Expire deletes keys and fields whose deadline has passed, at most limit of
-// them, in order of their deadlines, with the effects and events of a deletion.
-// It reports whether all are done; those that are not read as absent all the same.
-// During a pause, or where DEBUG has stopped it, that is all.
+// Expire deletes keys and fields whose deadline has passed, at most limit of them, in order
+// of their deadlines. Effects and events are those of a deletion. It reports whether all are
+// deleted; the rest read as absent all the same. During a pause, or after DEBUG
+// SET-ACTIVE-EXPIRE 0, it deletes none.
 func (c *Context) Expire(limit int) (done bool) {
 	if c.Pause.On() || c.KeepExpired {
 		limit = 0
 	}
 	before := c.index
-	defer c.Select(before)
+	defer c.selectDB(before)
 	for i, db := range c.Databases {
-		for db.Mortal() {
+		for db.HasDeadlines() {
 			due, ok := db.Next()
 			if !ok || due.At >= c.Now {
 				break
@@ -29,7 +29,7 @@ func (c *Context) Expire(limit int) (done bool) {
 				c.backlog = true
 				return false
 			}
-			c.Select(i)
+			c.selectDB(i)
 			c.dueKey = dueKey{i, due}
 			limit -= c.expire(due, limit)
 		}
@@ -53,7 +53,7 @@ func (c *Context) expireKey(key []byte) {
 	c.Stats.Expired.Add(1)
 	c.emit("DEL", key)
 	c.changed(key, nil)
-	c.Notify(EventExpired, "expired", key)
+	c.Notify(eventExpired, "expired", key)
 }
 
 // expireFields deletes the fields of a hash that are due first, and tells them
@@ -79,11 +79,11 @@ func (c *Context) expireFields(key []byte, limit int) int {
 	return n
 }
 
-// maxDueFields bounds how many fields of a hash settle expires.
+// maxDueFields bounds how many fields of a hash expireDue expires.
 var maxDueFields = 1000
 
-// settle does what Expire had no time for, of a key that is about to be written
-// to: it goes, or fields of it do. Fields that are too many stay, hidden.
+// expireDue expires a key, or fields of it, before the key is written to, where Expire has
+// not reached them yet. Fields beyond maxDueFields stay, hidden.
 func (c *Context) expireDue(key []byte) {
 	if !c.backlog {
 		return
@@ -105,9 +105,9 @@ func (c *Context) expireDue(key []byte) {
 	}
 }
 
-// expireDueKeys settles the keys of a call, so that what its handler gets to change
-// holds nothing that has expired, or hides it. Of what is hidden those fields go
-// that the call may name: any of its words.
+// expireDueKeys calls expireDue for the keys of a call, so that its handler finds nothing
+// expired in them. If fields stay hidden, those that the call may name (any of its words)
+// are deleted.
 func (c *Context) expireDueKeys(m *Command, args [][]byte) {
 	uses, _ := m.Keys.In(args)
 	for _, u := range uses {

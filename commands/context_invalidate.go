@@ -63,7 +63,7 @@ func (c *Context) invalidateAll() {
 
 // invalidation is the message that some keys have changed; nil: that all may have.
 func invalidation(keys []string) *Message {
-	return NewMessage(func(w *wire.Writer) {
+	return newMessage(func(w *wire.Writer) {
 		if w.RESP3() {
 			w.Push(2)
 			w.BulkString("invalidate")
@@ -109,7 +109,7 @@ func (c *Context) sendInvalidation(l *Client, m *Message) {
 	} else if l.Protocol == 2 {
 		return
 	}
-	c.Send(to, m)
+	c.send(to, m)
 }
 
 // notifyBrokenRedirect tells a client that there is nobody at the other end of its
@@ -119,16 +119,16 @@ func (c *Context) notifyBrokenRedirect(l *Client, id int64) {
 	if l.Protocol == 2 {
 		return
 	}
-	c.Send(l, NewMessage(func(w *wire.Writer) {
+	c.send(l, newMessage(func(w *wire.Writer) {
 		w.Push(2)
 		w.BulkString("tracking-redir-broken")
 		w.Int64(id)
 	}))
 }
 
-// Answered does what follows a call's reply: the client is told what it has
-// itself made invalid, and CLIENT CACHING has had its effect, on this call or
-// on the transaction that it ended. m is nil for an unknown command.
+// FlushInvalidations must be called after a call is answered. It sends the client the
+// invalidations that its own call caused, and ends the effect of CLIENT CACHING. m is nil
+// for an unknown command.
 func (c *Context) FlushInvalidations(m *Command) {
 	if len(c.invalidations) > 0 {
 		for _, message := range c.invalidations {
@@ -140,14 +140,13 @@ func (c *Context) FlushInvalidations(m *Command) {
 	if t == nil || !t.caching || c.Client.Multi != nil {
 		return
 	}
-	if m == nil || m.parent == nil || !m.parent.Has(KeepsCaching) {
+	if m == nil || m.parent == nil || !m.parent.Has(keepsCaching) {
 		t.caching = false
 	}
 }
 
-// Broadcast tells the clients in broadcast mode what has changed since it was
-// called last, in one message for each prefix. Then it sees to it that no more
-// keys are remembered than there may be.
+// BroadcastInvalidations sends clients in broadcast mode the keys that have changed since
+// its last call, one message for each prefix. Then it evicts tracked keys above the limit.
 func (c *Context) BroadcastInvalidations() {
 	if len(c.Tracking.changed) > 0 {
 		for _, p := range c.Tracking.takeChanged() {
@@ -180,11 +179,11 @@ func (c *Context) broadcast(p *trackedPrefix) {
 func (c *Context) limitTracked() {
 	t, most := &c.Tracking, c.Config.TrackingMaxKeys
 	t.overruns++
-	for effort := 100 * t.overruns; most > 0 && int64(t.Keys()) > most; effort-- {
+	for effort := 100 * t.overruns; most > 0 && int64(t.numKeys()) > most; effort-- {
 		if effort == 0 {
 			return
 		}
-		_, k := t.keys.names.At(c.Rand.IntN(t.Keys()))
+		_, k := t.keys.names.At(c.Rand.IntN(t.numKeys()))
 		c.invalidateRead(k, nil)
 	}
 	t.overruns = 0

@@ -23,11 +23,11 @@ func Open[T interface {
 	return v, err
 }
 
-// Find is Open for those to whom an absent key is not an empty value: it gives nil.
+// Find is Open for handlers to which an absent key is not an empty value: it returns nil.
 func Find[T datastructs.Value](c *Context, key []byte) (T, error) {
 	v := c.useForWrite(key) // no hit and no miss: Redis counts reads
 	if v != nil {
-		c.DB.Open(key, v)
+		c.DB.BeginChange(key, v)
 	}
 	return as[T](v)
 }
@@ -64,7 +64,7 @@ func (c *Context) Peek(key []byte) datastructs.Value {
 	return c.recordLookup(key, c.DB.Peek(key, c.Now))
 }
 
-// looked counts a read, and tells subscribers of one that found nothing.
+// recordLookup counts a hit or a miss, and publishes the event keymiss.
 func (c *Context) recordLookup(key []byte, v datastructs.Value) datastructs.Value {
 	if c.Client != nil && c.Client.NoStats {
 		return v
@@ -76,9 +76,8 @@ func (c *Context) recordLookup(key []byte, v datastructs.Value) datastructs.Valu
 	return v
 }
 
-// Save stores a changed value, marks the change and tells the event. The key
-// keeps its deadline. A value that has become empty deletes the key, which is
-// told with the event "del" after the other.
+// Save stores a changed value, marks the key as changed and publishes the event. The key
+// keeps its deadline. An empty value deletes the key, with the event "del" after the other.
 func (c *Context) Save(key []byte, v datastructs.Value, class Event, event string) {
 	c.Store(key, v)
 	c.Notify(class, event, key)
@@ -87,8 +86,8 @@ func (c *Context) Save(key []byte, v datastructs.Value, class Event, event strin
 	}
 }
 
-// Store is Save without the events but "new", for those who reply before they
-// tell the others.
+// Store is Save without events except "new", for handlers that reply before they publish
+// events.
 func (c *Context) Store(key []byte, v datastructs.Value) {
 	c.expireDue(key)
 	if v.Empty() {
@@ -101,7 +100,7 @@ func (c *Context) Store(key []byte, v datastructs.Value) {
 	}
 	put := c.DB.Put
 	if c.Client != nil && c.Client.NoTouch {
-		put = c.DB.PutUnused
+		put = c.DB.PutNoTouch
 	}
 	added := put(key, v, c.Now)
 	if added {
@@ -109,12 +108,12 @@ func (c *Context) Store(key []byte, v datastructs.Value) {
 	}
 	c.touch(key)
 	if added {
-		c.Notify(EventNew, "new", key)
+		c.Notify(eventNew, "new", key)
 	}
 }
 
-// Replace stores a value in place of whatever was there: the old deadline is
-// gone. Of events it tells what Store does. An empty value leaves no key.
+// Replace stores a value in place of any other and removes the deadline. It publishes the
+// events of Store. An empty value leaves no key.
 func (c *Context) Replace(key []byte, v datastructs.Value) {
 	c.expireDue(key)
 	if c.Counting.On {
@@ -150,14 +149,14 @@ func (c *Context) ClearDeadline(key []byte) bool {
 	return true
 }
 
-// Flush empties the current database.
-func (c *Context) Flush() {
+// flush empties the current database.
+func (c *Context) flush() {
 	c.empty()
 	c.invalidateAll()
 }
 
-// FlushAll empties all databases.
-func (c *Context) FlushAll() {
+// flushAll empties all databases.
+func (c *Context) flushAll() {
 	for i := range c.Databases {
 		c.In(i, c.empty)
 	}
@@ -170,8 +169,8 @@ func (c *Context) empty() {
 	c.DB.Clear()
 }
 
-// Swap exchanges two databases, for all who watch, wait for or use their keys.
-func (c *Context) Swap(a, b int) {
+// swap exchanges two databases, for all clients that watch, wait for or use their keys.
+func (c *Context) swap(a, b int) {
 	x, y := c.Databases[a], c.Databases[b]
 	if a == b || x.Len()+y.Len() == 0 {
 		return
@@ -179,14 +178,14 @@ func (c *Context) Swap(a, b int) {
 	c.touchAll(a, x, y)
 	c.touchAll(b, x, y)
 	c.Databases[a], c.Databases[b] = y, x
-	c.Select(c.index)
+	c.selectDB(c.index)
 	c.call.changes += x.Len() + y.Len()
 	c.signalWaiters(a)
 	c.signalWaiters(b)
 }
 
-// offer tells those who wait for keys of a database what it now holds. Those are
-// few, the keys may be very many.
+// signalWaiters signals the awaited keys that a database now holds. Awaited keys are few;
+// the keys of a database may be very many.
 func (c *Context) signalWaiters(db int) {
 	if c.AwaitedKeys == nil {
 		return
@@ -198,9 +197,9 @@ func (c *Context) signalWaiters(db int) {
 	}
 }
 
-// ready tells of a key that has come to be, if it is of the type that calls wait
-// for. One of another type is nothing to them, even if it becomes one of that
-// type before they are served, within the same EXEC: as in Redis.
+// signalReady reports a new key to blocked calls if it is of the type that they wait for. As
+// in Redis, a key of another type does not count, even if it becomes one of that type within
+// the same EXEC.
 func (c *Context) signalReady(db int, key []byte, v datastructs.Value) {
 	if c.KeyReady != nil && v.Kind() == datastructs.KindSortedSet {
 		c.KeyReady(db, key)
@@ -213,8 +212,8 @@ func (c *Context) touch(key []byte) {
 	c.changed(key, c.Client)
 }
 
-// changed tells all who want to know that a key was changed, and by whom: nil
-// where no client did it.
+// changed marks a key as dirty for WATCH and invalidates it for tracking. by is the client
+// that changed it; nil: none did.
 func (c *Context) changed(key []byte, by *Client) {
 	if watched := c.watchers[c.index]; watched != nil {
 		watched.find(key).markDirty()
@@ -224,11 +223,11 @@ func (c *Context) changed(key []byte, by *Client) {
 	}
 }
 
-// own is use for who is going to change the value.
+// useForWrite is use for handlers that will change the value.
 func (c *Context) useForWrite(key []byte) datastructs.Value {
 	v := c.use(key)
 	if c.backlog && v != nil {
-		if h := c.DB.Hiding(key, c.Now); h != nil {
+		if h := c.DB.HidingHash(key, c.Now); h != nil {
 			return h
 		}
 	}

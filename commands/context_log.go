@@ -1,7 +1,7 @@
 package commands
 
-// A Notice is a kind of thing that a command tells the operator of. The server
-// has the words for it, and its level in the log.
+// A LogEvent is an event that commands report to the operator's log. The server has its text
+// and level.
 type LogEvent int
 
 // The notices, and what comes with each.
@@ -17,9 +17,9 @@ const (
 	LogEvents            = iota
 )
 
-// LogEvent tells the operator of something, with keys and values as log/slog takes
-// them. Values may be what a client has sent: the server quotes and cuts them.
-func (c *Context) LogEvent(n LogEvent, args ...any) {
+// logEvent writes an event to the operator's log, with keys and values as log/slog takes
+// them. Values may be client input: the server quotes and shortens them.
+func (c *Context) logEvent(n LogEvent, args ...any) {
 	if c.Host.LogEvent != nil {
 		c.Host.LogEvent(n, c.Client, args...)
 	}

@@ -13,8 +13,8 @@ import (
 // sound, counts as changed for all who watch or track it, and is told whole as
 // an effect: whoever follows the effects has what is here, whatever that is.
 
-// mend sees to the keys of the current call, in all databases: MOVE and COPY
-// write to others.
+// repair repairs the keys of the current call, in all databases, since MOVE and COPY write
+// to others.
 func (c *Context) repair() {
 	c.unit = c.unit[:c.call.unit] // what it has told of itself is told again
 	uses, _ := c.Command.Keys.In(c.Args)
@@ -47,14 +47,14 @@ func (c *Context) emitValue(key []byte, v datastructs.Value) {
 		c.addEffect(Effect{c.index, [][]byte{[]byte("DEL"), key}})
 		return
 	}
-	at, mortal := c.DB.Deadline(key)
+	at, hasDeadline := c.DB.Deadline(key)
 	restored := [][]byte{[]byte("RESTORE"), key, strconv.AppendInt(nil, at, 10), rdb.Dump(v), []byte("REPLACE")}
-	if mortal {
+	if hasDeadline {
 		restored = append(restored, []byte("ABSTTL"))
 	}
 	c.addEffect(Effect{c.index, restored})
 	h, ok := v.(*datastructs.Hash)
-	if !ok || h.Expiring() == 0 {
+	if !ok || h.NumDeadlines() == 0 {
 		return
 	}
 	for field := range h.All() {
@@ -65,9 +65,9 @@ func (c *Context) emitValue(key []byte, v datastructs.Value) {
 	}
 }
 
-// RepairExpiry is for when the expiry of a key or a field has panicked: if that is
-// still due, it is made sound. Should it panic again, nothing expires by itself
-// any more, as after DEBUG SET-ACTIVE-EXPIRE 0: to try for ever helps nobody.
+// RepairExpiry must be called after the expiry of a key or a field has panicked. If that is
+// still due, it is repaired. If it panics again, active expiry stops, as after DEBUG
+// SET-ACTIVE-EXPIRE 0; otherwise it would fail for ever.
 func (c *Context) RepairExpiry() {
 	failed := c.dueKey
 	if next, ok := c.Databases[failed.db].Next(); !ok || next != failed.Due {
@@ -85,7 +85,7 @@ func (c *Context) RepairExpiry() {
 	})
 }
 
-// An expiring is what is about to expire.
+// A dueKey is a key whose expiry is being run.
 type dueKey struct {
 	db int
 	datastructs.Due

@@ -14,9 +14,9 @@ func (c *Context) Report(m *Command, args [][]byte, o Outcome, took time.Duratio
 		c.reportTime(m, args, o, took)
 	}
 	if m.Has(Fast) {
-		c.ReportLatency(latencyFastCommand, took)
+		c.reportLatency(latencyFastCommand, took)
 	} else {
-		c.ReportLatency(latencyCommand, took)
+		c.reportLatency(latencyCommand, took)
 	}
 	if c.Monitors.Len() > 0 {
 		c.FeedMonitors(m, args)
@@ -28,7 +28,7 @@ func (c *Context) Report(m *Command, args [][]byte, o Outcome, took time.Duratio
 func (c *Context) ReportServed(m *Command, args [][]byte, o Outcome, before, now time.Duration) {
 	c.Stats.Of(m).Nanos.Add(int64(now))
 	c.reportTime(m, args, o, before+now)
-	c.ReportLatency(latencyUnblocking, now)
+	c.reportLatency(latencyUnblocking, now)
 }
 
 func (c *Context) reportTime(m *Command, args [][]byte, o Outcome, took time.Duration) {
@@ -36,6 +36,6 @@ func (c *Context) reportTime(m *Command, args [][]byte, o Outcome, took time.Dur
 		c.Stats.Of(m).addTime(took)
 	}
 	if least := c.Config.SlowlogSlowerThan; least >= 0 && took.Microseconds() >= least && !m.Has(SkipSlowlog) {
-		c.SlowLog.add(c, m.Redact(args), took.Microseconds())
+		c.slowLog.add(c, m.Redact(args), took.Microseconds())
 	}
 }

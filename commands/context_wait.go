@@ -9,39 +9,37 @@ import (
 	"github.com/parley-chat/parley/commands/resp"
 )
 
-// A Wait is a call that goes on when one of its keys comes into being, or when its
-// errand has been run.
+// A Wait is the result of a call that blocks: until one of its keys is created, or its async
+// function returns.
 type Wait struct {
-	Keys      [][]byte           // in the call's order; none: nothing but time, or the errand, ends it
+	Keys      [][]byte           // in the call's order; none: nothing but time, or the async function, ends it
 	Timeout   int64              // ms; 0: for ever
 	OnTimeout func(*wire.Writer) // the reply when the time is up
 	Async     AsyncFunc          // nil: none
 }
 
-// An AsyncFunc is what a call cannot do while it holds the lock, because it waits or
-// takes that lock itself: it runs in a goroutine of its own. Its context ends when
-// nobody waits for the reply any more: the client has left, was killed or unblocked,
-// or the server closes, which waits for the errand. It must not close the server, nor
-// touch the Context of the call or what is not the call's own.
+// An AsyncFunc is work that a call cannot do under the lock, because it waits or takes that
+// lock itself. It runs in its own goroutine. Its context ends when the client disconnects,
+// is killed or unblocked, or when the server closes; Close waits for the function. It must
+// not close the server. It must not use the Context of the call, or data that the call does
+// not own.
 //
-// The reply that it returns is written under the lock, if the client is still there.
-// An error is the reply itself.
+// The returned reply function runs under the lock if the client is still connected. An error
+// is the reply itself.
 type AsyncFunc func(context.Context) (reply func(*wire.Writer), err error)
 
 // errWaits makes the engine park the call. It reaches no client.
 var errWaits = errors.New("commands: the call waits")
 
-// Wait ends a call that has found nothing to do: it is to be made again, with
-// Woken set, when one of the keys comes into being. When the time in ms is up
-// (0: never) the engine answers it with a null array, as Wait itself does in a
-// Final call.
+// Wait blocks the call: it is made again, with Woken set, when one of the keys is created.
+// After the timeout in ms (0: never) the reply is a null array. In a Final call Wait replies
+// that at once.
 func (c *Context) Wait(timeout int64, keys ...[]byte) error {
 	return c.wait(&Wait{Keys: keys, Timeout: timeout, OnTimeout: (*wire.Writer).NullArray})
 }
 
-// AsyncFunc ends a call that is to be answered by what f comes to. What the caller sends
-// meanwhile runs behind that. There is no time for it within EXEC: there it is an error.
-// CLIENT UNBLOCK makes the reply a null array.
+// RunAsync ends a call whose reply is the result of f. Later calls of the client wait for
+// it. Within EXEC it is an error. After CLIENT UNBLOCK the reply is a null array.
 func (c *Context) RunAsync(f AsyncFunc) error {
 	if c.Final {
 		return Errorf("ERR Command not allowed inside a transaction")
@@ -58,7 +56,7 @@ func (c *Context) wait(w *Wait) error {
 	return errWaits
 }
 
-// FinishAsync replies what the errand of a call has come to.
+// FinishAsync replies with the result of an async call.
 func (c *Context) FinishAsync(m *Command, reply func(*wire.Writer), err error) {
 	c.call.mark = c.Len()
 	if err == nil {
@@ -83,8 +81,8 @@ func (c *Context) FinishAsync(m *Command, reply func(*wire.Writer), err error) {
 	c.Stats.Of(m).Failed.Add(1)
 }
 
-// A WaitingCall is one that waits: for keys or a time, as it asks for, or because
-// it is held back (by a pause, or because passwords are being guessed).
+// A WaitingCall is a blocked call: it waits for keys or a time, or it is postponed by a
+// pause or the auth rate limiter.
 type WaitingCall struct {
 	Client    *Client
 	Command   *Command

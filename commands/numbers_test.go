@@ -55,7 +55,7 @@ func FuzzNumbers(f *testing.F) {
 			require.Equal(t, bytes, again, "%q", text)
 		}
 		c := &Context{Args: [][]byte{text}}
-		if ms, err := c.BlockTimeout(0); err == nil {
+		if ms, err := c.blockTimeout(0); err == nil {
 			require.True(t, ms >= 0 && ms <= math.MaxInt64/1_000_000, "%q: %d", text, ms)
 		}
 		require.Equal(t, before, text, "the text is not changed")
@@ -65,12 +65,12 @@ func FuzzNumbers(f *testing.F) {
 // checkFloats: a double and a long double of one text are the same number, and
 // each comes back from what is written of it.
 func checkFloats(t *testing.T, text []byte) {
-	d, ok := ParseFloat(text)
+	d, ok := parseFloat(text)
 	long, longOK := parseLong(text)
 	if ok {
 		require.False(t, math.IsNaN(d))
 		require.True(t, longOK, "%q is a double, and no long double", text)
-		again, ok := ParseFloat(strconv.AppendFloat(nil, d, 'g', 17, 64))
+		again, ok := parseFloat(strconv.AppendFloat(nil, d, 'g', 17, 64))
 		require.True(t, ok)
 		require.Equal(t, d, again)
 	}

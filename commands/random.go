@@ -70,7 +70,7 @@ func overflows(c *Context) bool {
 
 // maxReply is how many bytes that is.
 func maxReply(c *Context) int64 {
-	if limit := c.Config.OutputLimits[c.Client.OutputClass()].Hard; limit != 0 {
+	if limit := c.Config.OutputLimits[c.Client.outputClass()].Hard; limit != 0 {
 		return limit
 	}
 	return maxRepeatedBytes
@@ -101,7 +101,7 @@ func distinct(r *rand.Rand, picks int64, n int) iter.Seq[int] {
 	}
 }
 
-// A lottery draws picks out of n elements that pass by in turn; each choice of
+// A reservoir draws picks out of n elements that pass by in turn; each choice of
 // so many is equally likely.
 type reservoir struct {
 	rand     *rand.Rand

@@ -12,7 +12,7 @@ type State struct {
 	Table     *Table
 	Databases []*datastructs.Keyspace
 	Users     Users
-	ACLLog    ACLLog
+	denials   denialLog
 	Clients   Clients
 	Channels  Channels
 	Tracking  Tracking
@@ -20,73 +20,67 @@ type State struct {
 	Stats     Stats
 	Host      Host
 	Monitors  Monitors
-	SlowLog   SlowLog
+	slowLog   slowLog
 	Pause     Pause
-	Latency   Latency
+	latency   latencyMonitor
 	Eviction  Eviction
 	Counting  datastructs.Counting // what the databases count, as Config says
 
-	// What memory there is in use is the sum of these, and a little more: see Used.
-	Account     datastructs.Account // of the databases
-	ClientBytes atomic.Int64        // by clients, in bytes; changed by those who do not hold the lock, too
+	// UsedMemory is the sum of these, and a little more.
+	Account     datastructs.Account // bytes of the databases
+	ClientBytes atomic.Int64        // bytes of clients; also changed without the lock
+	TableBytes  atomic.Int64        // bytes of the server's own tables about clients
 
-	TableBytes atomic.Int64 // what the server keeps in its own tables of what clients have said, in bytes
+	KeepExpired bool // expired keys are kept, and read as absent
 
-	KeepExpired bool // keys whose deadline has passed are left, to read as absent
-
-	// Run runs a row in the context of a call under way: how EXEC goes through
-	// the same door as everyone.
+	// Run runs a row within the call under way: EXEC's queued calls go the way of all calls.
 	Run func(c *Context, m *Command, args [][]byte)
 
-	// Ready is called for each key that has come to be, for those who wait for
-	// it. As in Redis, a key that gets another value, even one that would do, is
-	// nothing to them.
+	// KeyReady is called for each key that is created, for blocked calls. As in Redis, a key
+	// that gets another value does not count, even if that value would serve a call.
 	KeyReady func(db int, key []byte)
 
-	// Awaited lists the keys of a database that somebody waits for.
+	// AwaitedKeys lists the keys of a database that blocked calls wait for.
 	AwaitedKeys func(db int) [][]byte
 
-	// WaitingCalls lists the calls that wait, those of callers without a connection
-	// among them, in the order in which their clients came. nil: none ever does.
+	// WaitingCalls lists the blocked calls, those of callers without a connection included,
+	// in the order in which their clients connected. nil: none ever blocks.
 	WaitingCalls func() []WaitingCall
 
-	// Unblock ends the call that a client waits in: with what it is answered when
-	// its time is up, or with an error. It reports whether there was one.
+	// Unblock ends a client's blocked call: with its reply at a timeout, or with an error.
+	// It reports whether there was one.
 	Unblock func(l *Client, failure error) bool
 
-	// AllowAuth reports whether a password that a client gives for a user may be looked
-	// at; Guessed is told when it was wrong. nil: all may, and nobody wants to know.
+	// AllowAuth reports whether a password may be checked now. AuthFailed is called when it
+	// was wrong. nil: there is no limit.
 	AllowAuth  func(l *Client, user, password []byte) bool
 	AuthFailed func(l *Client, user, password []byte)
 
-	// Copies tells how many times a client gets a message published to a channel.
+	// MessageCopies returns how many times a client gets a message published to a channel.
 	// nil: once.
 	MessageCopies func(to *Client, channel []byte) int
 
-	// Published is told of each message once its receivers have it. nil when nobody
-	// listens.
+	// Published is called with each message after it was sent to its receivers. May be nil.
 	Published func(Publication)
 
-	// Extended is told of calls that Redis would have refused for what they were
-	// called on. nil when nobody listens.
+	// ExtensionUsed is called with each call that Redis would have refused for the type of
+	// its keys. May be nil.
 	ExtensionUsed func(l *Client, m *Command, args [][]byte)
 
-	// Effects receives what calls amount to, a unit at a time: what one call
-	// from outside has done, the whole of an EXEC included. A unit is all or
-	// nothing. It and its words are valid until Effects returns. nil when nobody
-	// listens.
+	// Effects receives the effects of calls, one unit for each call from outside; an EXEC is
+	// one unit. A unit is all or nothing. It is valid until Effects returns. May be nil.
 	Effects func(unit []Effect)
 
-	failedExpiry dueKey       // what could not expire
-	nameBytes    atomic.Int64 // bytes in the names that clients are registered for, with each of them
-	closingBytes atomic.Int64 // of Held and named, by clients that are being closed for it
+	failedExpiry dueKey       // whose expiry has panicked
+	nameBytes    atomic.Int64 // bytes of names that clients are registered for, counted for each client
+	closingBytes atomic.Int64 // of ClientBytes and nameBytes, of clients being closed by eviction
 
-	backlog    bool  // something is due that Expire had no time for
+	backlog    bool  // expired keys or fields remain after Expire
 	changes    int64 // of keys, since the server started
-	memoryPeak int   // the most that Used was
+	memoryPeak int   // the peak of UsedMemory
 
-	watchers      map[int]*registry // of keys, by database; those of which keys are watched
+	watchers      map[int]*registry // watched keys, by database
 	removals      removals
-	misreplied    sync.Map  // *Command: those of which it was told
-	sinterWarning sync.Once // that SINTER met a sorted set, which Redis refuses
+	misreplied    sync.Map  // *Command: logged for a wrong reply
+	sinterWarning sync.Once // for SINTER on a sorted set, which Redis refuses
 }

@@ -42,8 +42,8 @@ func (s *Channels) Subscribe(l *Client, kind SubscriptionKind, name []byte) bool
 	return added
 }
 
-// Unsubscribe ends a subscription and reports whether there was one.
-func (s *Channels) Unsubscribe(l *Client, kind SubscriptionKind, name []byte) bool {
+// unsubscribe ends a subscription and reports whether there was one.
+func (s *Channels) unsubscribe(l *Client, kind SubscriptionKind, name []byte) bool {
 	return l.subscriptions[kind].remove(&s.kinds[kind], name)
 }
 
@@ -61,8 +61,8 @@ func (s *Channels) Of(l *Client, kind SubscriptionKind) []string {
 	return slices.Sorted(l.subscriptions[kind].names())
 }
 
-// Names lists what anyone is subscribed to, sorted.
-func (s *Channels) Names(kind SubscriptionKind) []string {
+// names lists what anyone is subscribed to, sorted.
+func (s *Channels) names(kind SubscriptionKind) []string {
 	list := make([]string, 0, s.kinds[kind].names.Len())
 	for name, n := range s.kinds[kind].names.All() {
 		if n.any() {
@@ -73,8 +73,8 @@ func (s *Channels) Names(kind SubscriptionKind) []string {
 	return list
 }
 
-// Len counts the names that anyone is subscribed to.
-func (s *Channels) Len(kind SubscriptionKind) (n int) {
+// count counts the names that anyone is subscribed to.
+func (s *Channels) count(kind SubscriptionKind) (n int) {
 	if !s.removals.any() {
 		return s.kinds[kind].names.Len()
 	}
@@ -104,7 +104,7 @@ func (s *Channels) Subscribers(kind SubscriptionKind, name []byte) (n int) {
 func (c *Context) Publish(channel, payload []byte) (receivers int) {
 	kinds := &c.Channels.kinds
 	if to := kinds[ToChannel].find(channel); to != nil {
-		receivers += c.sendAll(to, NewMessage(func(w *wire.Writer) {
+		receivers += c.sendAll(to, newMessage(func(w *wire.Writer) {
 			w.Push(3)
 			w.BulkString("message")
 			w.Bulk(channel)
@@ -115,7 +115,7 @@ func (c *Context) Publish(channel, payload []byte) (receivers int) {
 		if !datastructs.Match([]byte(pattern.name), channel, false) {
 			continue
 		}
-		receivers += c.sendAll(pattern, NewMessage(func(w *wire.Writer) {
+		receivers += c.sendAll(pattern, newMessage(func(w *wire.Writer) {
 			w.Push(4)
 			w.BulkString("pmessage")
 			w.BulkString(pattern.name)
@@ -142,11 +142,11 @@ func (c *Context) published(p Publication) {
 	}
 }
 
-// PublishToShard is Publish for those who are subscribed with SSUBSCRIBE: no
+// publishToShard is Publish for those who are subscribed with SSUBSCRIBE: no
 // pattern ever matches.
-func (c *Context) PublishToShard(channel, payload []byte) (receivers int) {
+func (c *Context) publishToShard(channel, payload []byte) (receivers int) {
 	if to := c.Channels.kinds[ToShard].find(channel); to != nil {
-		receivers = c.sendAll(to, NewMessage(func(w *wire.Writer) {
+		receivers = c.sendAll(to, newMessage(func(w *wire.Writer) {
 			w.Push(3)
 			w.BulkString("smessage")
 			w.Bulk(channel)
@@ -163,7 +163,7 @@ func (c *Context) sendAll(to *registeredName, m *Message, channel []byte) (recei
 		return c.sendInOrder(to, m, channel)
 	}
 	for l := range to.clients() {
-		c.Send(l, m)
+		c.send(l, m)
 		receivers++
 	}
 	return receivers
@@ -176,15 +176,15 @@ func (c *Context) sendInOrder(to *registeredName, m *Message, channel []byte) in
 	list := slices.SortedFunc(to.clients(), func(a, b *Client) int { return cmp.Compare(a.ID, b.ID) })
 	for _, l := range list {
 		for range c.MessageCopies(l, channel) {
-			c.Send(l, m)
+			c.send(l, m)
 		}
 	}
 	return len(list)
 }
 
-// Send gives a client a message. The caller itself gets it in the order of its
+// send gives a client a message. The caller itself gets it in the order of its
 // replies, others through their outbox.
-func (c *Context) Send(to *Client, m *Message) {
+func (c *Context) send(to *Client, m *Message) {
 	switch {
 	case to.replies.ended: // it is being closed
 	case to == c.Client:

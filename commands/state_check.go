@@ -32,7 +32,7 @@ func (s *State) Check(allLeft bool) error {
 
 // remembered counts all that is known of clients.
 func (s *State) remembered() int {
-	n := s.Clients.Len() + len(s.watchers) + s.Monitors.Len() + len(s.Tracking.clients) + s.Tracking.Keys() + len(s.Tracking.prefixes)
+	n := s.Clients.Len() + len(s.watchers) + s.Monitors.Len() + len(s.Tracking.clients) + s.Tracking.numKeys() + len(s.Tracking.prefixes)
 	for kind := range s.Channels.kinds {
 		n += s.Channels.kinds[kind].names.Len()
 	}
@@ -185,7 +185,7 @@ func (s *State) checkMonitors() error {
 	}
 	monitors := 0
 	for _, l := range s.Clients.byID {
-		if l.IsMonitor() {
+		if l.isMonitor() {
 			monitors++
 		}
 	}
@@ -292,30 +292,30 @@ func (s *State) checkAccounts() error {
 	if users += s.Users.standard.bytes() - fresh.standard.bytes(); users != s.Users.bytes {
 		return fmt.Errorf("users take %d bytes, and %d are counted", users, s.Users.bytes)
 	}
-	s.SlowLog.mu.Lock()
-	defer s.SlowLog.mu.Unlock()
+	s.slowLog.mu.Lock()
+	defer s.slowLog.mu.Unlock()
 	slow, names := int64(0), 0
-	for _, e := range s.SlowLog.entries {
+	for _, e := range s.slowLog.entries {
 		slow += e.bytes()
 		if e.name != "" {
 			names++
 		}
 	}
-	for _, n := range s.SlowLog.names {
+	for _, n := range s.slowLog.names {
 		slow += nameBytes(n.text)
 		names -= n.entries
 	}
-	if slow != s.SlowLog.bytes.Load() || names != 0 {
-		return fmt.Errorf("the slow log takes %d bytes, and %d are counted; of %d entries the name is not", slow, s.SlowLog.bytes.Load(), names)
+	if slow != s.slowLog.bytes.Load() || names != 0 {
+		return fmt.Errorf("the slow log takes %d bytes, and %d are counted; of %d entries the name is not", slow, s.slowLog.bytes.Load(), names)
 	}
-	s.ACLLog.mu.Lock()
-	defer s.ACLLog.mu.Unlock()
+	s.denials.mu.Lock()
+	defer s.denials.mu.Unlock()
 	refused := int64(0)
-	for _, e := range s.ACLLog.entries {
+	for _, e := range s.denials.entries {
 		refused += e.bytes()
 	}
-	if refused != s.ACLLog.bytes.Load() {
-		return fmt.Errorf("the ACL log takes %d bytes, and %d are counted", refused, s.ACLLog.bytes.Load())
+	if refused != s.denials.bytes.Load() {
+		return fmt.Errorf("the ACL log takes %d bytes, and %d are counted", refused, s.denials.bytes.Load())
 	}
 	return nil
 }

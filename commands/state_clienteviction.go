@@ -9,13 +9,14 @@ import (
 // says, those that take most first. Those that asked for NO-EVICT count, but are
 // never closed. Redis sorts them by powers of two of their size; here it is their size.
 
-// ClientMemory is what all clients take that are not being closed, in bytes. It may be asked
-// without the lock.
+// ClientMemory returns the bytes that clients take, without those being closed by
+// maxmemory-clients. It needs no lock.
 func (s *State) ClientMemory() int64 {
 	return s.ClientBytes.Load() + s.nameBytes.Load() - s.closingBytes.Load()
 }
 
-// EvictClients closes clients until all others together take less than limit bytes.
+// EvictClients closes clients, the largest first, until the others together take less than
+// limit bytes.
 func (c *Context) EvictClients(limit int64) {
 	type taken struct {
 		by    *Client
@@ -37,8 +38,8 @@ func (c *Context) EvictClients(limit int64) {
 	}
 }
 
-// evictClient closes a client. What its connection holds, and its call that waits, is gone once that has
-// ended, but is no reason to close others until then.
+// evictClient closes a client. What its connection holds, and its call that waits, is gone
+// once that has ended, but is no reason to close others until then.
 func (c *Context) evictClient(l *Client, bytes int) {
 	if c.Host.LogEvent != nil {
 		c.Host.LogEvent(ClientEvicted, l, "bytes", bytes)
@@ -50,7 +51,7 @@ func (c *Context) evictClient(l *Client, bytes int) {
 	c.Stats.EvictedClients.Add(1)
 }
 
-// Left is to be called when a client's connection holds nothing any more.
+// ClientClosed must be called once a client's connection holds no memory any more.
 func (s *State) ClientClosed(l *Client) {
 	s.AccountClient(l)
 	s.closingBytes.Add(-l.closing)

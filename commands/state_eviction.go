@@ -17,8 +17,7 @@ import (
 // ErrOOM refuses a call that may take memory when there is no more.
 const ErrOOM = resp.Error("OOM command not allowed when used memory > 'maxmemory'.")
 
-// An Evicting is what is known of keys that may go. The zero value is ready, but for
-// Rand.
+// An Eviction is the state of key eviction. The zero value is ready, except for Rand.
 type Eviction struct {
 	Rand *rand.Rand
 
@@ -30,7 +29,7 @@ type Eviction struct {
 	exceeded int64 // µs for which it was, in all, before
 }
 
-// A candidate is a key that deserves to go more than others, as far as they are known.
+// A candidate is a key that may be evicted, with its score; higher scores are evicted first.
 type candidate struct {
 	db    int
 	key   string
@@ -42,18 +41,18 @@ const (
 	maxSamples = 256 // more draws from a database find no better key
 )
 
-// MemoryFull reports whether more memory is in use than there may be.
+// MemoryFull reports whether used memory exceeds maxmemory.
 func (s *State) MemoryFull() bool {
 	limit := s.Config.MaxMemory
 	return limit > 0 && uint64(s.UsedMemory()) > limit
 }
 
-// MustEvict reports whether keys are to go, or to be looked for, before a call.
+// MustEvict reports whether keys must be evicted, if there are any, before a call.
 func (s *State) MustEvict() bool { return s.Config.Policy.Evicts() && s.MemoryFull() && !s.Pause.On() }
 
-// NeedsMemory reports whether a call may take memory, so that it is refused when
-// there is none: what its row says, or, for EXEC, one of the calls that it would run.
-// Within a transaction that is all calls but those that end it.
+// NeedsMemory reports whether a call is refused when memory is full: its row says so, or,
+// for EXEC, a queued call's row. Within a transaction that holds for all calls except those
+// that end it.
 func (l *Client) NeedsMemory(m *Command) bool {
 	switch {
 	case l.Multi == nil:
@@ -64,7 +63,7 @@ func (l *Client) NeedsMemory(m *Command) bool {
 	return !m.Has(LeavesMulti)
 }
 
-// BeginEviction is to be called before keys are evicted in one stay under the lock.
+// BeginEviction must be called before keys are evicted, once per critical section.
 func (c *Context) BeginEviction() {
 	e := &c.Eviction
 	e.databases = e.databases[:0]
@@ -77,13 +76,13 @@ func (c *Context) BeginEviction() {
 
 // evictable is how many keys of a database may go.
 func (c *Context) evictable(db int) int {
-	if c.Config.Policy.Volatile {
+	if c.Config.Policy.volatile {
 		return c.Databases[db].Volatile()
 	}
 	return c.Databases[db].Len()
 }
 
-// EvictOne lets the key go that is to go first. It reports whether there was one.
+// EvictOne evicts the next key. It reports whether there was one.
 func (c *Context) EvictOne() bool {
 	db, key, ok := c.evictionCandidate()
 	if ok {
@@ -96,23 +95,23 @@ func (c *Context) evict(key []byte) {
 	c.DB.Delete(key)
 	c.changed(key, nil)
 	c.Stats.Evicted.Add(1)
-	c.Notify(EventEvicted, "evicted", key)
+	c.Notify(eventEvicted, "evicted", key)
 	c.emit("DEL", key)
 }
 
 func (c *Context) evictionCandidate() (db int, key string, ok bool) {
-	switch c.Config.Policy.Order {
-	case NoEviction:
+	switch c.Config.Policy.order {
+	case noEviction:
 		return 0, "", false
-	case Random:
+	case byRandom:
 		return c.randomCandidate()
-	case NearestTTL:
+	case byTTL:
 		return c.soonestToExpire()
 	}
 	return c.leastUsed()
 }
 
-// anyToGo takes turns between databases, as Redis does.
+// randomCandidate takes the databases in turn, as Redis does.
 func (c *Context) randomCandidate() (db int, key string, ok bool) {
 	e := &c.Eviction
 	for range e.databases {
@@ -125,16 +124,16 @@ func (c *Context) randomCandidate() (db int, key string, ok bool) {
 	return 0, "", false
 }
 
-// keyToGo is the i-th of the keys of a database that may go.
+// candidateAt is the i-th of the keys of a database that may go.
 func (c *Context) candidateAt(db, i int) string {
-	if c.Config.Policy.Volatile {
+	if c.Config.Policy.volatile {
 		return c.Databases[db].VolatileAt(i)
 	}
 	key, _ := c.Databases[db].At(i)
 	return key
 }
 
-// nextToExpire knows exactly, where Redis draws.
+// soonestToExpire is exact, where Redis samples.
 func (c *Context) soonestToExpire() (db int, key string, ok bool) {
 	first := int64(0)
 	for _, i := range c.Eviction.databases {
@@ -145,8 +144,8 @@ func (c *Context) soonestToExpire() (db int, key string, ok bool) {
 	return db, key, ok
 }
 
-// leastUsed draws some keys of each database and takes the best of all that are
-// remembered. One that has gone since, or has been used, is forgotten.
+// leastUsed samples keys of each database and returns the best candidate so far. Candidates
+// that are gone or have been used since are dropped.
 func (c *Context) leastUsed() (db int, key string, ok bool) {
 	e := &c.Eviction
 	for {
@@ -169,12 +168,13 @@ func (c *Context) leastUsed() (db int, key string, ok bool) {
 	}
 }
 
-// evictionScore tells by how much a key deserves to go, if it is there to go.
+// evictionScore returns the score of a key; not ok if it cannot be evicted.
 func (c *Context) evictionScore(db int, key string) (score int64, ok bool) {
-	return c.Databases[db].EvictionScore(key, c.Config.Policy.Volatile, c.Now)
+	return c.Databases[db].EvictionScore(key, c.Config.Policy.volatile, c.Now)
 }
 
-// draw looks at some keys of a database. It reports whether there are any.
+// sampleKeys adds some keys of a database to the candidates. It reports whether there are
+// any.
 func (c *Context) sampleKeys(db int) bool {
 	n := c.evictable(db)
 	for range min(int64(n), c.Config.EvictionSamples, maxSamples) {
@@ -185,7 +185,7 @@ func (c *Context) sampleKeys(db int) bool {
 	return n > 0
 }
 
-// remember keeps a candidate if it is one of the best.
+// addCandidate keeps a candidate if it is one of the best.
 func (e *Eviction) addCandidate(c candidate) {
 	if len(e.pool) == poolSize && c.score <= e.pool[0].score || slices.Contains(e.pool, c) {
 		return
@@ -197,13 +197,14 @@ func (e *Eviction) addCandidate(c candidate) {
 	e.pool = slices.Insert(e.pool, i, c)
 }
 
-// forget is for when what candidates are judged by has changed, or where they are.
+// clearPool drops all candidates, after the policy or the databases have changed.
 func (e *Eviction) clearPool() {
 	clear(e.pool[:cap(e.pool)])
 	e.pool = e.pool[:0]
 }
 
-// RecordOverLimit keeps for how long memory has been too full, though keys have gone.
+// RecordOverLimit records for how long used memory has exceeded maxmemory although keys were
+// evicted.
 func (c *Context) RecordOverLimit(full bool) {
 	e := &c.Eviction
 	switch {

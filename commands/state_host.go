@@ -1,6 +1,6 @@
 package commands
 
-// Host is what a server tells the commands about the process around them.
+// Host describes the process around the commands.
 type Host struct {
 	Version    string // of parley
 	Pid        int
@@ -19,15 +19,14 @@ type Host struct {
 	AdversarialScans bool // see perturb
 
 	// TotalMemory is what the machine has, in bytes, 0 where that is not known;
-	// Resident tells what of it the process has, nil where that is not known.
+	// Resident returns the process's resident bytes, nil where that is not known.
 	TotalMemory uint64
 	Resident    func() uint64
 
-	// Purge gives memory that is free back to the system; nil where that is not
-	// for clients to ask.
+	// Purge returns free memory to the system; nil where clients may not ask for it.
 	Purge func()
 
-	// CPU tells the seconds that the process has run, in the system and itself;
+	// CPU returns the process's CPU seconds, system and user;
 	// nil where that is not known.
 	CPU func() (sys, user float64)
 
@@ -36,8 +35,7 @@ type Host struct {
 
 	ACLFile *ACLFile // nil: users are kept in memory only
 
-	// LogEvent logs a line: see Context.LogEvent, which calls it with
-	// the client that has made the call, nil if none has.
+	// LogEvent logs an event. l is the client whose call caused it; nil: none.
 	LogEvent func(n LogEvent, l *Client, args ...any)
 }
 
@@ -63,8 +61,8 @@ const (
 // DebugAccesses lists them.
 var DebugAccesses = []DebugAccess{DebugNo, DebugLocal, DebugYes}
 
-// ProtectedError is why a call may not run that the operator has to allow, or
-// nil. local: the client is on this machine.
+// ProtectedError returns the error if a call needs the operator's permission and has none,
+// or nil. local: the client is on this machine.
 func (s *State) ProtectedError(m *Command, local bool) error {
 	if !m.Has(Protected) || s.Host.Debug == DebugYes || s.Host.Debug == DebugLocal && local {
 		return nil

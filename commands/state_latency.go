@@ -16,9 +16,9 @@ const (
 	latencyEviction    = "eviction-cycle"     // keys go because memory is full
 )
 
-// Latency is the latency monitor: of each event that took as long as
+// latencyMonitor is the latency monitor: of each event that took as long as
 // latency-monitor-threshold says it keeps the last samples. The zero value is ready.
-type Latency struct {
+type latencyMonitor struct {
 	mu     sync.Mutex // guards events: reads, which run side by side, add to it
 	events map[string]*latencySeries
 }
@@ -33,10 +33,10 @@ type latencySeries struct {
 
 type latencySample struct{ time, ms int64 } // Unix s
 
-// ReportLatency enters an event, if it took as long as the operator has said.
-func (c *Context) ReportLatency(event string, took time.Duration) {
+// reportLatency enters an event, if it took as long as the operator has said.
+func (c *Context) reportLatency(event string, took time.Duration) {
 	if least := c.Config.LatencyThreshold; least > 0 && took.Milliseconds() >= least {
-		c.Latency.add(event, latencySample{c.Now / 1000, took.Milliseconds()})
+		c.latency.add(event, latencySample{c.Now / 1000, took.Milliseconds()})
 	}
 }
 
@@ -46,13 +46,13 @@ func (c *Context) ReportExpiry(took time.Duration, done bool) {
 	if !done {
 		c.Stats.ExpiryCut.Add(1)
 	}
-	c.ReportLatency(latencyExpiry, took)
+	c.reportLatency(latencyExpiry, took)
 }
 
 // ReportEviction tells of a turn of making room.
-func (c *Context) ReportEviction(took time.Duration) { c.ReportLatency(latencyEviction, took) }
+func (c *Context) ReportEviction(took time.Duration) { c.reportLatency(latencyEviction, took) }
 
-func (l *Latency) add(event string, s latencySample) {
+func (l *latencyMonitor) add(event string, s latencySample) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.events == nil {
@@ -75,7 +75,7 @@ func (l *Latency) add(event string, s latencySample) {
 }
 
 // of returns a copy of an event's series; one without samples if it never happened.
-func (l *Latency) of(event string) latencySeries {
+func (l *latencyMonitor) of(event string) latencySeries {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.events[event]
@@ -85,14 +85,14 @@ func (l *Latency) of(event string) latencySeries {
 	return latencySeries{slices.Clone(e.samples), e.max}
 }
 
-func (l *Latency) names() []string {
+func (l *latencyMonitor) names() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Sorted(maps.Keys(l.events))
 }
 
 // reset forgets an event and reports whether there was one.
-func (l *Latency) reset(event string) bool {
+func (l *latencyMonitor) reset(event string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	_, known := l.events[event]

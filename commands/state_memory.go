@@ -10,19 +10,19 @@ import (
 // not depend on what else is in the process nor on when Go collects what is no
 // longer used: this is what maxmemory limits and what INFO calls used_memory.
 
-// Used is what the server takes, in bytes: its data, its clients, what is
-// remembered for them, and what it has had from the start.
+// UsedMemory returns the bytes that the server takes: data, clients, subscriptions, tracking
+// and watch tables, logs, and the memory at startup.
 func (s *State) UsedMemory() int {
 	return s.Account.Bytes() + int(s.ClientBytes.Load()) + s.startup() + s.Channels.bytes() + s.Tracking.bytes() + s.watchersBytes() + s.logBytes()
 }
 
-// kept is what the server keeps of what clients have said that belongs to none of them:
+// logBytes is what the server keeps of what clients have said that belongs to none of them:
 // logs, users, parameters, and Beside.
 //
 // What is bounded by the table of commands is not counted: how long calls took (24 KiB a
 // command at most), the series of LATENCY (3 KiB an event), how often each error was told.
 func (s *State) logBytes() int {
-	return int(s.SlowLog.bytes.Load()+s.ACLLog.bytes.Load()+s.TableBytes.Load()) + s.Users.bytes + s.Config.bytes()
+	return int(s.slowLog.bytes.Load()+s.denials.bytes.Load()+s.TableBytes.Load()) + s.Users.bytes + s.Config.bytes()
 }
 
 // bytes is what parameters take that can be of any length.
@@ -79,14 +79,14 @@ func (l *Client) nameBytes() int {
 	return size
 }
 
-// AccountClient brings up to date what Held and named say of a client, which is nothing if it
-// has left, and the peak of all.
+// AccountClient updates a client's share of ClientBytes and nameBytes, which is 0 after it
+// has left, and the peak of used memory.
 func (s *State) AccountClient(l *Client) {
 	s.accountClient(l)
 	s.memoryPeak = max(s.memoryPeak, s.UsedMemory())
 }
 
-// weigh is AccountClient for a client that takes no more than it did.
+// accountClient is AccountClient for a client that takes no more than before.
 func (s *State) accountClient(l *Client) {
 	now, names := int64(0), int64(0)
 	if s.Clients.Get(l.ID) == l {

@@ -93,8 +93,8 @@ const (
 	maxAverageTTL      = 100 * 365 * 24 * time.Hour // a time.Duration holds no more than three times that
 )
 
-// Metrics takes what needs the engine's lock, shared or not; Complete is to add
-// the rest.
+// Metrics returns the metrics that need the engine's lock, shared or exclusive. AddCounters
+// adds the rest.
 func (s *State) Metrics(now time.Time) *Metrics {
 	m := &Metrics{
 		Changes:         s.changes,
@@ -103,17 +103,17 @@ func (s *State) Metrics(now time.Time) *Metrics {
 		StartupMemory:   s.startup(),
 		ClientMemory:    int(s.ClientBytes.Load()),
 		MaxMemory:       s.Config.MaxMemory,
-		Policy:          s.Config.Policy.String(),
+		Policy:          s.Config.Policy.name(),
 		Clients:         s.Clients.Len(),
 		MaxClients:      s.Config.MaxClients,
-		TrackingClients: s.Tracking.Clients(),
+		TrackingClients: s.Tracking.numClients(),
 		Monitors:        s.Monitors.Len(),
-		Channels:        s.Channels.Len(ToChannel),
-		Patterns:        s.Channels.Len(ToPattern),
-		ShardChannels:   s.Channels.Len(ToShard),
-		TrackedKeys:     s.Tracking.Keys(),
-		TrackedReads:    s.Tracking.Items(),
-		TrackedPrefixes: s.Tracking.Prefixes(),
+		Channels:        s.Channels.count(ToChannel),
+		Patterns:        s.Channels.count(ToPattern),
+		ShardChannels:   s.Channels.count(ToShard),
+		TrackedKeys:     s.Tracking.numKeys(),
+		TrackedReads:    s.Tracking.numReads(),
+		TrackedPrefixes: s.Tracking.numPrefixes(),
 		stats:           s.Stats.rows,
 	}
 	m.Overhead = s.overhead()
@@ -131,10 +131,10 @@ func (s *State) Metrics(now time.Time) *Metrics {
 	return m
 }
 
-// Complete adds to metrics what needs no lock, and takes longer.
+// AddCounters adds the metrics that need no lock and take longer.
 func (s *State) AddCounters(m *Metrics) {
 	stats := &s.Stats
-	m.SlowLog, m.SlowCalls = s.SlowLog.size()
+	m.SlowLog, m.SlowCalls = s.slowLog.size()
 	m.Errors = stats.ErrorsByCode()
 	m.Connections = stats.Connections.Load()
 	m.Rejected = stats.Rejected.Load()

@@ -27,31 +27,31 @@ func (s *Monitors) Remove(l *Client) {
 	}
 }
 
-// Monitors reports whether the client is shown all calls.
-func (l *Client) IsMonitor() bool { return l.monitor != nil }
+// isMonitor reports whether the client has sent MONITOR.
+func (l *Client) isMonitor() bool { return l.monitor != nil }
 
-// MonitorError is why a monitor may not make a call, or nil. To Redis it is a
-// kind of replica, which is not to touch data.
+// MonitorError returns the error if a monitor may not make a call, or nil. Redis treats a
+// monitor as a kind of replica, which must not touch data.
 func (l *Client) MonitorError(m *Command) error {
-	if l.IsMonitor() && m.Flags&(ReadOnly|Write|MayReplicate) != 0 {
+	if l.isMonitor() && m.Flags&(ReadOnly|Write|mayReplicate) != 0 {
 		return errMonitorKeyspace
 	}
 	return nil
 }
 
-// Show sends a call to all monitors, but for those that are only for operators.
+// FeedMonitors sends a call to all monitors, unless its row is Admin or SkipMonitor.
 func (c *Context) FeedMonitors(m *Command, args [][]byte) {
 	if c.Monitors.Len() == 0 || m.Flags&(SkipMonitor|Admin) != 0 {
 		return
 	}
 	line := c.monitorLine(m.Redact(args))
-	message := NewMessage(func(w *wire.Writer) { w.Status(line) })
+	message := newMessage(func(w *wire.Writer) { w.Status(line) })
 	for at := c.Monitors.list.Front(); at != nil; at = at.Next() {
 		l := at.Value.(*Client)
 		if l.Muted() {
 			continue // to Redis these are no messages
 		}
-		c.Send(l, message)
+		c.send(l, message)
 	}
 }
 

@@ -32,9 +32,8 @@ func (l *Client) Queue(command *Command, args [][]byte) {
 	}
 }
 
-// Refuse notes that a call may not run, and returns the error to tell. Within
-// a transaction that makes EXEC refuse; an EXEC that may not run itself ends
-// the transaction. m is nil for an unknown command.
+// Reject records that a call may not run, and returns the error reply. Within a transaction
+// EXEC then fails. A rejected EXEC ends its transaction. m is nil for an unknown command.
 func (s *State) Reject(l *Client, m *Command, err error) error {
 	switch {
 	case m != nil && m.Has(EndsMulti):

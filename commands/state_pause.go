@@ -5,8 +5,8 @@ type PauseKind int
 
 // The kinds of pause, each stronger than the one before.
 const (
-	NoPause     PauseKind = iota
-	PauseWrites           // calls that may change data or reach replicas
+	noPause     PauseKind = iota
+	pauseWrites           // calls that may change data or reach replicas
 	PauseAll              // all calls
 )
 
@@ -19,7 +19,7 @@ type Pause struct {
 }
 
 // On reports whether there is a pause.
-func (p Pause) On() bool { return p.Kind != NoPause }
+func (p Pause) On() bool { return p.Kind != noPause }
 
 // Holds reports whether a call has to wait for the end of the pause. A test's own
 // does not: it may be the one that ends it.
@@ -30,13 +30,13 @@ func (p Pause) Holds(l *Client, m *Command) bool {
 	switch p.Kind {
 	case PauseAll:
 		return true
-	case PauseWrites:
+	case pauseWrites:
 		return m.mayReplicate() || m.Has(EndsMulti) && l.Multi != nil && l.Multi.mayReplicate
 	}
 	return false
 }
 
-func (m *Command) mayReplicate() bool { return m.Flags&(Write|MayReplicate) != 0 }
+func (m *Command) mayReplicate() bool { return m.Flags&(Write|mayReplicate) != 0 }
 
 // prolong makes a pause of what was one or was none. It never makes it shorter
 // or weaker; one that has ended already is none.

@@ -22,7 +22,7 @@ type registry struct {
 	setBytes int        // bytes of the crowds of all names
 }
 
-// A registered is a name that has clients. Most have one.
+// A registeredName is a name that has clients. Most have one.
 type registeredName struct {
 	registry *registry
 	name     string
@@ -31,7 +31,7 @@ type registeredName struct {
 	place    *list.Element // in the order of the registry; nil: it has none
 }
 
-// A crowd is several clients of one name.
+// A clientSet is several clients of one name.
 type clientSet struct {
 	of   map[*registrations]*registration
 	most int // how many there have been since the map was made
@@ -286,18 +286,17 @@ func (n *registeredName) any() bool {
 	return false
 }
 
-// endings are registrations that have ended together and are yet to be taken out of
-// their registries, which is done in pieces. To all who ask they are gone already.
+// removals are registrations that have ended together and are yet to be removed from their
+// registries, in batches. They no longer count as registrations.
 type removals struct {
 	list    []*registrations
 	pending atomic.Int64 // of those; for who does not hold the lock
 }
 
-// maxRemovals is how many registrations are taken out in one stay under the lock:
-// more would hold up others.
+// maxRemovals is how many registrations are removed in one critical section.
 const maxRemovals = 1000
 
-// end ends all registrations of a client: few right away. Nil has none.
+// start ends all registrations of a client: few right away. Nil has none.
 func (e *removals) start(s *registrations) {
 	if s.len() == 0 {
 		return
@@ -319,7 +318,7 @@ func (s *registrations) dropSome(limit int) int {
 	return limit
 }
 
-// takeOut takes out up to limit registrations that have ended, and returns what is
+// run takes out up to limit registrations that have ended, and returns what is
 // left of the limit.
 func (e *removals) run(limit int) int {
 	for limit > 0 && len(e.list) > 0 {
@@ -349,10 +348,9 @@ func (e *removals) bytes() (size int) {
 	return size
 }
 
-// CleanUp goes on with ending what clients had of subscriptions and of watched and
-// tracked keys, of which a client may have so many that others would have to wait for
-// all. To all who ask they are gone already, but for the numbers of tracked keys, as
-// in Redis. It reports whether nothing is left.
+// CleanUp removes ended subscriptions, watched keys and tracked keys, at most maxRemovals of
+// them: a client may have very many. They no longer have any effect, except that tracked
+// keys still count, as in Redis. It reports whether all are removed.
 func (s *State) CleanUp() (done bool) {
 	left := maxRemovals
 	for _, e := range []*removals{&s.removals, &s.Channels.removals, &s.Tracking.removals} {
@@ -362,7 +360,7 @@ func (s *State) CleanUp() (done bool) {
 	return !s.CleanUpPending()
 }
 
-// Ending reports whether there is something for CleanUp to do. It needs no lock.
+// CleanUpPending reports whether CleanUp has work to do. It needs no lock.
 func (s *State) CleanUpPending() bool {
 	return s.removals.any() || s.Channels.removals.any() || s.Tracking.removals.any()
 }

@@ -51,19 +51,19 @@ func TestClientThatIsLeavingIsGone(t *testing.T) {
 	require.NoError(t, s.Check(false))
 	c := &Context{State: s}
 	for kind := range SubscriptionKind(subscriptionKinds) {
-		require.Equal(t, []string{"c0"}, s.Channels.Names(kind))
-		require.Equal(t, 1, s.Channels.Len(kind))
+		require.Equal(t, []string{"c0"}, s.Channels.names(kind))
+		require.Equal(t, 1, s.Channels.count(kind))
 		require.Equal(t, 1, s.Channels.Subscribers(kind, []byte("c0")))
 		require.Zero(t, s.Channels.Subscribers(kind, []byte("c1")))
 		require.Empty(t, s.Channels.Of(leaving, kind))
-		require.Zero(t, leaving.Subscriptions(kind))
+		require.Zero(t, leaving.subscriptionCount(kind))
 	}
 	require.Equal(t, 2, c.Publish([]byte("c0"), nil), "to its channel, and to its pattern")
 	require.Zero(t, c.Publish([]byte("c1"), nil))
-	require.Equal(t, 1, c.PublishToShard([]byte("c0"), nil))
+	require.Equal(t, 1, c.publishToShard([]byte("c0"), nil))
 	require.Len(t, heard(other), 3)
 	require.Empty(t, heard(leaving))
-	c.Select(0)
+	c.selectDB(0)
 	c.changed([]byte("k0"), nil)
 	require.False(t, leaving.dirty)
 
@@ -127,7 +127,7 @@ func TestRegistriesAgree(t *testing.T) {
 			require.Equal(t, !held[key], s.Channels.Subscribe(l, kind, name))
 			held[key] = true
 		case n < 990:
-			require.Equal(t, held[key], s.Channels.Unsubscribe(l, kind, name))
+			require.Equal(t, held[key], s.Channels.unsubscribe(l, kind, name))
 			delete(held, key)
 		default:
 			s.Channels.UnsubscribeAll(l)
@@ -143,7 +143,7 @@ func TestRegistriesAgree(t *testing.T) {
 	}
 	count := 0
 	for kind := range SubscriptionKind(subscriptionKinds) {
-		for _, name := range s.Channels.Names(kind) {
+		for _, name := range s.Channels.names(kind) {
 			count += s.Channels.Subscribers(kind, []byte(name))
 		}
 	}
@@ -162,7 +162,7 @@ func TestRegistriesGiveMemoryBack(t *testing.T) {
 		s.Channels.Subscribe(many, ToChannel, fmt.Append(nil, i))
 	}
 	for i := range 100_000 {
-		s.Channels.Unsubscribe(many, ToChannel, fmt.Append(nil, i))
+		s.Channels.unsubscribe(many, ToChannel, fmt.Append(nil, i))
 	}
 	s.AccountClient(many)
 	require.InDelta(t, used, s.UsedMemory(), 40_000)

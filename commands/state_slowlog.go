@@ -11,8 +11,8 @@ import (
 	"github.com/parley-chat/parley/datastructs"
 )
 
-// A SlowLog keeps the last of the calls that took long. The zero value is ready.
-type SlowLog struct {
+// A slowLog keeps the last of the calls that took long. The zero value is ready.
+type slowLog struct {
 	mu      sync.Mutex           // guards all below: reads, which run side by side, add to it
 	next    int64                // id; never starts again
 	entries []slowCall           // the oldest first
@@ -36,7 +36,7 @@ const (
 )
 
 // add enters a call. Which are too many is found when one is added, as in Redis.
-func (s *SlowLog) add(c *Context, words [][]byte, micros int64) {
+func (s *slowLog) add(c *Context, words [][]byte, micros int64) {
 	call := slowCall{time: c.Micros / 1e6, micros: micros, words: shortened(words)}
 	if c.Client != nil {
 		call.client, call.name = c.Client.Addr, c.Client.Name
@@ -65,7 +65,7 @@ type slowName struct {
 	entries int
 }
 
-func (s *SlowLog) addName(name string) string {
+func (s *slowLog) addName(name string) string {
 	if name == "" {
 		return ""
 	}
@@ -82,7 +82,7 @@ func (s *SlowLog) addName(name string) string {
 	return kept.text
 }
 
-func (s *SlowLog) dropName(name string) {
+func (s *slowLog) dropName(name string) {
 	kept := s.names[name]
 	if kept == nil {
 		return
@@ -126,7 +126,7 @@ func shortened(words [][]byte) []string {
 }
 
 // last returns up to n entries, the latest first.
-func (s *SlowLog) last(n int) []slowCall {
+func (s *slowLog) last(n int) []slowCall {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := slices.Clone(s.entries[max(0, len(s.entries)-n):])
@@ -134,20 +134,20 @@ func (s *SlowLog) last(n int) []slowCall {
 	return list
 }
 
-func (s *SlowLog) len() int {
+func (s *slowLog) len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.entries)
 }
 
 // size tells how many entries are kept, and how many there have been.
-func (s *SlowLog) size() (kept int, ever int64) {
+func (s *slowLog) size() (kept int, ever int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.entries), s.next
 }
 
-func (s *SlowLog) reset() {
+func (s *slowLog) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entries, s.names = nil, nil

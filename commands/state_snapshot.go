@@ -59,7 +59,7 @@ func (s *State) usable(t *Snapshot) error {
 // Compare calls f for each key that may differ between two moments, in order of
 // databases and keys, with what it held at each. b may be nil, for now. If nobody has
 // exchanged databases in between it looks only at what has changed.
-func (s *State) Compare(a, b *Snapshot, f func(db int, key string, was, is datastructs.Past)) error {
+func (s *State) Compare(a, b *Snapshot, f func(db int, key string, was, is datastructs.PastValue)) error {
 	if err := s.usable(a); err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (s *State) Compare(a, b *Snapshot, f func(db int, key string, was, is datas
 	for i, was := range a.databases {
 		is := after[i]
 		for _, key := range keysThatDiffer(was, is) {
-			f(i, key, was.db.Then(was.layer, key), is.db.Then(is.layer, key))
+			f(i, key, was.db.ValueAt(was.layer, key), is.db.ValueAt(is.layer, key))
 		}
 	}
 	return nil
@@ -85,12 +85,12 @@ func (s *State) Compare(a, b *Snapshot, f func(db int, key string, was, is datas
 func keysThatDiffer(a, b snapshotDB) []string {
 	if a.db == b.db {
 		first := a.layer
-		if b.layer != nil && !a.db.Opened(a.layer, b.layer) {
+		if b.layer != nil && !a.db.OpenedBefore(a.layer, b.layer) {
 			first = b.layer
 		}
 		return a.db.ChangedSince(first)
 	}
-	keys := append(a.db.KeysThen(a.layer), b.db.KeysThen(b.layer)...)
+	keys := append(a.db.KeysAt(a.layer), b.db.KeysAt(b.layer)...)
 	slices.Sort(keys)
 	return slices.Compact(keys)
 }
@@ -124,10 +124,10 @@ func (c *Context) restoreOrder(t *Snapshot) {
 		}
 		if c.Databases[i].Len()+p.db.Len() == 0 { // which is no change, and tells nobody
 			c.Databases[i], c.Databases[j] = c.Databases[j], c.Databases[i]
-			c.Select(c.index)
+			c.selectDB(c.index)
 			continue
 		}
-		c.Swap(i, j)
+		c.swap(i, j)
 		c.addEffect(Effect{c.index, [][]byte{[]byte("SWAPDB"), strconv.AppendInt(nil, int64(i), 10), strconv.AppendInt(nil, int64(j), 10)}})
 	}
 }
@@ -135,15 +135,15 @@ func (c *Context) restoreOrder(t *Snapshot) {
 // rewind makes the current database hold what it did when a layer was opened.
 func (c *Context) rewind(l *datastructs.Layer) {
 	for _, key := range c.DB.ChangedSince(l) {
-		c.restoreKey([]byte(key), c.DB.Then(l, key))
+		c.restoreKey([]byte(key), c.DB.ValueAt(l, key))
 	}
-	c.DB.Rewound(l)
+	c.DB.ResetLayer(l)
 }
 
-// putBack makes a key hold what it did.
-func (c *Context) restoreKey(key []byte, p datastructs.Past) {
+// restoreKey makes a key hold what it did.
+func (c *Context) restoreKey(key []byte, p datastructs.PastValue) {
 	v := p.Copy(c.Now)
-	at, mortal := p.Deadline()
+	at, hasDeadline := p.Deadline()
 	switch old := c.DB.Peek(key, c.Now); {
 	case v == nil && old == nil:
 		return
@@ -152,17 +152,17 @@ func (c *Context) restoreKey(key []byte, p datastructs.Past) {
 		c.Notify(EventGeneric, "del", key)
 		c.emitValue(key, nil)
 		return
-	case old == nil || !sameValue(v, old) || !c.hasDeadline(key, at, mortal):
-		place(c, key, v, at, mortal)
+	case old == nil || !sameValue(v, old) || !c.deadlineEquals(key, at, hasDeadline):
+		place(c, key, v, at, hasDeadline)
 		c.Notify(EventGeneric, "restore", key)
 		c.emitValue(key, v)
 	}
 	c.DB.SetMark(key, p.Mark())
 }
 
-func (c *Context) hasDeadline(key []byte, at int64, mortal bool) bool {
+func (c *Context) deadlineEquals(key []byte, at int64, hasDeadline bool) bool {
 	now, has := c.DB.Deadline(key)
-	return has == mortal && (!has || now == at)
+	return has == hasDeadline && (!has || now == at)
 }
 
 // sameValue reports whether nobody can tell two values apart.
@@ -175,7 +175,7 @@ func sameValue(a, b datastructs.Value) bool {
 		return true
 	}
 	y := b.(*datastructs.Hash)
-	if x.Expiring() != y.Expiring() {
+	if x.NumDeadlines() != y.NumDeadlines() {
 		return false
 	}
 	for field := range x.All() {

@@ -34,7 +34,7 @@ type Stats struct {
 
 	EvictedClients atomic.Int64 // closed because clients took too much memory
 
-	rates Rates
+	rates rates
 	rows  []CommandStats // by Command.id
 	codes sync.Map       // *atomic.Int64 by the first word of an error
 }

@@ -5,11 +5,11 @@ import (
 	"sync/atomic"
 )
 
-// Rates tell how much happens in a second just now: in the last second and a
+// rates tell how much happens in a second just now: in the last second and a
 // half or so, as in Redis, which looks at its counters ten times a second. Here
 // calls themselves do so as they come, and when none comes there is nothing to see.
 // The zero value is ready.
-type Rates struct {
+type rates struct {
 	due atomic.Int64 // µs; when to look next
 
 	mu      sync.Mutex // guards all below
@@ -17,7 +17,7 @@ type Rates struct {
 	n       int // made
 }
 
-// A look is what the counters said at a time.
+// A rateSample is what the counters said at a time.
 type rateSample struct {
 	micros                      int64
 	commands, inBytes, outBytes int64
@@ -46,7 +46,7 @@ func (s *Stats) Tick(micros int64) {
 }
 
 // reset is for counters that have been set to zero.
-func (r *Rates) reset() {
+func (r *rates) reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.n = 0

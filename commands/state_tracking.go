@@ -5,14 +5,12 @@ import (
 	"slices"
 )
 
-// Tracking knows which clients are to be told that keys have changed, so that
-// they can keep values in a cache of their own. The zero value is ready. Keys
-// are names here, whatever the database, as in Redis.
+// Tracking remembers which clients are sent invalidations of which keys. The zero value is
+// ready. As in Redis, keys are names, whatever the database.
 //
-// It knows two kinds of clients. Of those in the default mode it remembers the
-// keys that they have read, each until it changes or until the client is gone.
-// Those in broadcast mode have prefixes, and are told of all keys that begin
-// with one, read or not.
+// In the default mode it remembers the keys that a client has read, each until it changes or
+// the client disconnects. In broadcast mode a client has prefixes and is sent all changed
+// keys that begin with one.
 type Tracking struct {
 	clients  map[*Client]struct{} // that track now
 	keys     registry             // that are remembered, and for whom
@@ -52,20 +50,20 @@ type trackedPrefix struct {
 
 type prefixLength struct{ length, prefixes int }
 
-// Clients counts the clients that track.
-func (t *Tracking) Clients() int { return len(t.clients) }
+// numClients counts the clients that track.
+func (t *Tracking) numClients() int { return len(t.clients) }
 
-// Keys counts the keys that are remembered, and Items their readers.
-func (t *Tracking) Keys() int  { return t.keys.names.Len() }
-func (t *Tracking) Items() int { return t.keys.count }
+// numKeys counts the keys that are remembered, and Items their readers.
+func (t *Tracking) numKeys() int  { return t.keys.names.Len() }
+func (t *Tracking) numReads() int { return t.keys.count }
 
-// Prefixes counts the different prefixes that clients have.
-func (t *Tracking) Prefixes() int { return len(t.prefixes) }
+// numPrefixes counts the different prefixes that clients have.
+func (t *Tracking) numPrefixes() int { return len(t.prefixes) }
 
 // any reports whether somebody may have to be told of a change.
-func (t *Tracking) any() bool { return t.Keys()+len(t.prefixes) > 0 }
+func (t *Tracking) any() bool { return t.numKeys()+len(t.prefixes) > 0 }
 
-// of returns what a client has asked for, to be changed.
+// ensure returns what a client has asked for, to be changed.
 func (t *Tracking) ensure(l *Client) *clientTracking {
 	if l.tracking == nil {
 		l.tracking = new(clientTracking)
@@ -73,7 +71,7 @@ func (t *Tracking) ensure(l *Client) *clientTracking {
 	return l.tracking
 }
 
-// on switches tracking on, or changes how a client tracks. Prefixes that the
+// enable switches tracking on, or changes how a client tracks. Prefixes that the
 // client has already it keeps; in broadcast mode without any it is told of all
 // keys.
 func (t *Tracking) enable(l *Client, want clientTracking, prefixes [][]byte) {
@@ -104,7 +102,7 @@ func (t *clientTracking) has(prefix string) bool {
 	return found
 }
 
-// meets returns the first of the client's prefixes that begins with another, or
+// overlapping returns the first of the client's prefixes that begins with another, or
 // that this one begins with. But for the empty one, which is the first, none of them
 // begins with another: so only the neighbours can.
 func (t *clientTracking) overlapping(prefix string) (other string, found bool) {
@@ -136,7 +134,7 @@ func merge(list, more []string) []string {
 	return list
 }
 
-// off switches tracking off.
+// disable switches tracking off.
 func (t *Tracking) disable(l *Client) {
 	if l.tracking == nil {
 		return
@@ -257,7 +255,7 @@ func (t *Tracking) change(key []byte, by *Client) {
 	}
 }
 
-// take returns the prefixes with changes, in order, and the changes as having
+// takeChanged returns the prefixes with changes, in order, and the changes as having
 // been told.
 func (t *Tracking) takeChanged() []*trackedPrefix {
 	list := t.changed
@@ -266,7 +264,7 @@ func (t *Tracking) takeChanged() []*trackedPrefix {
 	return list
 }
 
-// besides returns those of the keys that a client was not the last to change.
+// changedByOthers returns those of the keys that a client was not the last to change.
 func (p *trackedPrefix) changedByOthers(l *Client, keys []string) []string {
 	var others []string
 	for _, key := range keys {
@@ -283,9 +281,8 @@ func (t *Tracking) byKey(l *Client) bool {
 	return tracks && !l.tracking.broadcast
 }
 
-// IsTracking reports whether the next calls of a client are to be remembered, so
-// that to read is to change something. The client itself may ask without the
-// engine's lock.
+// IsTracking reports whether the client's next reads are remembered for invalidation, so
+// that a read changes state. The client's own calls may ask without the engine's lock.
 func (l *Client) IsTracking() bool {
 	t := l.tracking
 	return t != nil && t.on && !t.broadcast && (!t.optIn || t.caching)

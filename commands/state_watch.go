@@ -36,14 +36,14 @@ func (s *State) dropUnwatched() {
 	}
 }
 
-// spoil makes the transactions fail that depend on a key.
+// markDirty makes the transactions fail that watch the name.
 func (n *registeredName) markDirty() {
 	for l := range n.clients() {
 		l.dirty = true
 	}
 }
 
-// touchAll spoils what is watched in a database before it is emptied, or in one
+// touchAll marks watched keys dirty in a database before it is emptied, or in one
 // that is swapped with another: those keys that are in one of them.
 func (c *Context) touchAll(index int, databases ...*datastructs.Keyspace) {
 	watched := c.watchers[index]

@@ -116,7 +116,7 @@ func checkPacked(blob []byte, n, step int) error {
 
 // unpackSafely is unpack for a blob that may be damaged.
 func unpackSafely(blob []byte) (item, rest []byte, ok bool) {
-	ok = sound(func() error {
+	ok = succeeds(func() error {
 		item, rest = unpack(blob)
 		return nil
 	})

@@ -20,10 +20,10 @@ func TestChecksFindDamage(t *testing.T) {
 		"an entry is another":              func() Value { h := someHash(200); h.large.entry(7).key = "other"; return h },
 		"a page is short":                  func() Value { h := someHash(2000); h.large.pages[0] = h.large.pages[0][:9]; return h },
 		"a segment stands where it cannot": func() Value { h := someHash(20000); h.large.dir[1] = h.large.dir[0]; return h },
-		"a deadline by field only":         func() Value { h := mortalHash(200); delete(h.mortal.at, "f7"); return h },
-		"a deadline that is another":       func() Value { h := mortalHash(200); h.mortal.at["f7"]++; return h },
-		"deadlines out of order":           func() Value { h := mortalHash(3); h.mortal.times[0] = math.MaxInt64; return h },
-		"more deadlines than fields":       func() Value { h := mortalHash(3); h.mortal.times = append(h.mortal.times, 99, 99); return h },
+		"a deadline by field only":         func() Value { h := mortalHash(200); delete(h.expiry.at, "f7"); return h },
+		"a deadline that is another":       func() Value { h := mortalHash(200); h.expiry.at["f7"]++; return h },
+		"deadlines out of order":           func() Value { h := mortalHash(3); h.expiry.times[0] = math.MaxInt64; return h },
+		"more deadlines than fields":       func() Value { h := mortalHash(3); h.expiry.times = append(h.expiry.times, 99, 99); return h },
 		"numbers out of order":             func() Value { s := someSet("%d", 20); s.putInt(3, 100); return s },
 		"a number twice":                   func() Value { s := someSet("%d", 20); s.putInt(3, 4); return s },
 		"half a number":                    func() Value { s := someSet("%d", 20); s.blob = s.blob[:39]; return s },
@@ -62,7 +62,7 @@ func TestChecksFindDamagedKeyspaces(t *testing.T) {
 		"a deadline that is free":     func(k *Keyspace) { k.deadlines.free = k.keys.entry(3).val.deadline },
 		"a deadline out of order":     func(k *Keyspace) { k.deadlines.times[1]++ },
 		"a hash that is not in order": func(k *Keyspace) { k.fields.order.Clear() },
-		"a hash at another deadline":  func(k *Keyspace) { k.keys.entry(99).val.value.(*Hash).mortal.listedAt++ },
+		"a hash at another deadline":  func(k *Keyspace) { k.keys.entry(99).val.value.(*Hash).expiry.listedAt++ },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var k Keyspace

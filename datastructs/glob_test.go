@@ -144,7 +144,8 @@ func isASCII(s []byte) bool {
 	return !slices.ContainsFunc(s, func(b byte) bool { return b >= 0x80 })
 }
 
-// TestMatchAgreesWithRedis asks a real server: KEYS where case counts, COMMAND LIST FILTERBY PATTERN where it does not.
+// TestMatchAgreesWithRedis asks a real server: KEYS where case counts, COMMAND LIST FILTERBY
+// PATTERN where it does not.
 func TestMatchAgreesWithRedis(t *testing.T) {
 	redis := harness.Connect(t, redistest.Start(t).Dial)
 	rng := rand.New(rand.NewPCG(7, 7))

@@ -24,7 +24,7 @@ import (
 type Hash struct {
 	packed []byte // field, value, field, value, ...; unused once large is set
 	large  *table[string]
-	mortal *fieldDeadlines // nil if no field has a deadline
+	expiry *fieldDeadlines // nil if no field has a deadline
 	n      int32           // fields in packed
 	// hashtable and listpackex are what clients are told, not how the fields are
 	// kept: whether the hash has ever been more than Redis puts into a listpack,
@@ -38,7 +38,7 @@ func (h *Hash) Len() int {
 	case h == nil:
 		return 0
 	case h.large != nil:
-		return h.large.len() - h.mortal.hidden()
+		return h.large.len() - h.expiry.hidden()
 	}
 	return int(h.n)
 }
@@ -78,13 +78,13 @@ func (h *Hash) Clone() Value {
 	c := &Hash{packed: slices.Clone(h.packed), n: h.n, hashtable: h.hashtable, listpackex: h.listpackex}
 	switch {
 	case h.large == nil:
-		c.mortal = h.mortal.clonePacked()
-	case h.mortal.hidden() > 0 && h.mortal.view:
+		c.expiry = h.expiry.clonePacked()
+	case h.expiry.hidden() > 0 && h.expiry.view:
 		h.copyVisible(c)
 	default:
 		large := h.large.clone(nil)
 		c.large = &large
-		c.mortal = h.mortal.cloneTable()
+		c.expiry = h.expiry.cloneTable()
 	}
 	return c
 }
@@ -96,7 +96,7 @@ func (h *Hash) Get(field []byte) ([]byte, bool) {
 		return nil, false
 	case h.large != nil:
 		v, ok := h.large.get(field)
-		if !ok || h.mortal.hides(stringOf(field)) {
+		if !ok || h.expiry.hides(stringOf(field)) {
 			return nil, false
 		}
 		return bytesOf(*v), true
@@ -109,7 +109,7 @@ func (h *Hash) Get(field []byte) ([]byte, bool) {
 // new. A field that is there keeps its place, but not its deadline: one that had
 // one goes behind the others.
 func (h *Hash) Set(field, value []byte) (added bool) {
-	if h.mortal != nil {
+	if h.expiry != nil {
 		h.ClearDeadline(field)
 	}
 	return h.Update(field, value)
@@ -148,7 +148,7 @@ func (h *Hash) Delete(field []byte) bool {
 	if h == nil {
 		return false
 	}
-	if h.mortal != nil {
+	if h.expiry != nil {
 		h.ClearDeadline(field)
 	}
 	if h.large != nil {
@@ -176,7 +176,7 @@ func (h *Hash) deleteLarge(field []byte) bool {
 // At returns the i-th field in the order of All, 0 <= i < Len.
 func (h *Hash) At(i int) (field, value []byte) {
 	if h.large != nil {
-		f, v := h.large.at(h.mortal.visible(h.large, i))
+		f, v := h.large.at(h.expiry.visible(h.large, i))
 		return bytesOf(f), bytesOf(*v)
 	}
 	rest := h.packed
@@ -193,10 +193,10 @@ func (h *Hash) All() iter.Seq2[[]byte, []byte] {
 		switch {
 		case h == nil:
 		case h.large != nil:
-			hidden := h.mortal.hidden() > 0 // seldom, so that the others need not ask
+			hidden := h.expiry.hidden() > 0 // seldom, so that the others need not ask
 			for i := range h.large.len() {
 				f, v := h.large.at(i)
-				if hidden && h.mortal.hides(f) {
+				if hidden && h.expiry.hides(f) {
 					continue
 				}
 				if !yield(bytesOf(f), bytesOf(*v)) {
@@ -236,7 +236,7 @@ func (h *Hash) Scan(cursor uint64, count int, visit func(field, value []byte)) u
 		return 0
 	}
 	return h.large.scan(cursor, count, func(f string, v *string) {
-		if !h.mortal.hides(f) {
+		if !h.expiry.hides(f) {
 			visit(bytesOf(f), bytesOf(*v))
 		}
 	})
@@ -279,6 +279,6 @@ func (h *Hash) convert() {
 		*p = string(v)
 		large.bytes += textBytes(len(v))
 	}
-	h.mortal.moveTo(large)
+	h.expiry.moveTo(large)
 	h.large, h.packed, h.n = large, nil, 0
 }

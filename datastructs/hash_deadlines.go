@@ -6,19 +6,19 @@ import (
 
 // Deadline returns the last millisecond of a field's life, if it has one.
 func (h *Hash) Deadline(field []byte) (at int64, ok bool) {
-	if h == nil || h.mortal == nil {
+	if h == nil || h.expiry == nil {
 		return 0, false
 	}
 	if h.large != nil {
-		at, ok = h.mortal.at[stringOf(field)]
-		return at, ok && !h.mortal.hides(stringOf(field))
+		at, ok = h.expiry.at[stringOf(field)]
+		return at, ok && !h.expiry.hides(stringOf(field))
 	}
 	value, start, _ := h.find(field)
 	if value == nil {
 		return 0, false
 	}
-	if i := h.place(start); i < len(h.mortal.times) {
-		return h.mortal.times[i], true
+	if i := h.place(start); i < len(h.expiry.times) {
+		return h.expiry.times[i], true
 	}
 	return 0, false
 }
@@ -29,7 +29,7 @@ func (h *Hash) SetDeadline(field []byte, at int64) {
 	h.checkWritable()
 	if h.large != nil {
 		if kept, ok := h.large.keyOf(field); ok {
-			h.deadlines().set(kept, at)
+			h.ensureExpiry().set(kept, at)
 		}
 		return
 	}
@@ -37,7 +37,7 @@ func (h *Hash) SetDeadline(field []byte, at int64) {
 	if value == nil {
 		return
 	}
-	d := h.deadlines()
+	d := h.ensureExpiry()
 	if i := h.place(start); i < len(d.times) {
 		d.times = slices.Delete(d.times, i, i+1)
 	}
@@ -54,7 +54,7 @@ func (h *Hash) ClearDeadline(field []byte) bool {
 		return false
 	}
 	h.checkWritable()
-	d := h.mortal
+	d := h.expiry
 	switch {
 	case d == nil:
 		return false
@@ -75,38 +75,38 @@ func (h *Hash) ClearDeadline(field []byte) bool {
 		pair := h.cut(start, end)
 		h.packed = append(h.packed, pair...)
 	}
-	h.forgetDeadlines()
+	h.dropEmptyExpiry()
 	return true
 }
 
-// NextDeadline returns the first of the fields' deadlines; not ok if no field
+// nextDeadline returns the first of the fields' deadlines; not ok if no field
 // has one.
-func (h *Hash) NextDeadline() (at int64, ok bool) {
-	if h == nil || h.mortal.len() == 0 {
+func (h *Hash) nextDeadline() (at int64, ok bool) {
+	if h == nil || h.expiry.len() == 0 {
 		return 0, false
 	}
 	if h.large == nil {
-		return h.mortal.times[0], true
+		return h.expiry.times[0], true
 	}
-	first, _ := h.mortal.order.GetAt(h.mortal.hidden())
+	first, _ := h.expiry.order.GetAt(h.expiry.hidden())
 	return first.at, true
 }
 
 // firstDeadline is NextDeadline, but that it counts hidden fields too.
 func (h *Hash) firstDeadline() (at int64, ok bool) {
-	if h.mortal.hidden() == 0 {
-		return h.NextDeadline()
+	if h.expiry.hidden() == 0 {
+		return h.nextDeadline()
 	}
-	first, ok := h.mortal.order.Min()
+	first, ok := h.expiry.order.Min()
 	return first.at, ok
 }
 
-// Expiring reports how many fields have a deadline.
-func (h *Hash) Expiring() int {
+// NumDeadlines returns how many fields have a deadline.
+func (h *Hash) NumDeadlines() int {
 	if h == nil {
 		return 0
 	}
-	return h.mortal.len()
+	return h.expiry.len()
 }
 
 // expireFirst removes the fields whose deadline is the first, at most limit of
@@ -116,7 +116,7 @@ func (h *Hash) expireFirst(limit int, gone func(field []byte)) (n int) {
 	if !ok {
 		return 0
 	}
-	d := h.mortal
+	d := h.expiry
 	if h.large == nil {
 		rest := h.packed
 		for ; n < len(d.times) && d.times[n] == at && n < limit; n++ {
@@ -139,47 +139,47 @@ func (h *Hash) expireFirst(limit int, gone func(field []byte)) (n int) {
 			h.deleteLarge(bytesOf(first.key))
 		}
 	}
-	h.forgetDeadlines()
+	h.dropEmptyExpiry()
 	return n
 }
 
-// asOf returns the hash as it is to be seen at a time: itself, or a view if some
+// viewAt returns the hash as it is to be seen at a time: itself, or a view if some
 // of its fields have expired.
-func (h *Hash) asOf(now int64) *Hash {
+func (h *Hash) viewAt(now int64) *Hash {
 	if next, ok := h.firstDeadline(); !ok || next >= now {
 		return h
 	}
 	v := *h
 	if h.large == nil {
-		dead, _ := slices.BinarySearch(h.mortal.times, now)
+		dead, _ := slices.BinarySearch(h.expiry.times, now)
 		v.packed = h.packed[h.offset(dead):len(h.packed):len(h.packed)]
 		v.n -= int32(dead)
-		v.mortal = &fieldDeadlines{view: true, times: h.mortal.times[dead:]}
+		v.expiry = &fieldDeadlines{view: true, times: h.expiry.times[dead:]}
 		return &v
 	}
-	v.mortal = &fieldDeadlines{view: true, at: h.mortal.at, order: h.mortal.order}
-	v.mortal.hide(now)
+	v.expiry = &fieldDeadlines{view: true, at: h.expiry.at, order: h.expiry.order}
+	v.expiry.hide(now)
 	return &v
 }
 
-// Hide makes fields that have expired, and that nobody has had the time to remove,
+// hide makes fields that have expired, and that nobody has had the time to remove,
 // invisible to those who change the hash. Until they are removed they must not be
 // named to it: see Keyspace.ExpireField. It reports whether it can: the fields
 // of a packed hash are few, and quickly removed.
-func (h *Hash) Hide(now int64) bool {
-	if h.mortal.all() == 0 || h.large == nil {
+func (h *Hash) hide(now int64) bool {
+	if h.expiry.all() == 0 || h.large == nil {
 		return false
 	}
-	h.mortal.hide(now)
+	h.expiry.hide(now)
 	return true
 }
 
-// Hidden is the number of fields that are not to be seen.
-func (h *Hash) Hidden() int {
+// numHidden is the number of fields that are not to be seen.
+func (h *Hash) numHidden() int {
 	if h == nil {
 		return 0
 	}
-	return h.mortal.hidden()
+	return h.expiry.hidden()
 }
 
 // copyVisible makes c, which is empty, what a view of a table shows.
@@ -187,14 +187,14 @@ func (h *Hash) copyVisible(c *Hash) {
 	for f, v := range h.All() {
 		c.Update(f, v)
 	}
-	for d := range h.mortal.visibleOrder() {
+	for d := range h.expiry.visibleOrder() {
 		c.SetDeadline(bytesOf(d.key), d.at)
 	}
 }
 
-// spent reports whether every field has expired.
-func (h *Hash) spent(now int64) bool {
-	d := h.mortal
+// allExpired reports whether every field has expired.
+func (h *Hash) allExpired(now int64) bool {
+	d := h.expiry
 	switch n := d.all(); {
 	case n == 0:
 		return false
@@ -209,25 +209,25 @@ func (h *Hash) spent(now int64) bool {
 // checkWritable panics for a view, since a change would be one of the hash
 // behind it, seen by others.
 func (h *Hash) checkWritable() {
-	if h.mortal != nil && h.mortal.view {
+	if h.expiry != nil && h.expiry.view {
 		panic("datastructs: a change of a hash that was got for reading")
 	}
 }
 
-// deadlines makes sure that there is something to put a deadline into.
-func (h *Hash) deadlines() *fieldDeadlines {
-	if h.mortal == nil {
-		h.mortal = &fieldDeadlines{}
+// ensureExpiry makes sure that there is something to put a deadline into.
+func (h *Hash) ensureExpiry() *fieldDeadlines {
+	if h.expiry == nil {
+		h.expiry = &fieldDeadlines{}
 	}
 	h.listpackex = true
-	return h.mortal
+	return h.expiry
 }
 
-// forgetDeadlines gives back what an empty fieldDeadlines takes, unless the
+// dropEmptyExpiry gives back what an empty fieldDeadlines takes, unless the
 // Keyspace needs it to find the hash in its order.
-func (h *Hash) forgetDeadlines() {
-	if h.mortal.all() == 0 && !h.mortal.listed {
-		h.mortal = nil
+func (h *Hash) dropEmptyExpiry() {
+	if h.expiry.all() == 0 && !h.expiry.listed {
+		h.expiry = nil
 	}
 }
 

@@ -38,7 +38,7 @@ func TestFieldsWithDeadlinesComeFirstAsInRedis(t *testing.T) {
 	require.Equal(t, "bacde", order())
 	h.Delete([]byte("b"))
 	require.Equal(t, "acde", order())
-	require.Zero(t, h.Expiring())
+	require.Zero(t, h.NumDeadlines())
 	require.Equal(t, "listpackex", h.Encoding(), "what is one stays one")
 	require.NoError(t, h.Check())
 }
@@ -50,7 +50,7 @@ func TestNilHashHasNoDeadlines(t *testing.T) {
 	_, ok = h.NextDeadline()
 	require.False(t, ok)
 	require.False(t, h.ClearDeadline([]byte("f")))
-	require.Zero(t, h.Expiring())
+	require.Zero(t, h.NumDeadlines())
 	require.NoError(t, h.Check())
 }
 
@@ -234,7 +234,7 @@ func (w *hashWorld) check(all bool) {
 func (w *hashWorld) checkHash(m map[string]modelField, h *datastructs.Hash) {
 	require.Equal(w.t, len(m), h.Len())
 	require.False(w.t, h.Empty())
-	i, mortal, first := 0, 0, int64(never)
+	i, withDeadline, first := 0, 0, int64(never)
 	for f, v := range h.All() {
 		want, ok := m[string(f)]
 		require.True(w.t, ok, "%s", f)
@@ -252,14 +252,14 @@ func (w *hashWorld) checkHash(m map[string]modelField, h *datastructs.Hash) {
 		require.Equal(w.t, want.at < never, ok)
 		if ok {
 			require.Equal(w.t, want.at, at)
-			mortal++
+			withDeadline++
 			first = min(first, at)
 		}
 	}
 	at, ok := h.NextDeadline()
-	require.Equal(w.t, mortal > 0, ok)
+	require.Equal(w.t, withDeadline > 0, ok)
 	require.True(w.t, !ok || at == first)
-	require.Equal(w.t, mortal, h.Expiring())
+	require.Equal(w.t, withDeadline, h.NumDeadlines())
 	scanned := map[string]bool{}
 	visit := func(f, _ []byte) { scanned[string(f)] = true }
 	for cursor := h.Scan(0, 7, visit); cursor != 0; {

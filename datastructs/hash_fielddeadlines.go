@@ -175,7 +175,7 @@ func (h *Hash) Check() error {
 
 // checkDeadlines is the part of Check that looks at them.
 func (h *Hash) checkDeadlines() error {
-	d := h.mortal
+	d := h.expiry
 	switch {
 	case d == nil:
 		return nil

@@ -212,8 +212,9 @@ func (m *modelHash) delete(f string) bool {
 	return true
 }
 
-// randomChanges makes up to 1500 changes for FuzzHash and FuzzSet, of a mix that differs from seed to seed: how many of them
-// delete, how many keys there are, how long values may get.
+// randomChanges makes up to 1500 changes for FuzzHash and FuzzSet, of a mix that differs
+// from seed to seed: how many of them delete, how many keys there are, how long values may
+// get.
 func randomChanges(seed uint64) []byte {
 	rng := rand.New(rand.NewPCG(seed, 5))
 	removals, keys, length := rng.IntN(60), 1+rng.IntN(256), 1+rng.IntN(256)
@@ -231,7 +232,8 @@ func randomChanges(seed uint64) []byte {
 	return ops
 }
 
-// FuzzHash reads each three bytes as one change: what to do, to which field, with a value of which length.
+// FuzzHash reads each three bytes as one change: what to do, to which field, with a value of
+// which length.
 func FuzzHash(f *testing.F) {
 	f.Add([]byte("\x00\x01\x05\x00\x02\x40\x00\x01\x41\x01\x02\x00\x00\x03\xff"))
 	f.Add([]byte(strings.Repeat("\x00\x01\xf0\x04\x02\x20\x00\x03\xf5\x01\x01\x00", 30)))

@@ -56,22 +56,22 @@ func (k *Keyspace) Get(key []byte, now int64, chance *rand.Rand) Value {
 	if r == nil {
 		return nil
 	}
-	k.use(r, now, chance)
-	return seen(r.value, now)
+	k.markUse(r, now, chance)
+	return visibleAt(r.value, now)
 }
 
 // Peek is Get without marking the use.
 func (k *Keyspace) Peek(key []byte, now int64) Value {
 	if r := k.live(key, now); r != nil {
-		return seen(r.value, now)
+		return visibleAt(r.value, now)
 	}
 	return nil
 }
 
-// seen is a value as it is to be seen at a time.
-func seen(v Value, now int64) Value {
-	if h, ok := v.(*Hash); ok && h.mortal != nil {
-		return h.asOf(now)
+// visibleAt is a value as it is to be seen at a time.
+func visibleAt(v Value, now int64) Value {
+	if h, ok := v.(*Hash); ok && h.expiry != nil {
+		return h.viewAt(now)
 	}
 	return v
 }
@@ -83,31 +83,30 @@ func (k *Keyspace) Put(key []byte, v Value, now int64) (added bool) {
 	return k.put(key, v, now, true)
 }
 
-// PutUnused is Put, but that a value which is there already is not used by
-// being put again.
-func (k *Keyspace) PutUnused(key []byte, v Value, now int64) (added bool) {
+// PutNoTouch is Put without marking a use of a value that is already there.
+func (k *Keyspace) PutNoTouch(key []byte, v Value, now int64) (added bool) {
 	return k.put(key, v, now, false)
 }
 
 func (k *Keyspace) put(key []byte, v Value, now int64, used bool) (added bool) {
-	k.note(key)
+	k.beforeChange(key)
 	r, added := k.keys.put(key)
-	k.swapped(r.value, v)
+	k.accountReplace(r.value, v)
 	if !added && k.expired(r, now) {
 		k.deadlines.remove(r, key)
 		added = true
 	}
 	if isHash(r.value) || isHash(v) {
-		k.fields.follow(k, key, r.value, v)
+		k.fields.update(k, key, r.value, v)
 	}
 	switch {
 	case added:
-		k.born(r, now)
+		k.markNew(r, now)
 	case (used || r.value != v) && !k.counts(): // to get it was the use that counts
 		r.touch(now)
 	}
 	r.value = v
-	k.recount()
+	k.updateAccount()
 	return added
 }
 
@@ -118,14 +117,14 @@ func (k *Keyspace) Delete(key []byte) bool {
 	if !ok {
 		return false
 	}
-	k.note(key)
+	k.beforeChange(key)
 	k.deadlines.remove(r, key)
 	if isHash(r.value) {
-		k.fields.follow(k, key, r.value, nil)
+		k.fields.update(k, key, r.value, nil)
 	}
-	k.swapped(r.value, nil)
+	k.accountReplace(r.value, nil)
 	k.keys.delete(key)
-	k.recount()
+	k.updateAccount()
 	return true
 }
 
@@ -145,13 +144,13 @@ func (k *Keyspace) SetDeadline(key []byte, at int64) {
 	if !ok {
 		return
 	}
-	k.note(key)
+	k.beforeChange(key)
 	name, had := k.deadlines.remove(r, key)
 	if !had {
 		name = k.name(key)
 	}
 	k.deadlines.set(r, name, at)
-	k.recount()
+	k.updateAccount()
 }
 
 // name returns a key that is there as the string that is kept already.
@@ -163,15 +162,15 @@ func (k *Keyspace) name(key []byte) string {
 	return name
 }
 
-// ClearDeadline lets key live for ever and reports whether it had a deadline.
+// ClearDeadline removes the deadline of a key and reports whether it had one.
 func (k *Keyspace) ClearDeadline(key []byte) bool {
 	r, ok := k.keys.get(key)
 	if !ok {
 		return false
 	}
-	k.note(key)
+	k.beforeChange(key)
 	_, had := k.deadlines.remove(r, key)
-	k.recount()
+	k.updateAccount()
 	return had
 }
 
@@ -189,8 +188,8 @@ type Due struct {
 	Fields bool
 }
 
-// Mortal reports whether anything in here ever expires.
-func (k *Keyspace) Mortal() bool { return k.deadlines.order != nil || k.fields.order != nil }
+// HasDeadlines reports whether any key or field has a deadline.
+func (k *Keyspace) HasDeadlines() bool { return k.deadlines.order != nil || k.fields.order != nil }
 
 // Next returns what expires first; not ok if nothing ever does. Of equal
 // deadlines keys come first, and the smallest key.
@@ -258,9 +257,9 @@ func (k *Keyspace) Scan(cursor uint64, count int, visit func(key string, v Value
 
 // Clear removes everything, in one step.
 func (k *Keyspace) Clear() {
-	k.handOver()
+	k.moveToLayer()
 	*k = Keyspace{counting: k.counting, account: k.account, counted: k.counted, layers: k.layers}
-	k.recount()
+	k.updateAccount()
 }
 
 // live returns the record of a key that is present and not expired, or nil.
@@ -279,7 +278,7 @@ func (k *Keyspace) expired(r *record, now int64) bool {
 		return true
 	}
 	h, ok := r.value.(*Hash)
-	return ok && h.mortal != nil && h.spent(now)
+	return ok && h.expiry != nil && h.allExpired(now)
 }
 
 // Check reports a broken invariant, of the values too, for tests.
@@ -297,7 +296,7 @@ func (k *Keyspace) Check() error {
 		case r.value.Empty():
 			return fmt.Errorf("keyspace: %q holds an empty %s", key, r.value.Kind())
 		}
-		bytes += Bytes(r.value)
+		bytes += allocSize(r.value)
 		if err := r.value.Check(); err != nil {
 			return fmt.Errorf("keyspace: %q: %w", key, err)
 		}
@@ -307,7 +306,7 @@ func (k *Keyspace) Check() error {
 				return err
 			}
 		}
-		if h, ok := r.value.(*Hash); ok && h.mortal != nil {
+		if h, ok := r.value.(*Hash); ok && h.expiry != nil {
 			listed++
 			if err := k.fields.checkOne(h, key); err != nil {
 				return err
@@ -332,7 +331,7 @@ func (k *Keyspace) Check() error {
 // checkBytes holds what is kept against what has been counted anew.
 func (k *Keyspace) checkBytes(values int) error {
 	switch {
-	case k.account == nil: // nobody settles it
+	case k.account == nil: // no account is updated
 		return nil
 	case values != k.values:
 		return fmt.Errorf("keyspace: the values take %d bytes, not %d", values, k.values)

@@ -2,12 +2,11 @@ package datastructs
 
 import "slices"
 
-// An Account knows what the keyspaces that share it take, in bytes, at any time:
-// they add what they gain and lose. The zero value is ready; to nil nothing is
-// told, and it holds 0.
+// An Account is the sum of bytes that the keyspaces sharing it take. The zero value is
+// ready; a nil Account holds 0.
 //
-// A value that is changed in place does not tell its keyspace. So who is about to
-// change one says so with Keyspace.Open, and calls Settle when done.
+// A value that is changed in place does not notify its keyspace. So a caller calls
+// Keyspace.BeginChange before such a change, and Account.Update after it.
 type Account struct {
 	bytes  int
 	opened []opened
@@ -28,30 +27,28 @@ func (a *Account) Bytes() int {
 	return a.bytes
 }
 
-// Settle counts what the values that have been opened take now, and forgets
-// them. It does not matter whether a key still holds them.
+// Update accounts for the values since BeginChange, whether or not a key still holds them.
 func (a *Account) Update() {
 	if a == nil || len(a.opened) == 0 {
 		return
 	}
 	for _, o := range a.opened {
-		o.of.values += Bytes(o.value) - o.before
-		o.of.recount()
+		o.of.values += allocSize(o.value) - o.before
+		o.of.updateAccount()
 	}
 	clear(a.opened)
 	a.opened = a.opened[:0]
 }
 
-// NewKeyspace returns a keyspace that tells an account, and asks whether to count
-// uses. Either may be nil.
+// NewKeyspace returns a keyspace that adds its bytes to a, and counts uses as c says. Either
+// may be nil.
 func NewKeyspace(a *Account, c *Counting) *Keyspace { return &Keyspace{account: a, counting: c} }
 
-// Open is to be told of a value, got from a key, that is about to be changed in
-// place.
-func (k *Keyspace) Open(key []byte, v Value) {
-	k.note(key)
+// BeginChange must be called before a value, got from a key, is changed in place.
+func (k *Keyspace) BeginChange(key []byte, v Value) {
+	k.beforeChange(key)
 	if k.account != nil && !k.account.isOpen(v) {
-		k.account.opened = append(k.account.opened, opened{k, v, Bytes(v)})
+		k.account.opened = append(k.account.opened, opened{k, v, allocSize(v)})
 	}
 }
 
@@ -59,23 +56,23 @@ func (a *Account) isOpen(v Value) bool {
 	return a != nil && slices.ContainsFunc(a.opened, func(o opened) bool { return o.value == v })
 }
 
-// changed counts a value that the keyspace itself has changed, which took so much
-// before, unless Settle will.
-func (k *Keyspace) changed(v Value, before int) {
+// accountChange accounts for a value that the keyspace itself has changed, unless
+// Account.Update will. before is the size of it before the change.
+func (k *Keyspace) accountChange(v Value, before int) {
 	if !k.account.isOpen(v) {
-		k.values += Bytes(v) - before
+		k.values += allocSize(v) - before
 	}
 }
 
-// swapped counts a value that has taken the place of another; either may be nil.
-func (k *Keyspace) swapped(old, v Value) {
+// accountReplace counts a value that has taken the place of another; either may be nil.
+func (k *Keyspace) accountReplace(old, v Value) {
 	if old != v {
-		k.values += Bytes(v) - Bytes(old)
+		k.values += allocSize(v) - allocSize(old)
 	}
 }
 
-// recount tells the account what has changed.
-func (k *Keyspace) recount() {
+// updateAccount adds the change in bytes to the account.
+func (k *Keyspace) updateAccount() {
 	if k.account == nil {
 		return
 	}

@@ -32,9 +32,9 @@ func (o *fieldOrder) next() (key string, at int64, ok bool) {
 
 func isHash(v Value) bool { _, ok := v.(*Hash); return ok }
 
-// follow is told each value of a key that has been put in place of another, or
+// update is told each value of a key that has been put in place of another, or
 // of itself after a change. nil is none.
-func (o *fieldOrder) follow(k *Keyspace, key []byte, old, v Value) {
+func (o *fieldOrder) update(k *Keyspace, key []byte, old, v Value) {
 	h, ok := v.(*Hash)
 	if ok {
 		h.checkWritable()
@@ -42,11 +42,11 @@ func (o *fieldOrder) follow(k *Keyspace, key []byte, old, v Value) {
 	if before, was := old.(*Hash); was && before != h {
 		o.drop(key, before)
 	}
-	if !ok || h.mortal == nil {
+	if !ok || h.expiry == nil {
 		return
 	}
 	at, some := h.firstDeadline()
-	if d := h.mortal; some && d.listed && at == d.listedAt {
+	if d := h.expiry; some && d.listed && at == d.listedAt {
 		return
 	}
 	name, had := o.drop(key, h)
@@ -60,13 +60,13 @@ func (o *fieldOrder) follow(k *Keyspace, key []byte, old, v Value) {
 		o.order = newOrder()
 	}
 	o.order.Set(deadline{at, name})
-	h.mortal.listed, h.mortal.listedAt = true, at
+	h.expiry.listed, h.expiry.listedAt = true, at
 }
 
 // drop takes a hash out of the order, if it is there, and returns the key as it
 // was kept.
 func (o *fieldOrder) drop(key []byte, h *Hash) (kept string, had bool) {
-	d := h.mortal
+	d := h.expiry
 	if d == nil {
 		return "", false
 	}
@@ -77,7 +77,7 @@ func (o *fieldOrder) drop(key []byte, h *Hash) (kept string, had bool) {
 			o.order = nil
 		}
 	}
-	h.forgetDeadlines()
+	h.dropEmptyExpiry()
 	return kept, had
 }
 
@@ -94,34 +94,34 @@ func (k *Keyspace) ExpireFields(key []byte, limit int, gone func(field []byte)) 
 	switch {
 	case !ok:
 		return 0, false
-	case h.spent(at + 1):
-		n = h.Len() + h.Hidden()
+	case h.allExpired(at + 1):
+		n = h.Len() + h.numHidden()
 		k.Delete(key)
 		return n, true
 	}
-	k.note(key)
-	before := Bytes(h)
+	k.beforeChange(key)
+	before := allocSize(h)
 	n = h.expireFirst(limit, gone)
-	k.changed(h, before)
-	k.fields.follow(k, key, h, h)
-	k.recount()
+	k.accountChange(h, before)
+	k.fields.update(k, key, h, h)
+	k.updateAccount()
 	return n, false
 }
 
 // ExpireField removes a field that key's hash hides, and reports whether it did.
 func (k *Keyspace) ExpireField(key, field []byte) bool {
 	h := k.hiding(key)
-	if h == nil || !h.mortal.hides(stringOf(field)) {
+	if h == nil || !h.expiry.hides(stringOf(field)) {
 		return false
 	}
-	k.note(key)
-	before := Bytes(h)
-	h.mortal.remove(stringOf(field))
+	k.beforeChange(key)
+	before := allocSize(h)
+	h.expiry.remove(stringOf(field))
 	h.deleteLarge(field)
-	h.forgetDeadlines()
-	k.changed(h, before)
-	k.fields.follow(k, key, h, h)
-	k.recount()
+	h.dropEmptyExpiry()
+	k.accountChange(h, before)
+	k.fields.update(k, key, h, h)
+	k.updateAccount()
 	return true
 }
 
@@ -129,17 +129,17 @@ func (k *Keyspace) ExpireField(key, field []byte) bool {
 // who change it, as Hash.Hide does.
 func (k *Keyspace) HideFields(key []byte, now int64) bool {
 	h := k.hash(key)
-	return h != nil && h.Hide(now)
+	return h != nil && h.hide(now)
 }
 
 // Hides reports whether key's hash has fields that are hidden.
 func (k *Keyspace) Hides(key []byte) bool { return k.hiding(key) != nil }
 
-// Hiding returns key's hash, to be changed, if it hides all of its fields that
-// have expired; nil if it does not, or has none.
-func (k *Keyspace) Hiding(key []byte, now int64) *Hash {
+// HidingHash returns a key's hash, to be changed, if it hides all of its expired fields;
+// otherwise nil.
+func (k *Keyspace) HidingHash(key []byte, now int64) *Hash {
 	h := k.hiding(key)
-	if at, ok := h.NextDeadline(); ok && at < now {
+	if at, ok := h.nextDeadline(); ok && at < now {
 		return nil
 	}
 	return h
@@ -148,11 +148,11 @@ func (k *Keyspace) Hiding(key []byte, now int64) *Hash {
 // Fields is the number of fields of key's hash, expired and hidden ones included.
 func (k *Keyspace) Fields(key []byte) int {
 	h := k.hash(key)
-	return h.Len() + h.Hidden()
+	return h.Len() + h.numHidden()
 }
 
 func (k *Keyspace) hiding(key []byte) *Hash {
-	if h := k.hash(key); h.Hidden() > 0 {
+	if h := k.hash(key); h.numHidden() > 0 {
 		return h
 	}
 	return nil
@@ -170,12 +170,12 @@ func (k *Keyspace) hash(key []byte) *Hash {
 // FieldDeadline returns the first of the deadlines that fields of key's hash
 // have, hidden ones aside, if there is one.
 func (k *Keyspace) FieldDeadline(key []byte) (at int64, ok bool) {
-	return k.hash(key).NextDeadline()
+	return k.hash(key).nextDeadline()
 }
 
 func (o *fieldOrder) checkOne(h *Hash, key string) error {
 	at, ok := h.firstDeadline()
-	d := h.mortal
+	d := h.expiry
 	if !ok || !d.listed || d.listedAt != at {
 		return fmt.Errorf("keyspace: %q is kept by the deadline %d of a field, not %d", key, d.listedAt, at)
 	}

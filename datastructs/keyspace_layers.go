@@ -16,16 +16,16 @@ import (
 // a key held at an earlier moment is in the first layer from then on that has it,
 // or else is what it holds now.
 type Layer struct {
-	before map[string]Past
+	before map[string]PastValue
 	rest   *Keyspace // all else that was there, if the keyspace has been cleared since
 }
 
-// A Past is what a key held at a moment, with its deadline and its mark of use.
-type Past struct {
-	value  Value // nil: there was no such key
-	at     int64 // the deadline, if mortal
-	mortal bool
-	mark   uint32
+// A PastValue is what a key held at a moment, with its deadline and its mark of use.
+type PastValue struct {
+	value       Value // nil: there was no such key
+	at          int64 // the deadline, if hasDeadline
+	hasDeadline bool
+	mark        uint32
 }
 
 // OpenLayer keeps what the keyspace holds now.
@@ -39,7 +39,7 @@ func (k *Keyspace) OpenLayer() *Layer {
 func (k *Keyspace) CloseLayer(l *Layer) {
 	i := slices.Index(k.layers, l)
 	if i > 0 {
-		k.layers[i-1].take(l)
+		k.layers[i-1].merge(l)
 	}
 	k.layers = slices.Delete(k.layers, i, i+1)
 	if len(k.layers) == 0 {
@@ -47,8 +47,8 @@ func (k *Keyspace) CloseLayer(l *Layer) {
 	}
 }
 
-// take makes a layer remember what the one above it does, where it does not itself.
-func (l *Layer) take(above *Layer) {
+// merge makes a layer remember what the one above it does, where it does not itself.
+func (l *Layer) merge(above *Layer) {
 	if l.rest != nil {
 		return // it remembers everything
 	}
@@ -65,22 +65,22 @@ func (l *Layer) take(above *Layer) {
 	l.rest = above.rest
 }
 
-func put(m map[string]Past, key string, p Past) map[string]Past {
+func put(m map[string]PastValue, key string, p PastValue) map[string]PastValue {
 	if m == nil {
-		m = make(map[string]Past)
+		m = make(map[string]PastValue)
 	}
 	m[key] = p
 	return m
 }
 
-// note is told of each key before it changes.
-func (k *Keyspace) note(key []byte) {
+// beforeChange must be called with each key before it changes.
+func (k *Keyspace) beforeChange(key []byte) {
 	if k.layers != nil {
-		k.remember(key)
+		k.saveToLayer(key)
 	}
 }
 
-func (k *Keyspace) remember(key []byte) {
+func (k *Keyspace) saveToLayer(key []byte) {
 	l := k.layers[len(k.layers)-1]
 	if l.rest != nil {
 		return
@@ -88,13 +88,13 @@ func (k *Keyspace) remember(key []byte) {
 	if _, known := l.before[string(key)]; known {
 		return
 	}
-	p := k.holding(key)
-	p.value = twin(p.value)
+	p := k.current(key)
+	p.value = exactCopy(p.value)
 	l.before = put(l.before, string(key), p)
 }
 
-// handOver gives all there is to the last layer, before it is cleared.
-func (k *Keyspace) handOver() {
+// moveToLayer moves all data to the last layer, before the keyspace is cleared.
+func (k *Keyspace) moveToLayer() {
 	if k.layers == nil {
 		return
 	}
@@ -103,20 +103,20 @@ func (k *Keyspace) handOver() {
 	}
 }
 
-// holding is what a key holds now: the value itself, not a copy.
-func (k *Keyspace) holding(key []byte) (p Past) {
+// current is what a key holds now: the value itself, not a copy.
+func (k *Keyspace) current(key []byte) (p PastValue) {
 	r, ok := k.keys.get(key)
 	if !ok {
 		return p
 	}
 	p.value, p.mark = r.value, k.Mark(key)
-	p.at, p.mortal = k.Deadline(key)
+	p.at, p.hasDeadline = k.Deadline(key)
 	return p
 }
 
-// twin is a copy that nobody can tell from the value. Clone is not, of an integer:
+// exactCopy is a copy that nobody can tell from the value. Clone is not, of an integer:
 // that is one more of those that Redis shares.
-func twin(v Value) Value {
+func exactCopy(v Value) Value {
 	switch v := v.(type) {
 	case nil:
 		return nil
@@ -129,17 +129,17 @@ func twin(v Value) Value {
 	return v.Clone()
 }
 
-// Then returns what key held when a layer was opened; l may be nil, for now.
-func (k *Keyspace) Then(l *Layer, key string) Past {
+// ValueAt returns what a key held when a layer was opened; l may be nil, for now.
+func (k *Keyspace) ValueAt(l *Layer, key string) PastValue {
 	for _, l := range k.since(l) {
 		if p, ok := l.before[key]; ok {
 			return p
 		}
 		if l.rest != nil {
-			return l.rest.holding(bytesOf(key))
+			return l.rest.current(bytesOf(key))
 		}
 	}
-	return k.holding(bytesOf(key))
+	return k.current(bytesOf(key))
 }
 
 // since lists the layers from one on.
@@ -169,15 +169,15 @@ func (k *Keyspace) ChangedSince(l *Layer) []string {
 	return slices.Sorted(maps.Keys(keys))
 }
 
-// KeysThen lists the keys that there were when a layer was opened, sorted; l may be
+// KeysAt lists the keys that there were when a layer was opened, sorted; l may be
 // nil, for now. Expired ones are included.
-func (k *Keyspace) KeysThen(l *Layer) []string {
+func (k *Keyspace) KeysAt(l *Layer) []string {
 	keys := make(map[string]struct{}, k.Len())
 	for _, key := range k.ChangedSince(l) {
 		keys[key] = struct{}{}
 	}
 	k.addKeys(keys)
-	maps.DeleteFunc(keys, func(key string, _ struct{}) bool { return k.Then(l, key).value == nil })
+	maps.DeleteFunc(keys, func(key string, _ struct{}) bool { return k.ValueAt(l, key).value == nil })
 	return slices.Sorted(maps.Keys(keys))
 }
 
@@ -187,9 +187,9 @@ func (k *Keyspace) addKeys(keys map[string]struct{}) {
 	}
 }
 
-// Rewound is to be told that each key holds again what it did when a layer was
-// opened: if that is the last one, it need not remember it any more.
-func (k *Keyspace) Rewound(l *Layer) {
+// ResetLayer must be called once each key holds again what it did when a layer was opened.
+// The last layer then drops what it has saved.
+func (k *Keyspace) ResetLayer(l *Layer) {
 	if k.layers[len(k.layers)-1] == l {
 		*l = Layer{}
 	}
@@ -197,24 +197,24 @@ func (k *Keyspace) Rewound(l *Layer) {
 
 // Value returns the value as it is to be seen at a time, to be read before anything
 // changes; nil if there was none, or if it has expired by then.
-func (p Past) Value(now int64) Value {
-	if p.value == nil || p.mortal && now > p.at {
+func (p PastValue) Value(now int64) Value {
+	if p.value == nil || p.hasDeadline && now > p.at {
 		return nil
 	}
-	if h, ok := p.value.(*Hash); ok && h.mortal != nil && h.spent(now) {
+	if h, ok := p.value.(*Hash); ok && h.expiry != nil && h.allExpired(now) {
 		return nil
 	}
-	return seen(p.value, now)
+	return visibleAt(p.value, now)
 }
 
 // Copy is Value, to be put into a keyspace.
-func (p Past) Copy(now int64) Value { return twin(p.Value(now)) }
+func (p PastValue) Copy(now int64) Value { return exactCopy(p.Value(now)) }
 
 // Deadline returns the last millisecond of the key's life, if it had one.
-func (p Past) Deadline() (at int64, ok bool) { return p.at, p.mortal }
+func (p PastValue) Deadline() (at int64, ok bool) { return p.at, p.hasDeadline }
 
 // Mark is that of Keyspace.Mark.
-func (p Past) Mark() uint32 { return p.mark }
+func (p PastValue) Mark() uint32 { return p.mark }
 
 // checkLayers is the part of Check that looks at what is remembered.
 func (k *Keyspace) checkLayers() error {
@@ -237,10 +237,10 @@ func (k *Keyspace) checkLayers() error {
 	return nil
 }
 
-// Opened reports whether one layer was opened before another.
-func (k *Keyspace) Opened(l, before *Layer) bool {
+// OpenedBefore reports whether one layer was opened before another.
+func (k *Keyspace) OpenedBefore(l, before *Layer) bool {
 	return slices.Index(k.layers, l) < slices.Index(k.layers, before)
 }
 
-// Layered reports whether any layer is open.
-func (k *Keyspace) Layered() bool { return k.layers != nil }
+// HasLayers reports whether any layer is open.
+func (k *Keyspace) HasLayers() bool { return k.layers != nil }

@@ -1,27 +1,26 @@
 package datastructs
 
-// Mend makes a key sound whose value was being changed by something that
-// panicked half way, so that nobody knows what was done. It returns the value, as
-// it is from now on, or nil where there is none: one that is empty goes, and so
-// does one that is damaged, as the next call might read nonsense in it, or not
-// come to an end. Nothing in here panics or damages by itself; this is for bugs.
+// Repair repairs a key after a panic during a change of its value. It returns the value, or
+// nil if there is none. An empty or damaged value is deleted: the next call might read
+// nonsense in it, or never end. Nothing in this package panics or damages values by itself;
+// this is for bugs.
 func (k *Keyspace) Repair(key []byte) Value {
 	r, ok := k.keys.get(key)
 	if !ok {
 		return nil
 	}
-	if sound(func() error { return r.value.Check() }) && !r.value.Empty() &&
-		sound(func() error { k.fields.follow(k, key, r.value, r.value); return nil }) {
+	if succeeds(func() error { return r.value.Check() }) && !r.value.Empty() &&
+		succeeds(func() error { k.fields.update(k, key, r.value, r.value); return nil }) {
 		return r.value
 	}
-	if !sound(func() error { k.Delete(key); return nil }) {
+	if !succeeds(func() error { k.Delete(key); return nil }) {
 		k.keys.delete(key)
 	}
 	return nil
 }
 
-// sound reports whether f ends well.
-func sound(f func() error) (ok bool) {
+// succeeds reports whether f returns nil and does not panic.
+func succeeds(f func() error) (ok bool) {
 	defer func() {
 		if recover() != nil {
 			ok = false

@@ -55,8 +55,8 @@ func (c *Counting) used(mark uint32, now int64, chance *rand.Rand) uint32 {
 // counts reports whether uses are counted here.
 func (k *Keyspace) counts() bool { return k.counting != nil && k.counting.On }
 
-// use marks a use of a key.
-func (k *Keyspace) use(r *record, now int64, chance *rand.Rand) {
+// markUse marks a use of a key.
+func (k *Keyspace) markUse(r *record, now int64, chance *rand.Rand) {
 	if !k.counts() {
 		r.touch(now)
 		return
@@ -67,8 +67,8 @@ func (k *Keyspace) use(r *record, now int64, chance *rand.Rand) {
 	}
 }
 
-// born marks a key that has just come to be.
-func (k *Keyspace) born(r *record, now int64) {
+// markNew marks a key that has just come to be.
+func (k *Keyspace) markNew(r *record, now int64) {
 	if k.counts() {
 		r.used = k.counting.fresh(now)
 	} else {
@@ -110,8 +110,7 @@ func (k *Keyspace) SetMark(key []byte, mark uint32) {
 	}
 }
 
-// evictionScore is how much a key deserves to go: the more, the longer it has not been
-// used or the more rarely it is.
+// evictionScore is the seconds since the last use, or for LFU 255 minus the counter of uses.
 func (k *Keyspace) evictionScore(r *record, now int64) int64 {
 	if k.counts() {
 		return maxCount - int64(k.counting.count(r.used, now))
@@ -119,8 +118,8 @@ func (k *Keyspace) evictionScore(r *record, now int64) int64 {
 	return int64(seconds(now)) - int64(r.used)
 }
 
-// EvictionScore returns by how much a key deserves more than others to go; not ok if it
-// is not there, or has no deadline though only such keys are asked for.
+// EvictionScore returns a key's score for eviction, higher for less used keys; not ok if it
+// is absent, or has no deadline though only such keys are asked for.
 func (k *Keyspace) EvictionScore(key string, volatile bool, now int64) (score int64, ok bool) {
 	r, ok := k.keys.get(bytesOf(key))
 	if !ok || volatile && r.deadline == 0 {

@@ -10,13 +10,13 @@ import (
 // date as they change, so that to ask costs the same whatever the size. The
 // parts of trees and maps, which do not tell what they take, count with a mean.
 
-// Bytes returns what a value takes.
-func Bytes(v Value) int {
+// allocSize returns what a value takes.
+func allocSize(v Value) int {
 	switch v := v.(type) {
 	case *String:
 		return stringBytes + blockOf(v.text)
 	case *Hash:
-		size := hashBytes + blockOf(v.packed) + v.mortal.bytes()
+		size := hashBytes + blockOf(v.packed) + v.expiry.bytes()
 		if v.large != nil {
 			size += tableBytes + v.large.bytes
 		}
@@ -63,7 +63,7 @@ func (k *Keyspace) Memory(key []byte, now int64) (int, bool) {
 	if v == nil {
 		return 0, false
 	}
-	size := Bytes(v) + textBytes(len(key)) + int(unsafe.Sizeof(entry[record]{})) + slotMemory
+	size := allocSize(v) + textBytes(len(key)) + int(unsafe.Sizeof(entry[record]{})) + slotMemory
 	if _, ok := k.Deadline(key); ok {
 		size += deadlineBytes + 8
 	}

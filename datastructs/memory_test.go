@@ -94,7 +94,7 @@ func TestBytesAreWhatTheHeapGrowsBy(t *testing.T) {
 				for len(list) < cap(list) && (len(list) < 2 || counted < 1<<20) { // beside which all else is nothing
 					v := fill(n)
 					list = append(list, v)
-					counted += Bytes(v)
+					counted += allocSize(v)
 				}
 				grown := heap() - before
 				require.InEpsilon(t, grown, counted, 0.2)
@@ -159,14 +159,14 @@ func churn(r *rand.Rand, k *Keyspace, kinds []string) {
 		k.SetDeadline(key, r.Int64N(1e12))
 	case 2:
 		if z, ok := v.(*SortedSet); ok {
-			k.Open(key, v)
+			k.BeginChange(key, v)
 			for i := range 50 {
 				z.Set(scattered(r.IntN(1000)), float64(i))
 			}
 			k.Put(key, v, 0)
 		}
 		if h, ok := v.(*Hash); ok {
-			k.Open(key, v)
+			k.BeginChange(key, v)
 			for range 20 {
 				h.Delete(scattered(r.IntN(1000)))
 				h.Set(scattered(r.IntN(1000)), make([]byte, r.IntN(100)))
@@ -184,8 +184,8 @@ func churn(r *rand.Rand, k *Keyspace, kinds []string) {
 }
 
 func TestMemoryOfAnInteger(t *testing.T) {
-	require.Equal(t, 32, Bytes(NewInt(12)))
-	require.Equal(t, 32+8, Bytes(NewText([]byte("012"))))
+	require.Equal(t, 32, allocSize(NewInt(12)))
+	require.Equal(t, 32+8, allocSize(NewText([]byte("012"))))
 }
 
 func TestMemoryOfKeys(t *testing.T) {

@@ -241,7 +241,7 @@ func (o *scoreOrder) split(c *chunk) {
 	o.renumber()
 }
 
-// settle deletes the chunk of that ordinal if it is empty, or joins it with a
+// rebalance deletes the chunk of that ordinal if it is empty, or joins it with a
 // neighbour if both are sparse. There may be no such chunk.
 func (o *scoreOrder) rebalance(ordinal int) {
 	if ordinal >= o.spans.Len() {

@@ -143,7 +143,7 @@ func (s *String) Bytes() []byte {
 	case s == nil:
 		return nil
 	case s.isInt():
-		return s.AppendTo(nil)
+		return s.appendTo(nil)
 	}
 	s.lend(s.text)
 	return s.text
@@ -154,7 +154,7 @@ func (s *String) Bytes() []byte {
 // it does not keep the rest. lent: it is no copy.
 func (s *String) Range(first, last int) (part []byte, lent bool) {
 	if s.isInt() {
-		return s.AppendTo(nil)[first : last+1], false
+		return s.appendTo(nil)[first : last+1], false
 	}
 	part = s.text[first : last+1 : last+1]
 	if len(part) >= LargeText && len(part) < cap(s.text)/2 {
@@ -171,8 +171,8 @@ func (s *String) lend(part []byte) {
 	}
 }
 
-// AppendTo appends the text to dst.
-func (s *String) AppendTo(dst []byte) []byte {
+// appendTo appends the text to dst.
+func (s *String) appendTo(dst []byte) []byte {
 	switch {
 	case s == nil:
 		return dst

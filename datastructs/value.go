@@ -1,3 +1,11 @@
+// Package datastructs holds the data of a server: keyspaces, and the strings, hashes, sets
+// and sorted sets in them.
+//
+// No type has a lock or a clock: callers pass the time in and serialize changes.
+//
+// Any program may import the package, for example to read values in a test. The API may
+// change in any minor version before 1.0. The promise of a stable API within a minor version
+// covers packages server, servertest, ops and resp only.
 package datastructs
 
 // A Kind is the type of a value. A key holds one kind at a time, and commands

@@ -31,7 +31,7 @@ func (e *engine) armExpiry() {
 // there is none.
 func (e *engine) nextDeadline() (first int64, ok bool) {
 	for _, db := range e.state.Databases {
-		if !db.Mortal() {
+		if !db.HasDeadlines() {
 			continue
 		}
 		if next, found := db.Next(); found && (!ok || next.At < first) {

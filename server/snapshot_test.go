@@ -50,8 +50,8 @@ func picture(databases []*datastructs.Keyspace, now int64) (lines []string) {
 			if v == nil {
 				continue
 			}
-			at, mortal := db.Deadline([]byte(key))
-			line := fmt.Sprintf("%d %q %s %q %d %t", i, key, v.Encoding(), rdb.Append(nil, v), at, mortal)
+			at, hasDeadline := db.Deadline([]byte(key))
+			line := fmt.Sprintf("%d %q %s %q %d %t", i, key, v.Encoding(), rdb.Append(nil, v), at, hasDeadline)
 			if h, ok := v.(*datastructs.Hash); ok {
 				for field := range h.All() {
 					if at, ok := h.Deadline(field); ok {
@@ -181,7 +181,7 @@ func rewindAtRandom(t *testing.T, w *checker, g *generator, calls int, do func(t
 // countUntouched counts the databases that nobody remembers the past of.
 func countUntouched(s *commands.State) (n int) {
 	for _, db := range s.Databases {
-		if !db.Layered() {
+		if !db.HasLayers() {
 			n++
 		}
 	}

@@ -40,7 +40,7 @@ func (r *Kit) Diff(was, is *Snapshot) (string, error) {
 			then, until = is.at, is.of
 		}
 		now := max(was.at, then)
-		err = c.Compare(was.of, until, func(db int, key string, a, b datastructs.Past) {
+		err = c.Compare(was.of, until, func(db int, key string, a, b datastructs.PastValue) {
 			writeDiff(&text, db, keyLines(db, key, a, was.at, now), keyLines(db, key, b, then, now))
 		})
 	})
@@ -49,7 +49,7 @@ func (r *Kit) Diff(was, is *Snapshot) (string, error) {
 
 // keyLines returns the lines of Dump for a key as it was at a time, with times
 // to live as of now.
-func keyLines(db int, key string, p datastructs.Past, at, now int64) []string {
+func keyLines(db int, key string, p datastructs.PastValue, at, now int64) []string {
 	w := dumpWriter{db: db, selected: true}
 	h := entry{value: p.Value(at)}
 	h.deadline, h.expires = p.Deadline()

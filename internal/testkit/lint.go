@@ -259,7 +259,7 @@ func (t *linter) stateFindings(s *commands.State) []*Finding {
 	slices.SortFunc(keys, func(a, b trackedKey) int { return cmp.Or(cmp.Compare(a.db, b.db), cmp.Compare(a.key, b.key)) })
 	for _, k := range keys {
 		if db := s.Databases[k.db]; db.Peek([]byte(k.key), 0) != nil {
-			if _, mortal := db.Deadline([]byte(k.key)); mortal {
+			if _, hasDeadline := db.Deadline([]byte(k.key)); hasDeadline {
 				continue
 			}
 			now.addKey(t.trackedKeys[k], t.prefix(k.key))

@@ -73,7 +73,7 @@ func (w *testCommand) row() commands.Command {
 // may block.
 func setCommonFields(m *commands.Command) {
 	m.Since, m.Group, m.Complexity = "7.0.15", "server", "That of what it does"
-	m.ACL = commands.CatAdmin | commands.CatDangerous
+	m.ACL = commands.CategoryNamed([]byte("admin")) | commands.CategoryNamed([]byte("dangerous"))
 	m.Flags |= commands.Hidden | commands.NoMulti | commands.NoScript | commands.Loading | commands.Stale |
 		commands.SkipMonitor | commands.SkipSlowlog | commands.SysCmd
 }

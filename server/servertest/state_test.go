@@ -227,7 +227,7 @@ func TestSnapshotThatIsGarbageIsReleased(t *testing.T) {
 	s := servertest.New(t)
 	s.Snapshot()
 	layered := func() (any bool) {
-		testkit.Inspect(s.Kit, func(state *commands.State) { any = state.Databases[0].Layered() })
+		testkit.Inspect(s.Kit, func(state *commands.State) { any = state.Databases[0].HasLayers() })
 		return any
 	}
 	harness.Until(t, "it is released", func() bool {
