@@ -40,7 +40,7 @@ func TestGoRedisUser(t *testing.T) {
 				reply, err = nil, nil
 			}
 			require.NoError(t, err, s)
-			require.True(t, s.Equal(wire(protocol), reply), "%v: %q", s, reply)
+			require.True(t, s.Equal(spoken(protocol), reply), "%v: %q", s, reply)
 		}
 		require.Equal(t, "chat", c.Do(ctx, "ACL", "WHOAMI").Val())
 		for _, err := range []error{
