@@ -58,7 +58,7 @@ func dialFrom(t *testing.T, s *server.Server, addr string) *harness.Client {
 	return harness.NewClient(t, conn)
 }
 
-func TestProtectedModeTurnsAwayWhoComesOverANetwork(t *testing.T) {
+func TestProtectedModeRefusesRemoteClients(t *testing.T) {
 	for _, addr := range []string{"192.0.2.7:4711", "[2001:db8::7]:4711", "[::ffff:192.0.2.7]:4711", "[fe80::1%eth0]:4711", "0.0.0.0:4711"} {
 		s := newServer(t, server.Options{})
 		p := dialFrom(t, s, addr)
@@ -226,7 +226,7 @@ func (g gate) Handle(_ context.Context, r slog.Record) error {
 
 // While the lock is taken, connections wait in the listener's backlog. Once it is
 // free all are served.
-func TestFewConnectionsWaitAtTheDoor(t *testing.T) {
+func TestAcceptedConnectionsAreLimited(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	counted := &countingListener{Listener: l}

@@ -58,7 +58,7 @@ func (d *diary) read() []string {
 	return slices.Clone(d.lines)
 }
 
-func TestAdvanceCallsWhatFallsDueInItsOrderAndAtItsTime(t *testing.T) {
+func TestAdvanceRunsTimersInOrderAtTheirTime(t *testing.T) {
 	t.Parallel()
 	eachClock(t, func(t *testing.T, c movable) {
 		d := newDiary(c)
@@ -73,7 +73,7 @@ func TestAdvanceCallsWhatFallsDueInItsOrderAndAtItsTime(t *testing.T) {
 	})
 }
 
-func TestAdvanceReachesWhatIsAskedForOnTheWay(t *testing.T) {
+func TestAdvanceRunsTimersSetMeanwhile(t *testing.T) {
 	t.Parallel()
 	eachClock(t, func(t *testing.T, c movable) {
 		d := newDiary(c)
@@ -89,7 +89,7 @@ func TestAdvanceReachesWhatIsAskedForOnTheWay(t *testing.T) {
 	})
 }
 
-func TestStoppedAppointmentIsNotKept(t *testing.T) {
+func TestStoppedTimerDoesNotFire(t *testing.T) {
 	t.Parallel()
 	eachClock(t, func(t *testing.T, c movable) {
 		d := newDiary(c)
@@ -103,7 +103,7 @@ func TestStoppedAppointmentIsNotKept(t *testing.T) {
 	})
 }
 
-func TestAdvanceIntoThePastIsNone(t *testing.T) {
+func TestNegativeAdvanceDoesNothing(t *testing.T) {
 	t.Parallel()
 	eachClock(t, func(t *testing.T, c movable) {
 		begun := c.Now()
@@ -174,7 +174,7 @@ func TestRunningClockRunsBesides(t *testing.T) {
 }
 
 // An appointment that the timer keeps holds up Advance, and is over before it.
-func TestAdvanceWaitsForWhatIsUnderWay(t *testing.T) {
+func TestAdvanceWaitsForPendingWork(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &RunningClock{}

@@ -92,7 +92,7 @@ func TestCloseSendsWhatWasAnswered(t *testing.T) {
 }
 
 // A client that does not read keeps Close waiting for a second, not more.
-func TestCloseDoesNotWaitForWhoNeverReads(t *testing.T) {
+func TestCloseDoesNotWaitForClientsThatDoNotRead(t *testing.T) {
 	t.Parallel()
 	overTransports(t, func(t *testing.T, s *server.Server, dial func() *harness.Client) {
 		do(t, s, "SET", "k", strings.Repeat("x", 1<<20))

@@ -76,7 +76,7 @@ func TestIdleConnections(t *testing.T) {
 }
 
 // An idle connection releases its buffers, and still works.
-func TestQuietConnectionServesOn(t *testing.T) {
+func TestParkedConnectionServesOn(t *testing.T) {
 	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *harness.Client) {
 		p := dial()
 		for range 3 {

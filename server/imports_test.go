@@ -65,9 +65,9 @@ func TestImportsRunDownwards(t *testing.T) {
 	}
 }
 
-// TestWhoEmbedsAServerDoesNotGetPrometheus holds that package server needs what it
+// TestServerDoesNotDependOnPrometheus holds that package server needs what it
 // is made of and nothing for operators.
-func TestWhoEmbedsAServerDoesNotGetPrometheus(t *testing.T) {
+func TestServerDoesNotDependOnPrometheus(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", module+"/server").Output()
 	require.NoError(t, err)
 	var theirs []string

@@ -182,8 +182,8 @@ func TestManyWatchedKeysEndInPieces(t *testing.T) {
 	}
 }
 
-// Who has ended much takes it out; whoever comes in between does not help, nor wait.
-func TestNobodyElseTakesOutWhatAClientHasEnded(t *testing.T) {
+// One goroutine cleans up at a time. Others neither help nor wait.
+func TestCleanUpRunsInOneGoroutine(t *testing.T) {
 	s := newClosed(t, Options{})
 	e := s.engine
 	conn, err := s.Dial()

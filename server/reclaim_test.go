@@ -92,7 +92,7 @@ func TestFreeMemoryIsCalledForValuesThatAreReplaced(t *testing.T) {
 
 // Keys that expire, a client that reads what waited for it, and one that leaves make
 // memory free without a call.
-func TestFreeMemoryIsCalledForWhatGoesByItself(t *testing.T) {
+func TestFreeMemoryIsCalledWithoutACommand(t *testing.T) {
 	s, clock, calls, _, do := reclaimed(t)
 	do("SET", "k", strings.Repeat("x", 2*minFreed), "PX", 5000)
 	clock.Advance(10 * time.Second)

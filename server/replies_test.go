@@ -67,7 +67,7 @@ func sent(t *testing.T, dial func() (net.Conn, error), pipeline string) string {
 
 // Who kills itself is sent the reply to that and no more, but what it has asked
 // for still runs to the end of its transaction.
-func TestWhoKillsItselfIsSentNoMore(t *testing.T) {
+func TestClientThatKillsItselfIsSentNoMore(t *testing.T) {
 	redistest.Need(t)
 	redis, s := redistest.Start(t), newServer(t, server.Options{})
 	for _, pipeline := range []string{

@@ -34,7 +34,7 @@ func requireNobodyLate(t *testing.T, s *server.Server) {
 }
 
 // However far a test moves the clock, what is on its way arrives.
-func TestClockThatIsMovedCutsNobodyOff(t *testing.T) {
+func TestMovedClockDisconnectsNobody(t *testing.T) {
 	t.Parallel()
 	moveUnderWay(t, func() movableClock { return server.NewManualClock(time.UnixMilli(1615480369000)) }, realNetworks...)
 	moveUnderWay(t, func() movableClock { return new(server.RunningClock) }, "tcp")
@@ -90,7 +90,7 @@ func moveUnderWay(t *testing.T, newClock func() movableClock, networks ...string
 }
 
 // Nor does it end handshakes.
-func TestClockThatIsMovedEndsNoHandshake(t *testing.T) {
+func TestMovedClockEndsNoHandshake(t *testing.T) {
 	t.Parallel()
 	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *harness.Client) {
 		var over atomic.Bool

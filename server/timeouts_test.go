@@ -140,7 +140,7 @@ func TestSlowUploadIsWaitedFor(t *testing.T) {
 }
 
 // What a client sends behind a call that waits is not late.
-func TestNobodyIsLateWhoWaits(t *testing.T) {
+func TestBlockedClientsAreNotLate(t *testing.T) {
 	overTransportsAt(t, func(t *testing.T, s *server.Server, clock *server.ManualClock, dial func() *harness.Client) {
 		p := dial()
 		p.Send("BZPOPMIN z 0\r\n*1\r\n$4\r\nPI")
@@ -208,7 +208,7 @@ func TestSoftOutputLimitWithoutFurtherOutput(t *testing.T) {
 	})
 }
 
-func TestPatienceInABubble(t *testing.T) {
+func TestTimeoutsInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := server.New(server.Options{Config: map[string]string{"timeout": "300"}})
 		require.NoError(t, err)

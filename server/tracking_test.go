@@ -87,7 +87,7 @@ func TestClientListShowsTracking(t *testing.T) {
 
 // The tracking state of a client is removed when it disconnects, however large
 // it is.
-func TestWhoLeavesIsTrackedNoMore(t *testing.T) {
+func TestDisconnectedClientIsNotTracked(t *testing.T) {
 	s := newServer(t, server.Options{})
 	a, b, c := dial3(t, s), dial3(t, s), dial3(t, s)
 	for i, p := range []*harness.Client{a, b} {

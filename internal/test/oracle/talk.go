@@ -62,9 +62,13 @@ const (
 // leaves is the call that is none: the connection is closed, and opened anew.
 const leaves = "(leaves)"
 
-// expires is the call that none of the connections makes: a key is given a
-// millisecond, and that passes.
+// expires is a call that no connection makes: a key gets expiresAfter to live, and that
+// time passes.
 const expires = "(expires)"
+
+// expiresAfter is long enough for redis-server to run PEXPIRE: it reads the clock twice, and
+// deletes the key if the deadline has passed by the second time.
+const expiresAfter = 50 * time.Millisecond
 
 // lastKey is a key of all calls that block.
 const lastKey = "last"
@@ -152,13 +156,10 @@ func (t *talk) say(c Call) error {
 	if t.halves[0].current[c.Conn].waits && c.Words[0] != leaves {
 		return nil
 	}
+	if c.Words[0] == expires {
+		return t.expire(c.Words[1])
+	}
 	for _, h := range t.halves {
-		if c.Words[0] == expires {
-			if err := h.expire(c.Words[1]); err != nil {
-				return err
-			}
-			continue
-		}
 		s := h.current[c.Conn]
 		s.muted = s.muted || len(c.Words) > 1 && strings.EqualFold(c.Words[1], "REPLY")
 		if strings.EqualFold(c.Words[0], "QUIT") {
@@ -181,13 +182,19 @@ func (t *talk) say(c Call) error {
 	return t.reopen()
 }
 
-// expire lets a key of database 0 expire: both servers have clocks of their own.
-func (h *half) expire(key string) error {
-	_, err := h.asker.ask([][]string{{"PEXPIRE", key, "1"}})
-	for begun := time.Now(); err == nil && time.Since(begun) < 2*time.Millisecond; {
-		_, err = h.asker.ask([][]string{{"TIME"}})
+// expire lets a key of database 0 expire on both sides, whose clocks both run in real time.
+func (t *talk) expire(key string) error {
+	ms := strconv.FormatInt(expiresAfter.Milliseconds(), 10)
+	for _, h := range t.halves {
+		if _, err := h.asker.ask([][]string{{"PEXPIRE", key, ms}}); err != nil {
+			return err
+		}
 	}
-	return err
+	wait := strconv.FormatFloat((expiresAfter + time.Millisecond).Seconds(), 'f', -1, 64)
+	if _, err := t.halves[0].asker.ask([][]string{{"BZPOPMIN", "a key that does not exist", wait}}); err != nil {
+		return err
+	}
+	return t.reopen()
 }
 
 // unmute is for those who are about to leave: Redis does not close a connection

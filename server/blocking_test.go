@@ -35,7 +35,7 @@ func popped(key, member, score string) string {
 	return fmt.Sprintf("1) %q\n2) %q\n3) %q", key, member, score)
 }
 
-func TestWhoCameFirstIsServedFirst(t *testing.T) {
+func TestBlockedClientsAreServedInOrder(t *testing.T) {
 	s := newServer(t, server.Options{})
 	first, second, third, giver := dial(t, s), dial(t, s), dial(t, s), dial(t, s)
 	first.Send("BZPOPMIN a b 0")
@@ -80,7 +80,7 @@ func TestGoneWaiterTakesNothing(t *testing.T) {
 	require.Equal(t, popped("z", "x", "1"), staying.Read())
 }
 
-func TestWhatFollowsAWaitingCallRunsAfterIt(t *testing.T) {
+func TestInputBehindABlockedCallRunsAfterIt(t *testing.T) {
 	s := newServer(t, server.Options{})
 	waiter, giver := dial(t, s), dial(t, s)
 	waiter.Send("BZPOPMIN z 0\r\nINCR n\r\nBZPOPMIN z 0")

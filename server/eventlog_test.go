@@ -31,7 +31,7 @@ func newLogbook(clock Clock, out *bytes.Buffer, level slog.Level) *eventLog {
 	}))}
 }
 
-func TestEachKindOfLineHasItsRow(t *testing.T) {
+func TestEachEventHasItsRow(t *testing.T) {
 	names := make(map[string]bool)
 	for o, row := range eventRows {
 		require.Regexp(t, regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`), row.name, o)
@@ -45,7 +45,7 @@ func TestEachKindOfLineHasItsRow(t *testing.T) {
 	}
 }
 
-func TestOperatorsFindEachLineInTheDocument(t *testing.T) {
+func TestEachLogLineIsDocumented(t *testing.T) {
 	document, err := os.ReadFile("../docs/OPERATIONS.md")
 	require.NoError(t, err)
 	for _, row := range eventRows {
@@ -82,7 +82,7 @@ func TestLinesOfAKindAreLimited(t *testing.T) {
 	b.close()
 }
 
-func TestClosedLogbookHasToldOfAll(t *testing.T) {
+func TestClosedEventLogHasLoggedAllCounts(t *testing.T) {
 	var out bytes.Buffer
 	clock := NewManualClock(time.UnixMilli(1615480369000))
 	b := newLogbook(clock, &out, slog.LevelInfo)
@@ -99,7 +99,7 @@ func TestClosedLogbookHasToldOfAll(t *testing.T) {
 	require.Equal(t, eventRows[eventAcceptError].limit, strings.Count(out.String()[before:], "\n"), "and sets no alarm any more")
 }
 
-func TestLinesThatNobodySeesAreCounted(t *testing.T) {
+func TestSuppressedLinesAreCounted(t *testing.T) {
 	var out bytes.Buffer
 	b := newLogbook(realClock{}, &out, slog.LevelWarn)
 	var all sync.WaitGroup

@@ -39,7 +39,7 @@ func waits(t *testing.T, s *server.Server, n int) {
 	})
 }
 
-func TestReplyToAWrongPasswordIsHeldBack(t *testing.T) {
+func TestReplyToAWrongPasswordIsDelayed(t *testing.T) {
 	for _, guess := range []string{"AUTH wrong", "AUTH nobody secret", "HELLO 3 AUTH default wrong"} {
 		s, clock := guarded(t)
 		p := dialFrom(t, s, "192.0.2.7:4711")
@@ -55,7 +55,7 @@ func TestReplyToAWrongPasswordIsHeldBack(t *testing.T) {
 }
 
 // The delay of one client delays no other, and nothing shortens it.
-func TestHeldBackReplyHoldsUpNobody(t *testing.T) {
+func TestDelayedReplyDelaysNoOtherClient(t *testing.T) {
 	s, clock := guarded(t)
 	p := dialFrom(t, s, "192.0.2.7:4711")
 	p.Send("AUTH wrong")
@@ -115,7 +115,7 @@ func guesses100(n int) string {
 
 // The rate limit of an address does not depend on its number of connections or
 // on pipelining.
-func TestGuessesFromOneAddress(t *testing.T) {
+func TestWrongPasswordsFromOneAddress(t *testing.T) {
 	for _, site := range [][]string{
 		{"192.0.2.7:4711", "192.0.2.7:4712", "[::ffff:192.0.2.7]:4713"},
 		{"[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8:0:0:ffff::3]:1"},
@@ -171,7 +171,7 @@ func TestRightPasswordsAreNotCounted(t *testing.T) {
 }
 
 // Nothing blocks within EXEC: attempts beyond the limit are not checked.
-func TestGuessesWithinATransaction(t *testing.T) {
+func TestWrongPasswordsWithinATransaction(t *testing.T) {
 	s, clock := guarded(t, "auth-max-failures", "0")
 	p := dialFrom(t, s, "192.0.2.7:4711")
 	p.Ask("AUTH secret")
@@ -191,7 +191,7 @@ func TestGuessesWithinATransaction(t *testing.T) {
 }
 
 // A delayed call ends when its client disconnects.
-func TestLeavingWhileWaitingForATurn(t *testing.T) {
+func TestClientThatLeavesWhileItsAUTHIsQueued(t *testing.T) {
 	s, clock := guarded(t, "auth-max-failures", "0", "auth-failure-delay", "0")
 	first, second := dialFrom(t, s, "192.0.2.7:4711"), dialFrom(t, s, "192.0.2.7:4712")
 	first.Send(guesses100(1))
@@ -229,7 +229,7 @@ func TestWrongPasswordsInMemory(t *testing.T) {
 }
 
 // All unix sockets count as one address, if they are limited at all.
-func TestGuessesThroughTheUnixSocket(t *testing.T) {
+func TestWrongPasswordsOverAUnixSocket(t *testing.T) {
 	clock := server.NewManualClock(time.UnixMilli(1615480369000))
 	s, socket := startOnSocket(t, server.Options{Clock: clock, Password: "secret", Config: map[string]string{
 		"auth-failure-delay": "0", "auth-max-failures": "0", "auth-failure-loopback": "yes",
@@ -348,7 +348,7 @@ func TestLoopbackIsExempt(t *testing.T) {
 
 // All other clients are limited. Those of unknown addresses count as one
 // address.
-func TestWhoIsNotExempt(t *testing.T) {
+func TestClientsThatAreNotExempt(t *testing.T) {
 	for _, addr := range []net.Addr{
 		tcpAddr("192.0.2.7:1"), tcpAddr("10.0.0.1:1"), tcpAddr("0.0.0.0:1"), tcpAddr("[::]:1"), tcpAddr("[fe80::1%eth0]:1"), tcpAddr("[::ffff:10.0.0.1]:1"), noAddr{},
 	} {
@@ -372,7 +372,7 @@ func TestWhoIsNotExempt(t *testing.T) {
 // Clients with an old password do not delay one with the correct password:
 // neither on loopback nor behind one address of a network. The clock stands
 // still, so a delayed call never ends.
-func TestMisconfiguredClientsHoldUpNobody(t *testing.T) {
+func TestMisconfiguredClientsDelayNoOthers(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1:4711", "192.0.2.7:4711"} {
 		for _, n := range []int{50, 900} {
 			s, clock := guarded(t)

@@ -12,7 +12,7 @@ import (
 
 // While others are in the narrow way, a long pipeline gets no further than its
 // first batch, and a short one all the way.
-func TestLongPipelinesGoThroughTheNarrowWay(t *testing.T) {
+func TestLongPipelinesTakeASlot(t *testing.T) {
 	synctest.Test(t, longPipelines)
 }
 

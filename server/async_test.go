@@ -84,7 +84,7 @@ func overOutings(t *testing.T, test func(t *testing.T, o *outing, s *server.Serv
 
 // Later input of an async call's client waits for the call. Other clients do
 // not wait, and the client does not count as blocked.
-func TestAnErrandHoldsUpItsCallerOnly(t *testing.T) {
+func TestAsyncCallBlocksItsCallerOnly(t *testing.T) {
 	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *harness.Client) {
 		away, other := dial(), dial()
 		away.Send("SET k 1\r\nERRAND home\r\nINCR k\r\nERRAND again\r\nGET k")
@@ -104,7 +104,7 @@ func TestAnErrandHoldsUpItsCallerOnly(t *testing.T) {
 	})
 }
 
-func TestErrandsThatFail(t *testing.T) {
+func TestAsyncCallsThatFail(t *testing.T) {
 	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *harness.Client) {
 		p := dial()
 		p.Send("ERRAND panic\r\nERRAND late\r\nERRAND error\r\nERRAND wrapped\r\nERRAND known\r\nPING")
@@ -122,7 +122,7 @@ func TestErrandsThatFail(t *testing.T) {
 
 // Within EXEC no call blocks: an async command may refuse to be queued, and one
 // that does not is rejected when it runs.
-func TestNoErrandsInTransactions(t *testing.T) {
+func TestNoAsyncCallsInTransactions(t *testing.T) {
 	s := newServer(t, newOuting().options())
 	p := dial(t, s)
 	p.Ask("MULTI")
@@ -136,7 +136,7 @@ func TestNoErrandsInTransactions(t *testing.T) {
 
 // An async call is cancelled when its client disconnects, is killed, or is
 // unblocked.
-func TestAnErrandEndsWithWhoWaitsForIt(t *testing.T) {
+func TestAsyncCallEndsWithItsClient(t *testing.T) {
 	overOutings(t, func(t *testing.T, o *outing, s *server.Server, dial func() *harness.Client) {
 		other := dial()
 		ends := []func(*harness.Client, string){
@@ -191,7 +191,7 @@ func TestAsyncCallsOfClientsThatDisconnect(t *testing.T) {
 }
 
 // Close cancels async calls, waits for them, and sends no replies.
-func TestCloseWaitsForErrands(t *testing.T) {
+func TestCloseWaitsForAsyncCalls(t *testing.T) {
 	o := newOuting()
 	s, err := server.New(o.options())
 	require.NoError(t, err)
@@ -219,7 +219,7 @@ func TestCloseWaitsForErrands(t *testing.T) {
 	}
 }
 
-func TestDoWaitsForItsErrand(t *testing.T) {
+func TestDoWaitsForItsAsyncCall(t *testing.T) {
 	o := newOuting()
 	s := newServer(t, o.options())
 	ctx, cancel := context.WithCancel(t.Context())
@@ -237,7 +237,7 @@ func TestDoWaitsForItsErrand(t *testing.T) {
 }
 
 // In a bubble a running async call may block durably.
-func TestErrandsInABubble(t *testing.T) {
+func TestAsyncCallsInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := server.New(server.Options{}.WithCommands(commands.Command{
 			Name: "sleep", Syntax: "", Summary: "Sleeps.", Since: "7.0.15", Group: "server", Complexity: "O(1)", Arity: 1,
@@ -275,7 +275,7 @@ func TestCommandsBesideTheStandardOnes(t *testing.T) {
 }
 
 // MONITOR does not show the calls of TEST.
-func TestTapsAreNotToldOfCallsAside(t *testing.T) {
+func TestHooksDoNotSeeHiddenCalls(t *testing.T) {
 	o := newOuting()
 	options := o.options()
 	var calls []string

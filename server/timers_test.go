@@ -33,7 +33,7 @@ func (c *brittleClock) Now() time.Time {
 
 // Whichever timer panics: the process continues, the lock is free, the next
 // timer is set, and Close has nothing to wait for.
-func TestAlarmsThatPanicHurtNothing(t *testing.T) {
+func TestPanickingTimersHurtNothing(t *testing.T) {
 	for name, test := range map[string]struct {
 		options Options
 		set     func(p *alarmTest) // sets a timer that fires within a second

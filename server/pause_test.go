@@ -105,7 +105,7 @@ func TestPauseIsOnlyProlonged(t *testing.T) {
 	require.Equal(t, "(integer) 2", other.Read())
 }
 
-func TestHeldBackCallsKeepTheirOrder(t *testing.T) {
+func TestPausedCallsKeepTheirOrder(t *testing.T) {
 	s := newServer(t, server.Options{})
 	operator := dial(t, s)
 	operator.Ask("CLIENT PAUSE 100000 WRITE")
@@ -126,7 +126,7 @@ func TestHeldBackCallsKeepTheirOrder(t *testing.T) {
 
 // A call released by the end of a pause may pause again. The rest are blocked
 // again, in order, and an UNPAUSE among them releases all.
-func TestHeldBackCallsMayPauseAgain(t *testing.T) {
+func TestPausedCallsMayPauseAgain(t *testing.T) {
 	s, clock := manual(t)
 	operator, first, second, third, fourth := dial(t, s), dial(t, s), dial(t, s), dial(t, s), dial(t, s)
 	operator.Ask("CLIENT PAUSE 100 ALL")
@@ -216,7 +216,7 @@ func TestUnblockDoesNotEndAPause(t *testing.T) {
 }
 
 // A blocked call is dropped when its client disconnects or is killed.
-func TestHeldBackCallOfAGoneClient(t *testing.T) {
+func TestPausedCallOfADisconnectedClient(t *testing.T) {
 	s := newServer(t, server.Options{})
 	operator, gone, killed := dial(t, s), dial(t, s), dial(t, s)
 	id := killed.ID()
@@ -236,7 +236,7 @@ func TestHeldBackCallOfAGoneClient(t *testing.T) {
 }
 
 // Changes of a paused call to its connection apply from then on.
-func TestHeldBackCallsAboutTheConnection(t *testing.T) {
+func TestPausedCallsAboutTheConnection(t *testing.T) {
 	s, clock := manual(t)
 	operator, quitter, other := dial(t, s), dial(t, s), dial(t, s)
 	operator.Ask("CLIENT PAUSE 100 ALL")

@@ -67,7 +67,7 @@ func guess(t *testing.T, addr string, conns int, span time.Duration) (refused in
 }
 
 // More connections and longer pipelines do not try passwords faster.
-func TestGuessesReached(t *testing.T) {
+func TestWrongPasswordsReachTheLimit(t *testing.T) {
 	t.Parallel()
 	span := time.Second
 	if *reliability {
